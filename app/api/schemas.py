@@ -1,0 +1,247 @@
+"""What the API says, as types: the contract between daemon, console, CLI and anyone's scripts.
+
+All times are UTC seconds since the epoch; ``None`` means not known, never zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Schema(BaseModel):
+    """Base of all payloads: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ClockInfo(Schema):
+    """The daemon's time; ``speed`` is above 1 where it is virtual."""
+
+    now_s: float
+    speed: float
+
+
+class GpuCounts(Schema):
+    """GPUs by use; idle_held are occupied by a replica that does nothing."""
+
+    busy: int
+    idle_held: int
+    idle: int
+    faulty: int = 0
+
+
+class ReplicaCounts(Schema):
+    """Replicas of one service by state."""
+
+    active: int = 0
+    standby: int = 0
+    asleep: int = 0
+    warm_node: int = 0
+    launching: int = 0
+    waking: int = 0
+    draining: int = 0
+    failed: int = 0
+    desired_active: int | None = None
+    desired_standby: int | None = None
+    desired_asleep: int | None = None
+
+
+class AttentionItem(Schema):
+    """Something an operator should look at, worst first."""
+
+    severity: Literal["critical", "warning", "info"]
+    service: str
+    text: str
+
+
+class ServiceRow(Schema):
+    """One line of the fleet table."""
+
+    service: str
+    mode: str
+    replicas: ReplicaCounts
+    min_replicas: int
+    max_replicas: int
+    attainment: float | None
+    usd_per_million_tokens: float | None
+    usd_per_hour: float
+    offered_erlangs: float | None
+    capacity_erlangs: float | None
+    kv_usage_ratio: float | None
+    waiting: float | None
+    ttft_p90_s: float | None
+    tpot_p90_s: float | None
+    ttft_target_s: float
+    tpot_target_s: float
+    risk_of_shortfall: float | None
+    data_age_s: float | None
+    stale: bool
+    last_sentence: str | None
+    demand_sparkline: list[float | None] = Field(default_factory=list)
+
+
+class FleetView(Schema):
+    """The five-second screen."""
+
+    clock: ClockInfo
+    attainment: float | None
+    usd_per_million_tokens: float | None
+    usd_per_hour: float
+    gpus: GpuCounts
+    replicas_active: int
+    replicas_desired: int | None
+    standby_ready: int
+    asleep: int
+    risk_of_shortfall: float | None
+    data_age_s: float | None
+    stale: bool
+    services: list[ServiceRow]
+    attention: list[AttentionItem]
+    sparklines: dict[str, list[float | None]] = Field(default_factory=dict)
+
+
+class Series(Schema):
+    """Points of named signals: ``signals[name]`` is a list of [time, value or null]; spikes survive downsampling."""
+
+    service: str
+    start_s: float
+    end_s: float
+    step_s: float
+    signals: dict[str, list[tuple[float, float | None]]]
+
+
+class ForecastView(Schema):
+    """The latest forecast of a service."""
+
+    service: str
+    made_at_s: float
+    model: str
+    horizons_s: list[float]
+    taus: list[float]
+    erlangs: list[list[float]]
+
+
+class ReplicaView(Schema):
+    """One replica."""
+
+    name: str
+    service: str
+    pool: str
+    tier: str
+    transition: str | None
+    since_s: float
+    node: str
+    gpus: list[str]
+    running: float | None = None
+    waiting: float | None = None
+    kv_usage_ratio: float | None = None
+
+
+class ConstraintView(Schema):
+    """One number that took part in a decision; ``binds`` marks the one that decided."""
+
+    name: str
+    replicas: int
+    binds: bool
+    detail: str
+
+
+class DecisionRow(Schema):
+    """One decision, without its inputs."""
+
+    id: str
+    service: str
+    at_s: float
+    mode: str
+    current_active: int
+    desired_active: int
+    desired_standby: int
+    desired_asleep: int
+    binding: str
+    sentence: str
+    applied: bool
+    constraints: list[ConstraintView]
+    policy_version: int
+
+
+class DecisionDetail(DecisionRow):
+    """One decision with everything it was made from."""
+
+    inputs: dict[str, Any]
+
+
+class ReplayResult(Schema):
+    """Whether deciding again on the stored inputs gives the same decision, bit for bit."""
+
+    id: str
+    identical: bool
+
+
+class PolicyVersion(Schema):
+    """One version of a service's policy."""
+
+    service: str
+    version: int
+    at_s: float
+    author: str
+    reason: str
+    policy: dict[str, Any]
+
+
+class PolicyWrite(Schema):
+    """A change: refused with 409 where ``base_version`` is no longer the newest."""
+
+    policy: dict[str, Any]
+    base_version: int
+    author: str = Field(min_length=1)
+    reason: str = Field(min_length=3)
+
+
+class PolicyRollback(Schema):
+    """Go back to ``to_version`` by a new version with its content."""
+
+    to_version: int
+    base_version: int
+    author: str = Field(min_length=1)
+    reason: str = Field(min_length=3)
+
+
+class FieldChange(Schema):
+    """One field that differs."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+class PolicyDiff(Schema):
+    """Two policies against each other, by field and as unified YAML."""
+
+    changes: list[FieldChange]
+    yaml_diff: str
+
+
+class PolicyCheck(Schema):
+    """The result of validating a draft: errors (``field: what is wrong``) and, where there are none, the diff."""
+
+    valid: bool
+    errors: list[str]
+    diff: PolicyDiff | None = None
+
+
+class Summary(Schema):
+    """What a run came to: printed at the end of a replay."""
+
+    service: str
+    requests: int
+    rejected: int
+    attainment: float | None
+    gpu_hours: float
+    cost_usd: float
+    usd_per_million_tokens: float | None
+    mean_replicas: float
+    decisions: int
+    scale_ups: int
+    scale_downs: int

@@ -1,0 +1,1 @@
+"""The Streamlit console: pages that read and write through the HTTP API only."""

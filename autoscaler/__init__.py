@@ -1,0 +1,1 @@
+"""How many replicas, where, at which tier, at what cost, and why."""

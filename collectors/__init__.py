@@ -1,0 +1,1 @@
+"""What is happening: observations of engines and GPUs, and the history of them."""

@@ -1,0 +1,1 @@
+"""Where replicas run, what state they are in, and how they are moved."""

@@ -1,0 +1,54 @@
+"""What every fleet promises, be it simulated, local or Kubernetes.
+
+``apply`` takes targets, not moves: the same targets applied twice, or after a crash, change nothing the second time.
+That is how no decision is ever doubled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from runtime.replica import Replica, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTarget:
+    """How many replicas of a pool should be in each tier."""
+
+    service: str
+    pool: str
+    active: int
+    standby: int = 0
+    asleep: int = 0
+    warm_node: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LeadTimeSample:
+    """One measured transition: how long a replica took from ``start`` to serving."""
+
+    pool: str
+    start: Tier
+    seconds: float
+    at_s: float
+
+
+class Fleet(Protocol):
+    """Moves replicas."""
+
+    async def replicas(self) -> tuple[Replica, ...]:
+        """All replicas that exist, in a stable order."""
+        ...
+
+    async def apply(self, targets: Sequence[PoolTarget], decision_id: str) -> None:
+        """Make the pools move towards these targets; idempotent. Pools not named keep theirs.
+
+        Never aborts a request: a replica that leaves ``active`` drains first.
+        """
+        ...
+
+    async def lead_times(self) -> tuple[LeadTimeSample, ...]:
+        """Transitions measured so far, newest last; bounded in number."""
+        ...
