@@ -1,0 +1,95 @@
+"""A decision and what it was made from: plain values that go to the ledger and can be decided again.
+
+``decide(observation, forecast, state, policy, now)`` is a pure function of these (DESIGN 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from autoscaler.policy import Mode
+from runtime.fleet import PoolTarget
+from runtime.pool import LeadTime, Pool
+from runtime.replica import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class TierCounts:
+    """Replicas of one pool now. A replica on its way is counted once, under its transition.
+
+    ``launching`` and ``waking`` are on their way to ``active``; ``preparing`` to standby or asleep.
+    """
+
+    active: int = 0
+    standby: int = 0
+    asleep: int = 0
+    warm_node: int = 0
+    launching: int = 0
+    waking: int = 0
+    preparing: int = 0
+    draining: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ControlState:
+    """What the controller remembers of one service from tick to tick, and what it knows of its pool.
+
+    ``needs`` are (at_s, active replicas needed) of recent ticks, the scale-in window. ``work_ms_per_request`` is a
+    smoothed mean. ``desired`` is the last target that was set, None before the first.
+    """
+
+    service: str
+    pool: Pool
+    counts: TierCounts
+    started_at_s: float
+    lead_times: Mapping[Tier, LeadTime] = field(default_factory=dict)
+    desired: PoolTarget | None = None
+    last_scale_out_s: float | None = None
+    last_scale_in_s: float | None = None
+    needs: tuple[tuple[float, int], ...] = ()
+    work_ms_per_request: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """One number that took part: ``replicas`` is what it asks for or allows; ``binds`` marks the one that decided."""
+
+    name: str
+    replicas: int
+    binds: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the runtime should do: targets per pool."""
+
+    targets: tuple[PoolTarget, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision for one service.
+
+    ``act`` is False in off, shadow and paused mode: the plan is then what would have been done. ``next_state`` is the
+    memory for the next tick. ``risk_of_shortfall`` is the forecast probability that the offered load exceeds the
+    capacity that can be ready within the launch lead time, None without a forecast.
+    """
+
+    id: str
+    service: str
+    at_s: float
+    mode: Mode
+    act: bool
+    plan: Plan
+    constraints: tuple[Constraint, ...]
+    binding: str
+    sentence: str
+    offered_erlangs: float | None
+    rho_max: float
+    rho_binding: str
+    capacity_erlangs: float
+    risk_of_shortfall: float | None
+    next_state: ControlState

@@ -1,0 +1,115 @@
+"""What an operator may ask of a service's capacity: targets, limits, and how careful to be.
+
+One model serves the YAML file, the API, the console and the published JSON Schema, so a field means the same
+everywhere. Defaults are safe: shadow mode, no scale-in for five minutes after a peak, nothing on missing data.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Mode(StrEnum):
+    """What the controller may do."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    AUTO = "auto"
+    PAUSED = "paused"
+
+
+class Section(BaseModel):
+    """Base of the policy's parts: immutable, unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Slo(Section):
+    """The latency promise."""
+
+    ttft_s: float = Field(2.0, gt=0, le=600, description="Time to first token, seconds.")
+    ttft_s_per_1k_tokens: float = Field(
+        0.0, ge=0, le=60, description="Seconds that the TTFT target grows with each 1,000 prompt tokens."
+    )
+    tpot_s: float = Field(0.05, gt=0, le=10, description="Time per output token, seconds.")
+    attainment: float = Field(0.99, gt=0.5, lt=1, description="Share of requests that must meet both targets.")
+
+
+class Replicas(Section):
+    """Hard bounds on replicas in rotation."""
+
+    min: int = Field(1, ge=0, le=10_000, description="Never fewer active replicas than this.")
+    max: int = Field(10, ge=1, le=10_000, description="Never more active, standby and asleep replicas together.")
+
+    @model_validator(mode="after")
+    def ordered(self) -> Replicas:
+        """The lower bound is not above the upper one."""
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is greater than max {self.max}; give a min of at most {self.max}")
+        return self
+
+
+class Standby(Section):
+    """How replicas that are ready but not in rotation are kept."""
+
+    max: int = Field(4, ge=0, le=1_000, description="Most standby and asleep replicas together.")
+    tier: str = Field("standby", pattern="^(standby|asleep)$", description="Where spare replicas wait.")
+
+
+class Risk(Section):
+    """What being short costs against what holding costs; their ratio is the quantile of DESIGN 4."""
+
+    shortage_usd_per_replica_hour: float = Field(
+        100.0, gt=0, description="Loss while one replica's worth of demand is not served, USD per hour."
+    )
+    headroom: float = Field(
+        1.0, ge=0.5, le=3, description="Factor on the forecast load; 1.0 trusts the quantile as it is."
+    )
+
+
+class ScaleOut(Section):
+    """How fast the fleet may grow."""
+
+    max_step: int = Field(8, ge=1, description="Most replicas added in one decision.")
+    max_factor: float = Field(2.0, gt=1, description="Most growth in one decision, as a factor of the present fleet.")
+
+
+class ScaleIn(Section):
+    """How carefully the fleet may shrink."""
+
+    window_s: float = Field(300.0, ge=0, description="Shrink only to the highest need seen in this window, seconds.")
+    cooldown_s: float = Field(60.0, ge=0, description="Pause after a scale-in before the next, seconds.")
+    max_step: int = Field(2, ge=1, description="Most replicas removed in one decision.")
+    settle_after_restart_s: float = Field(
+        300.0, ge=0, description="No scale-in for this long after the daemon starts, seconds."
+    )
+
+
+class Policy(Section):
+    """How one service is scaled."""
+
+    mode: Mode = Field(Mode.SHADOW, description="off | shadow (decide, do not act) | auto | paused.")
+    paused_until_s: float | None = Field(
+        None, description="With mode paused: UTC seconds at which auto resumes; without it, paused until changed."
+    )
+    slo: Slo = Slo()
+    replicas: Replicas = Replicas()
+    standby: Standby = Standby()
+    risk: Risk = Risk()
+    scale_out: ScaleOut = ScaleOut()
+    scale_in: ScaleIn = ScaleIn()
+    budget_usd_per_hour: float | None = Field(
+        None, gt=0, description="Cap on what all replicas of the service may cost, USD per hour."
+    )
+    stale_after_s: float = Field(
+        60.0, gt=0, description="Data older than this is stale: hold, never scale in, seconds."
+    )
+
+    @model_validator(mode="after")
+    def consistent(self) -> Policy:
+        """A pause with an end needs the mode ``paused``."""
+        if self.paused_until_s is not None and self.mode is not Mode.PAUSED:
+            raise ValueError("paused_until_s is set but mode is not paused; set mode: paused or remove it")
+        return self
