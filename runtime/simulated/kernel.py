@@ -1,0 +1,604 @@
+"""The engine: how vLLM V1 schedules a batch on a paged KV cache, compressed from steps to events.
+
+The rules are vLLM's (first come, first served): a token budget per step; running requests first, in the order of
+their admission; prompts prefilled in chunks of what the budget leaves; KV blocks taken as tokens are computed; where no
+block is free, the newest running request is preempted and recomputed later; waiting requests join only in a step
+without preemption, head of line, while sequences, budget and blocks for the whole prompt allow.
+
+While a batch only decodes, nothing changes between two events (a finish, an arrival, the last free block), and n steps
+last ``n·(a + b·N + k·K) + k·N·n(n+1)/2``: so they are taken at once. Decoding requests carry no state of their own meanwhile:
+``computed`` and ``generated`` are as of ``join_step``, and the replica's step counter says the rest.
+
+A step in progress is *pending* until its end: what arrives during it cannot join it, and nobody outside sees its tokens.
+Times are seconds. Tests hold this file equal to a plain step-by-step engine with real block tables.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from runtime.simulated import buckets as h
+from runtime.simulated.state import (
+    DECODE,
+    DONE,
+    NO_SLOT,
+    PREFILL,
+    REASON_ABORT,
+    REASON_LENGTH,
+    REASON_REJECTED,
+    REASON_STOP,
+    WAITING,
+    EngineState,
+)
+
+jit: Any = njit(cache=True, error_model="numpy")
+INF = np.inf
+
+
+@jit
+def _observe(s: EngineState, row: int, hist: int, value: float, times: int) -> None:
+    bucket = 0
+    while value > s.bounds[hist, bucket]:
+        bucket += 1
+    s.hist[row, hist, bucket] += times
+    s.hist_sum[row, hist] += value * times
+
+
+@jit
+def _blocks(tokens: int, block: int) -> int:
+    return (tokens + block - 1) // block
+
+
+# --- the two queues of a replica: waiting (singly linked) and running (doubly linked, oldest first) -----------------
+
+
+@jit
+def _wait_append(s: EngineState, row: int, slot: int) -> None:
+    rep = s.replicas[row]
+    s.requests[slot].next = NO_SLOT
+    if rep.wait_tail == NO_SLOT:
+        rep.wait_head = slot
+    else:
+        s.requests[rep.wait_tail].next = slot
+    rep.wait_tail = slot
+    rep.waiting += 1
+
+
+@jit
+def _wait_prepend(s: EngineState, row: int, slot: int) -> None:
+    rep = s.replicas[row]
+    s.requests[slot].next = rep.wait_head
+    rep.wait_head = slot
+    if rep.wait_tail == NO_SLOT:
+        rep.wait_tail = slot
+    rep.waiting += 1
+
+
+@jit
+def _wait_pop(s: EngineState, row: int) -> int:
+    rep = s.replicas[row]
+    slot = rep.wait_head
+    rep.wait_head = s.requests[slot].next
+    if rep.wait_head == NO_SLOT:
+        rep.wait_tail = NO_SLOT
+    rep.waiting -= 1
+    return slot
+
+
+@jit
+def _run_append(s: EngineState, row: int, slot: int) -> None:
+    rep = s.replicas[row]
+    req = s.requests[slot]
+    req.prev = rep.run_tail
+    req.next = NO_SLOT
+    if rep.run_tail == NO_SLOT:
+        rep.run_head = slot
+    else:
+        s.requests[rep.run_tail].next = slot
+    rep.run_tail = slot
+    rep.running += 1
+
+
+@jit
+def _run_remove(s: EngineState, row: int, slot: int) -> None:
+    rep = s.replicas[row]
+    req = s.requests[slot]
+    if req.prev == NO_SLOT:
+        rep.run_head = req.next
+    else:
+        s.requests[req.prev].next = req.next
+    if req.next == NO_SLOT:
+        rep.run_tail = req.prev
+    else:
+        s.requests[req.next].prev = req.prev
+    rep.running -= 1
+
+
+# --- the heap of finishing steps; entries of preempted or ended requests are dropped when they surface -----------------
+
+
+@jit
+def _heap_push(s: EngineState, row: int, step: int, slot: int) -> None:
+    rep = s.replicas[row]
+    steps, slots = s.heap_step[row], s.heap_slot[row]
+    if rep.heap_size == len(steps):
+        _heap_rebuild(s, row)
+        return
+    i = rep.heap_size
+    rep.heap_size += 1
+    while i > 0 and steps[(i - 1) >> 1] > step:
+        steps[i], slots[i] = steps[(i - 1) >> 1], slots[(i - 1) >> 1]
+        i = (i - 1) >> 1
+    steps[i], slots[i] = step, slot
+
+
+@jit
+def _heap_rebuild(s: EngineState, row: int) -> None:
+    """Refill from the running list; a sorted array is a heap."""
+    rep = s.replicas[row]
+    n = 0
+    slot = rep.run_head
+    while slot != NO_SLOT:
+        if s.requests[slot].status == DECODE:
+            s.heap_step[row, n] = s.requests[slot].finish_step
+            s.heap_slot[row, n] = slot
+            n += 1
+        slot = s.requests[slot].next
+    order = np.argsort(s.heap_step[row, :n])
+    s.heap_step[row, :n] = s.heap_step[row, :n][order]
+    s.heap_slot[row, :n] = s.heap_slot[row, :n][order]
+    rep.heap_size = n
+
+
+@jit
+def _heap_pop(s: EngineState, row: int) -> None:
+    rep = s.replicas[row]
+    steps, slots = s.heap_step[row], s.heap_slot[row]
+    rep.heap_size -= 1
+    n = rep.heap_size
+    step, slot = steps[n], slots[n]
+    i = 0
+    while True:
+        child = 2 * i + 1
+        if child >= n:
+            break
+        if child + 1 < n and steps[child + 1] < steps[child]:
+            child += 1
+        if steps[child] >= step:
+            break
+        steps[i], slots[i] = steps[child], slots[child]
+        i = child
+    steps[i], slots[i] = step, slot
+
+
+@jit
+def _next_finish(s: EngineState, row: int) -> int:
+    """Step at which the next decoding request ends, or -1 where none decodes."""
+    rep = s.replicas[row]
+    while rep.heap_size > 0:
+        req = s.requests[s.heap_slot[row, 0]]
+        if req.status == DECODE and req.replica == row and req.finish_step == s.heap_step[row, 0]:
+            return s.heap_step[row, 0]
+        _heap_pop(s, row)
+    return -1
+
+
+# --- joining and leaving the set of decoding requests ------------------------------------------------------------------
+
+
+@jit
+def _phase(s: EngineState, row: int, slot: int) -> int:
+    """Offset class of a decoding request: it needs a new block in every step t with (phase + t) % block == 0."""
+    req = s.requests[slot]
+    return (req.computed - req.join_step) % s.replicas[row].block
+
+
+@jit
+def _join_decode(s: EngineState, row: int, slot: int) -> None:
+    rep = s.replicas[row]
+    req = s.requests[slot]
+    req.status = DECODE
+    req.join_step = rep.steps
+    req.finish_step = rep.steps + req.output - req.generated
+    rep.decoding += 1
+    rep.kv_tokens += req.computed
+    s.phase[row, _phase(s, row, slot)] += 1
+    _heap_push(s, row, req.finish_step, slot)
+
+
+@jit
+def _leave_decode(s: EngineState, row: int, slot: int) -> None:
+    """Bring the request's own figures up to date and take it out of the sums."""
+    rep = s.replicas[row]
+    req = s.requests[slot]
+    s.phase[row, _phase(s, row, slot)] -= 1
+    done = rep.steps - req.join_step
+    req.computed += done
+    req.generated += done
+    req.join_step = rep.steps
+    rep.decoding -= 1
+    rep.kv_tokens -= req.computed
+
+
+@jit
+def _end(s: EngineState, row: int, slot: int, reason: int) -> None:
+    """The request is over: its blocks return, its figures go into the histograms."""
+    rep = s.replicas[row]
+    req = s.requests[slot]
+    rep.used_blocks -= _blocks(req.computed, rep.block)
+    _run_remove(s, row, slot)
+    req.status, req.reason, req.finish = DONE, reason, rep.clock
+    s.done[s.done_count[0]] = slot
+    s.done_count[0] += 1
+    if reason == REASON_ABORT:
+        rep.aborted += 1
+        return
+    if reason == REASON_LENGTH:
+        rep.length_capped += 1
+    else:
+        rep.stopped += 1
+    _observe(s, row, h.PROMPT, req.input, 1)
+    _observe(s, row, h.GENERATION, req.output, 1)
+    _observe(s, row, h.MAX_GENERATION, req.output, 1)
+    _observe(s, row, h.PARAMS_N, 1.0, 1)
+    _observe(s, row, h.PARAMS_MAX_TOKENS, req.output, 1)
+    _observe(s, row, h.E2E, req.finish - req.arrival, 1)
+    _observe(s, row, h.QUEUE, req.first_scheduled - req.arrival, 1)
+    _observe(s, row, h.INFERENCE, req.finish - req.first_scheduled, 1)
+    _observe(s, row, h.PREFILL_TIME, req.first_token - req.first_scheduled, 1)
+    _observe(s, row, h.DECODE_TIME, req.finish - req.first_token, 1)
+    _observe(s, row, h.PREEMPTIONS, req.preemptions, 1)
+    _observe(s, row, h.PREFILL_COMPUTED, req.input, 1)
+    if req.output > 1:
+        _observe(s, row, h.TPOT, (req.finish - req.first_token) / (req.output - 1), 1)
+
+
+@jit
+def _preempt_newest(s: EngineState, row: int) -> int:
+    """Free the blocks of the newest running request and put it first in the waiting line; gives its slot."""
+    rep = s.replicas[row]
+    slot = rep.run_tail
+    req = s.requests[slot]
+    if req.status == DECODE:
+        _leave_decode(s, row, slot)
+        req.last_token = rep.clock
+    else:
+        rep.partial = NO_SLOT
+    rep.used_blocks -= _blocks(req.computed, rep.block)
+    _run_remove(s, row, slot)
+    req.computed = 0
+    req.status = WAITING
+    req.preemptions += 1
+    rep.preemptions += 1
+    _wait_prepend(s, row, slot)
+    return slot
+
+
+# --- one step: schedule, then complete ---------------------------------------------------------------------------------
+
+
+@jit
+def _decode_blocks(s: EngineState, row: int, n: int) -> int:
+    """Blocks that the decoding requests will take in the next n steps."""
+    rep = s.replicas[row]
+    total = (n // rep.block) * rep.decoding
+    for i in range(n % rep.block):
+        total += s.phase[row, (-(rep.steps + i)) % rep.block]
+    return total
+
+
+@jit
+def _schedule_scarce(s: EngineState, row: int, chunk: int) -> bool:
+    """Running requests take their blocks one by one, oldest first; the newest give way. True if any did."""
+    rep = s.replicas[row]
+    preempted = False
+    slot = rep.run_head
+    while slot != NO_SLOT:
+        req = s.requests[slot]
+        if req.status == DECODE:
+            computed = req.computed + rep.steps - req.join_step
+            need = 1 if computed % rep.block == 0 else 0
+        else:
+            need = _blocks(req.computed + chunk, rep.block) - _blocks(req.computed, rep.block)
+        while rep.usable_blocks - rep.used_blocks < need:
+            preempted = True
+            if _preempt_newest(s, row) == slot:
+                return True
+        rep.used_blocks += need
+        slot = req.next
+    return preempted
+
+
+@jit
+def _schedule_running(s: EngineState, row: int) -> int:
+    """Blocks and budget for the running requests; gives the budget left, or -1 after a preemption."""
+    rep = s.replicas[row]
+    budget = rep.budget - rep.decoding
+    chunk = 0
+    need = s.phase[row, (-rep.steps) % rep.block]
+    if rep.partial != NO_SLOT:
+        req = s.requests[rep.partial]
+        chunk = min(req.input + req.generated - req.computed, budget)
+        need += _blocks(req.computed + chunk, rep.block) - _blocks(req.computed, rep.block)
+    if need <= rep.usable_blocks - rep.used_blocks:
+        rep.used_blocks += need
+    elif _schedule_scarce(s, row, chunk):
+        budget = -1
+    if rep.partial != NO_SLOT:
+        s.prefill_slot[row, 0] = rep.partial
+        s.prefill_tokens[row, 0] = chunk
+        rep.prefills = 1
+        if budget > 0:
+            budget -= chunk
+    return budget
+
+
+@jit
+def _admit(s: EngineState, row: int, budget: int) -> None:
+    """Waiting requests join, head of line, until sequences, budget or blocks run out."""
+    rep = s.replicas[row]
+    while rep.wait_head != NO_SLOT and budget > 0 and rep.running < rep.max_seqs:
+        slot = rep.wait_head
+        req = s.requests[slot]
+        tokens = req.input + req.generated
+        if _blocks(tokens, rep.block) > rep.usable_blocks - rep.used_blocks:
+            return
+        _wait_pop(s, row)
+        _run_append(s, row, slot)
+        chunk = min(tokens, budget)
+        rep.used_blocks += _blocks(chunk, rep.block)
+        budget -= chunk
+        req.status = PREFILL
+        if req.first_scheduled < 0:
+            req.first_scheduled = rep.clock
+        s.prefill_slot[row, rep.prefills] = slot
+        s.prefill_tokens[row, rep.prefills] = chunk
+        rep.prefills += 1
+        if chunk < tokens:
+            rep.partial = slot
+
+
+@jit
+def _remove_aborted(s: EngineState, row: int) -> None:
+    """Take out everything that was marked for abortion; blocks return at once, as in vLLM."""
+    rep = s.replicas[row]
+    slot = rep.run_head
+    while slot != NO_SLOT:
+        following = s.requests[slot].next
+        if s.requests[slot].reason == REASON_ABORT:
+            if s.requests[slot].status == DECODE:
+                _leave_decode(s, row, slot)
+            elif rep.partial == slot:
+                rep.partial = NO_SLOT
+            _end(s, row, slot, REASON_ABORT)
+        slot = following
+    kept, rep.wait_head, rep.wait_tail, rep.waiting = rep.wait_head, NO_SLOT, NO_SLOT, 0
+    while kept != NO_SLOT:
+        following = s.requests[kept].next
+        if s.requests[kept].reason == REASON_ABORT:
+            _run_append(s, row, kept)
+            _end(s, row, kept, REASON_ABORT)
+        else:
+            _wait_append(s, row, kept)
+        kept = following
+    rep.aborting = 0
+
+
+@jit
+def _count_steps(s: EngineState, row: int, first_s: float, growth_s: float, n: int) -> None:
+    """Histograms of n decode-only steps whose durations run from ``first_s`` up by ``growth_s`` each."""
+    rep = s.replicas[row]
+    _observe(s, row, h.ITERATION, rep.decoding, n)
+    left, duration = n, first_s
+    while left > 0:
+        bucket = 0
+        while duration > s.bounds[h.ITL, bucket]:
+            bucket += 1
+        fit = left
+        if growth_s > 0 and duration + growth_s * (left - 1) > s.bounds[h.ITL, bucket]:
+            fit = max(1, min(left, int((s.bounds[h.ITL, bucket] - duration) / growth_s) + 1))
+        s.hist[row, h.ITL, bucket] += fit * rep.decoding
+        left -= fit
+        duration += growth_s * fit
+    s.hist_sum[row, h.ITL] += rep.decoding * (n * first_s + growth_s * n * (n - 1) / 2)
+
+
+@jit
+def _finish_due(s: EngineState, row: int) -> None:
+    rep = s.replicas[row]
+    while True:
+        step = _next_finish(s, row)
+        if step < 0 or step > rep.steps:
+            return
+        slot = s.heap_slot[row, 0]
+        _heap_pop(s, row)
+        _leave_decode(s, row, slot)
+        _end(s, row, slot, REASON_LENGTH if s.requests[slot].capped else REASON_STOP)
+
+
+@jit
+def _take_decode_steps(s: EngineState, row: int, n: int, first_s: float, growth_s: float) -> None:
+    """Complete n decode-only steps, of which the first one's blocks are already taken."""
+    rep = s.replicas[row]
+    rep.used_blocks += _decode_blocks(s, row, n) - s.phase[row, (-rep.steps) % rep.block]
+    _count_steps(s, row, first_s, growth_s, n)
+    elapsed = n * first_s + growth_s * n * (n - 1) / 2
+    rep.clock += elapsed
+    rep.busy_s += elapsed
+    rep.steps += n
+    rep.kv_tokens += n * rep.decoding
+    rep.generation_tokens += n * rep.decoding
+    _finish_due(s, row)
+
+
+@jit
+def _complete_prefills(s: EngineState, row: int) -> None:
+    """Prompt tokens of the finished step are computed; a prompt that is complete gives its next token."""
+    rep = s.replicas[row]
+    for i in range(rep.prefills):
+        slot = s.prefill_slot[row, i]
+        req = s.requests[slot]
+        req.computed += s.prefill_tokens[row, i]
+        if req.computed < req.input + req.generated:
+            continue
+        if rep.partial == slot:
+            rep.partial = NO_SLOT
+        if req.generated == 0:
+            req.first_token = rep.clock
+            rep.prompt_tokens += req.input
+            _observe(s, row, h.TTFT, rep.clock - req.arrival, 1)
+        else:
+            _observe(s, row, h.ITL, rep.clock - req.last_token, 1)
+        req.generated += 1
+        rep.generation_tokens += 1
+        if req.generated >= req.output:
+            _end(s, row, slot, REASON_LENGTH if req.capped else REASON_STOP)
+        else:
+            _join_decode(s, row, slot)
+    rep.prefills = 0
+
+
+@jit
+def _complete_step(s: EngineState, row: int) -> None:
+    """The pending step ends: tokens appear, finished requests leave."""
+    rep = s.replicas[row]
+    elapsed = rep.pending_end - rep.clock
+    prefill_tokens = 0
+    for i in range(rep.prefills):
+        prefill_tokens += s.prefill_tokens[row, i]
+    rep.clock = rep.pending_end
+    rep.pending_end = INF
+    rep.busy_s += elapsed
+    rep.steps += 1
+    rep.kv_tokens += rep.decoding
+    rep.generation_tokens += rep.decoding
+    _observe(s, row, h.ITERATION, rep.decoding + prefill_tokens, 1)
+    if rep.decoding > 0:
+        _observe(s, row, h.ITL, elapsed, rep.decoding)
+    if prefill_tokens > 0:
+        rep.prefill_s += rep.p * prefill_tokens
+        _complete_prefills(s, row)
+    _finish_due(s, row)
+
+
+@jit
+def _steps_within(first_s: float, growth_s: float, time_s: float) -> int:
+    """How many steps of durations first, first + growth, … end within that time."""
+    if growth_s <= 0:
+        return int(time_s / first_s)
+    half = first_s / growth_s - 0.5
+    n = int(math.sqrt(half * half + 2 * time_s / growth_s) - half)
+    while n > 0 and n * first_s + growth_s * n * (n - 1) / 2 > time_s:
+        n -= 1
+    while (n + 1) * first_s + growth_s * (n + 1) * n / 2 <= time_s:
+        n += 1
+    return n
+
+
+@jit
+def _begin_step(s: EngineState, row: int, until_s: float) -> None:
+    """Schedule at the replica's clock: take every decode-only step that ends by ``until_s``, or leave one step pending."""
+    rep = s.replicas[row]
+    if rep.aborting > 0:
+        _remove_aborted(s, row)
+        if rep.running == 0 and rep.wait_head == NO_SLOT:
+            return
+    rep.prefills = 0
+    budget = _schedule_running(s, row)
+    if budget > 0:
+        _admit(s, row, budget)
+    prefill_tokens = 0
+    for i in range(rep.prefills):
+        prefill_tokens += s.prefill_tokens[row, i]
+    kv = rep.kv_tokens + rep.decoding
+    duration = rep.a + rep.b * rep.decoding + rep.k * kv + rep.p * prefill_tokens
+    rep.wake = rep.clock + duration
+    if prefill_tokens == 0 and budget >= 0:
+        growth = rep.k * rep.decoding
+        to_finish = _next_finish(s, row) - rep.steps
+        n = min(to_finish, _steps_within(duration, growth, until_s - rep.clock))
+        free = rep.usable_blocks - rep.used_blocks + s.phase[row, (-rep.steps) % rep.block]
+        if n > 1 and free < (n // rep.block + 1) * rep.decoding:
+            n = min(n, _steps_with_blocks(s, row, free))
+        if n >= 1:
+            _take_decode_steps(s, row, n, duration, growth)
+            return
+        rep.wake = rep.clock + to_finish * duration + growth * to_finish * (to_finish - 1) / 2
+    rep.pending_end = rep.clock + duration
+
+
+@jit
+def _steps_with_blocks(s: EngineState, row: int, free: int) -> int:
+    """How many decode steps that many free blocks allow."""
+    rep = s.replicas[row]
+    rounds = free // rep.decoding
+    left = free - rounds * rep.decoding
+    n = rounds * rep.block
+    while True:
+        need = s.phase[row, (-(rep.steps + n)) % rep.block]
+        if need > left:
+            return n
+        left -= need
+        n += 1
+
+
+@jit
+def advance(s: EngineState, row: int, until_s: float) -> None:
+    """Run a replica: every step that ends by ``until_s`` is complete, and a step that began before it is pending.
+
+    Sets ``wake``, a time before which none of its requests ends.
+    """
+    rep = s.replicas[row]
+    while True:
+        if rep.pending_end < INF:
+            if rep.pending_end > until_s:
+                return
+            _complete_step(s, row)
+        if rep.running == 0 and rep.wait_head == NO_SLOT:
+            rep.wake = INF
+            return
+        if rep.clock >= until_s:
+            rep.wake = rep.clock
+            return
+        _begin_step(s, row, until_s)
+
+
+@jit
+def enqueue(s: EngineState, row: int, slot: int, now_s: float) -> bool:
+    """A request reaches a replica that has been advanced to ``now_s``. False if it can never fit and was refused.
+
+    As vLLM: a prompt that leaves no room for a token is refused, and an output is capped at the model length.
+    """
+    rep = s.replicas[row]
+    req = s.requests[slot]
+    req.replica = row
+    if req.input >= rep.max_tokens or req.input < 1:
+        req.status, req.reason, req.finish = DONE, REASON_REJECTED, now_s
+        rep.refused += 1
+        s.done[s.done_count[0]] = slot
+        s.done_count[0] += 1
+        return False
+    room = rep.max_tokens - req.input
+    if req.output > room:
+        req.output = room
+        req.capped = 1
+    if rep.running == 0 and rep.wait_head == NO_SLOT and rep.pending_end == INF:
+        rep.clock = max(rep.clock, now_s)
+    req.status = WAITING
+    _wait_append(s, row, slot)
+    if rep.pending_end == INF:
+        rep.wake = rep.clock
+    return True
+
+
+@jit
+def generated_tokens(s: EngineState, slot: int) -> int:
+    """Output tokens that a request has so far, as of its replica's clock."""
+    req = s.requests[slot]
+    if req.status == DECODE:
+        return req.generated + s.replicas[req.replica].steps - req.join_step
+    return req.generated

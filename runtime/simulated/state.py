@@ -1,0 +1,163 @@
+"""The state of simulated engines as flat arrays, so that the kernel can run them at machine speed.
+
+One record per request, one per replica, and per replica a few small tables: how many decoding sequences stand at each
+offset within a KV block (``phase``), a heap of finishing steps, the prefills of the step in progress, and the histograms
+that ``/metrics`` shows. Nothing here knows HTTP, wall time or policy.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.pool import Pool
+from runtime.simulated.buckets import BOUNDS
+
+FREE, HELD, WAITING, PREFILL, DECODE, DONE = range(6)
+"""Status of a request slot."""
+
+REASON_NONE, REASON_STOP, REASON_LENGTH, REASON_ABORT, REASON_REJECTED = range(5)
+"""Why a request ended; rejected ones never ran."""
+
+NO_SLOT = -1
+
+REQUEST = np.dtype(
+    [
+        ("arrival", "f8"),
+        ("first_scheduled", "f8"),
+        ("first_token", "f8"),
+        ("last_token", "f8"),
+        ("finish", "f8"),
+        ("join_step", "i8"),
+        ("finish_step", "i8"),
+        ("input", "i4"),
+        ("output", "i4"),
+        ("computed", "i4"),
+        ("generated", "i4"),
+        ("preemptions", "i4"),
+        ("replica", "i4"),
+        ("service", "i4"),
+        ("status", "i4"),
+        ("reason", "i4"),
+        ("capped", "i4"),
+        ("next", "i4"),
+        ("prev", "i4"),
+    ],
+    align=True,
+)
+
+REPLICA = np.dtype(
+    [
+        ("a", "f8"),
+        ("b", "f8"),
+        ("k", "f8"),
+        ("p", "f8"),
+        ("clock", "f8"),
+        ("pending_end", "f8"),
+        ("wake", "f8"),
+        ("busy_s", "f8"),
+        ("prefill_s", "f8"),
+        ("steps", "i8"),
+        ("kv_tokens", "i8"),
+        ("used_blocks", "i8"),
+        ("usable_blocks", "i8"),
+        ("budget", "i4"),
+        ("max_seqs", "i4"),
+        ("max_tokens", "i4"),
+        ("block", "i4"),
+        ("decoding", "i4"),
+        ("running", "i4"),
+        ("waiting", "i4"),
+        ("partial", "i4"),
+        ("prefills", "i4"),
+        ("wait_head", "i4"),
+        ("wait_tail", "i4"),
+        ("run_head", "i4"),
+        ("run_tail", "i4"),
+        ("heap_size", "i4"),
+        ("accepting", "i4"),
+        ("aborting", "i4"),
+        ("preempted_in_step", "i4"),
+        ("prompt_tokens", "i8"),
+        ("generation_tokens", "i8"),
+        ("preemptions", "i8"),
+        ("stopped", "i8"),
+        ("length_capped", "i8"),
+        ("aborted", "i8"),
+        ("refused", "i8"),
+    ],
+    align=True,
+)
+
+MAX_BLOCK_TOKENS = 64
+
+
+class EngineState(NamedTuple):
+    """All arrays of a set of engines.
+
+    Shapes, with R replicas and M request slots and S the most sequences of any replica: ``requests`` (M,), ``replicas``
+    (R,), ``phase`` (R, 64), ``heap_step`` and ``heap_slot`` (R, 4S), ``prefill_slot`` and ``prefill_tokens`` (R, S),
+    ``hist`` (R, H, B) counts per bucket, ``hist_sum`` (R, H), ``done`` (M,) slots that ended, ``done_count`` (1,).
+    """
+
+    requests: npt.NDArray[Any]
+    replicas: npt.NDArray[Any]
+    phase: npt.NDArray[np.int64]
+    heap_step: npt.NDArray[np.int64]
+    heap_slot: npt.NDArray[np.int32]
+    prefill_slot: npt.NDArray[np.int32]
+    prefill_tokens: npt.NDArray[np.int32]
+    hist: npt.NDArray[np.int64]
+    hist_sum: npt.NDArray[np.float64]
+    bounds: npt.NDArray[np.float64]
+    done: npt.NDArray[np.int32]
+    done_count: npt.NDArray[np.int64]
+
+
+def new_state(replicas: int, slots: int, max_seqs: int) -> EngineState:
+    """Empty state for that many replicas, request slots and sequences per replica."""
+    hists, buckets = BOUNDS.shape
+    return EngineState(
+        requests=np.zeros(slots, REQUEST),
+        replicas=np.zeros(replicas, REPLICA),
+        phase=np.zeros((replicas, MAX_BLOCK_TOKENS), np.int64),
+        heap_step=np.zeros((replicas, 4 * max_seqs), np.int64),
+        heap_slot=np.zeros((replicas, 4 * max_seqs), np.int32),
+        prefill_slot=np.zeros((replicas, max_seqs), np.int32),
+        prefill_tokens=np.zeros((replicas, max_seqs), np.int32),
+        hist=np.zeros((replicas, hists, buckets), np.int64),
+        hist_sum=np.zeros((replicas, hists)),
+        bounds=BOUNDS,
+        done=np.zeros(slots, np.int32),
+        done_count=np.zeros(1, np.int64),
+    )
+
+
+def install(state: EngineState, row: int, pool: Pool, now_s: float) -> None:
+    """Put a fresh engine of ``pool`` into a row: empty KV cache, counters at zero.
+
+    Raises ValueError for a pool that vLLM itself would refuse to start.
+    """
+    if pool.max_num_seqs > min(pool.max_batched_tokens, state.prefill_slot.shape[1]):
+        raise ValueError(
+            f"pool {pool.name}: max_num_seqs {pool.max_num_seqs} exceeds max_batched_tokens {pool.max_batched_tokens}"
+        )
+    if not 1 <= pool.block_tokens <= MAX_BLOCK_TOKENS or pool.kv_blocks < 2:
+        raise ValueError(f"pool {pool.name}: needs 2 KV blocks or more of 1 to {MAX_BLOCK_TOKENS} tokens")
+    record = np.zeros((), REPLICA)
+    record["a"], record["b"] = pool.step.a_ms / 1e3, pool.step.b_ms_per_seq / 1e3
+    record["k"] = pool.step.k_ms_per_1k_kv_tokens / 1e6
+    record["p"] = pool.step.p_ms_per_1k_prefill_tokens / 1e6
+    record["clock"], record["pending_end"], record["wake"] = now_s, np.inf, np.inf
+    # vLLM keeps one null block, so one fewer is usable (reference: usage = 1 - free / (blocks - 1)).
+    record["usable_blocks"] = pool.kv_blocks - 1
+    record["budget"], record["max_seqs"], record["block"] = pool.max_batched_tokens, pool.max_num_seqs, pool.block_tokens
+    record["max_tokens"] = min(pool.max_model_tokens, (pool.kv_blocks - 1) * pool.block_tokens)
+    for link in ("partial", "wait_head", "wait_tail", "run_head", "run_tail"):
+        record[link] = NO_SLOT
+    state.replicas[row] = record
+    state.phase[row] = 0
+    state.hist[row] = 0
+    state.hist_sum[row] = 0.0
