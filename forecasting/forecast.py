@@ -9,7 +9,8 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """``values[h][q]`` is the ``taus[q]`` quantile, in erlangs, of the maximum offered load within ``horizons_s[h]`` of ``made_at_s``.
+    """``values[h][q]`` is the ``taus[q]`` quantile, in erlangs, of the maximum offered load within
+    ``horizons_s[h]`` of ``made_at_s``.
 
     Invariants: non-negative, non-decreasing along both axes.
     """

@@ -1,0 +1,117 @@
+"""Irregular samples on a regular grid: the one history that every expert reads.
+
+Each cell of ``step_s`` seconds holds the *maximum* of its samples, in erlangs, because the target is a
+maximum. A sample stands for the time since the one before it, so cells that fall between two samples take the
+later value as long as they are at most ``MAX_SPAN_S`` apart; after a longer silence, or after a sample that
+was missing (``None``), the cells between are gaps (NaN), never zeros. While a cell is open it shows the
+maximum over the last ``step_s`` seconds, so that a forecast does not sag each time a cell begins.
+
+Time only moves forward: a sample older than the newest one is ignored. Memory is fixed by ``size``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+MAX_SPAN_S = 185.0
+"""Longest time that one sample may stand for; a fleet replayed at 600 times real speed is sampled every 150
+s.
+"""
+
+
+class Grid:
+    """A ring of ``size`` cells; cells are numbered ``floor(at_s / step_s)``."""
+
+    def __init__(self, step_s: float, size: int) -> None:
+        self.step_s = step_s
+        self.size = size
+        self.newest: int | None = None
+        self.first_at_s: float | None = None
+        self.last_at_s: float | None = None
+        self._cells: Array = np.full(size, np.nan)
+        self._open_max = np.nan
+        self._recent: deque[tuple[float, float]] = deque()
+        self._bridge = False
+        self._clock_s = -np.inf
+
+    def put(self, at_s: float, value: float | None) -> range:
+        """Take one sample and give the cells that it closed; those without data are left out."""
+        if at_s < self._clock_s:
+            return range(0)
+        self._clock_s = at_s
+        if value is None:
+            self._bridge = False
+            return range(0)
+        cell = int(at_s // self.step_s)
+        closed = self._advance(cell, at_s, value)
+        self._open_max = float(np.fmax(self._open_max, value))
+        self._remember(at_s, value)
+        self._cells[cell % self.size] = max(v for _, v in self._recent)
+        self.newest, self.last_at_s, self._bridge = cell, at_s, True
+        if self.first_at_s is None:
+            self.first_at_s = at_s
+        return closed
+
+    @classmethod
+    def of(cls, step_s: float, size: int, times: Array, values: Array) -> Grid:
+        """A grid with this history: ascending UTC seconds and erlangs (NaN is a gap), both of shape (n,)."""
+        grid = cls(step_s, size)
+        recent = times > (times[-1:].max(initial=0.0) - (size - 1) * step_s)
+        times, values = times[recent], values[recent]
+        if not np.isfinite(values).any():
+            return grid
+        first, cells = _to_cells(step_s, times, values)
+        last = int(np.flatnonzero(np.isfinite(values))[-1])
+        grid.newest = int(times[last] // step_s)
+        grid._cells[np.arange(first, grid.newest + 1) % size] = cells[: grid.newest - first + 1]
+        grid.first_at_s = float(times[np.isfinite(values)][0])
+        grid.last_at_s, grid._clock_s = float(times[last]), float(times[-1])
+        grid._open_max = float(cells[grid.newest - first])
+        grid._remember(grid.last_at_s, grid._open_max)
+        grid._bridge = last == len(values) - 1
+        return grid
+
+    def values(self, first: int, last: int) -> Array:
+        """Cells ``first`` to ``last`` inclusive, erlangs; NaN where nothing is known, the future included."""
+        if self.newest is None:
+            return np.full(last - first + 1, np.nan)
+        cells = np.arange(first, last + 1)
+        known = (cells <= self.newest) & (cells > self.newest - self.size)
+        return np.where(known, self._cells[cells % self.size], np.nan)
+
+    def _advance(self, cell: int, at_s: float, value: float) -> range:
+        if self.newest is None or self.last_at_s is None:
+            return range(0)
+        before = self.newest
+        if cell == before:
+            return range(0)
+        self._cells[before % self.size] = self._open_max
+        bridged = self._bridge and at_s - self.last_at_s <= MAX_SPAN_S
+        between = np.arange(max(before + 1, cell - self.size), cell)
+        self._cells[between % self.size] = value if bridged else np.nan
+        self._open_max = np.nan
+        return range(before, cell if bridged else before + 1)
+
+    def _remember(self, at_s: float, value: float) -> None:
+        self._recent.append((at_s, value))
+        while self._recent[0][0] <= at_s - self.step_s:
+            self._recent.popleft()
+
+
+def _to_cells(step_s: float, times: Array, values: Array) -> tuple[int, Array]:
+    """First cell and the maximum per cell, with cells between two close samples filled by the later one."""
+    cell = (times // step_s).astype(np.int64)
+    first = int(cell[0])
+    peaks = np.full(int(cell[-1]) - first + 1, -np.inf)
+    known = np.isfinite(values)
+    np.maximum.at(peaks, cell[known] - first, values[known])
+    near = np.zeros(len(times), dtype=bool)
+    near[1:] = known[1:] & known[:-1] & (np.diff(times) <= MAX_SPAN_S)
+    following = np.searchsorted(cell, np.arange(first, first + len(peaks)))
+    fill = np.where(near, values, np.nan)[following]
+    return first, np.where(np.isfinite(peaks), peaks, fill)

@@ -1,0 +1,1 @@
+"""Behaviour of sizing, guardrails, decisions and their memory."""
