@@ -103,7 +103,7 @@ class FleetView(Schema):
 
 
 class Series(Schema):
-    """Points of named signals: ``signals[name]`` is a list of [time, value or null]; spikes survive downsampling."""
+    """Points of named signals: ``signals[name]`` lists [time, value or null]; spikes survive downsampling."""
 
     service: str
     start_s: float
@@ -224,7 +224,7 @@ class PolicyDiff(Schema):
 
 
 class PolicyCheck(Schema):
-    """The result of validating a draft: errors (``field: what is wrong``) and, where there are none, the diff."""
+    """A validated draft: errors (``field: what is wrong``) and, where there are none, the diff."""
 
     valid: bool
     errors: list[str]

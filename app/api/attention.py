@@ -1,0 +1,94 @@
+"""The attention list: the few things an operator should look at now, worst first, each one sentence. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from app.api.schemas import AttentionItem
+from app.daemon.memory import Memory, ServiceMemory, known_mean, spark
+from app.daemon.signals import state_of
+from autoscaler.policy import Mode
+
+RISK_WARNING = 0.05
+RISK_CRITICAL = 0.25
+ORDER = {"critical": 0, "warning": 1, "info": 2}
+
+
+def staleness(service: ServiceMemory, now_s: float) -> tuple[float | None, bool]:
+    """Age of the last valid observation in seconds, and whether the policy calls that stale."""
+    if service.last_valid_s is None:
+        return None, True
+    age_s = max(0.0, now_s - service.last_valid_s)
+    return age_s, age_s > service.policy.stale_after_s
+
+
+def attention(memory: Memory, now_s: float) -> list[AttentionItem]:
+    """Everything worth a look, worst first, in the order of the services within a severity."""
+    items = [item for name, service in memory.services.items() for item in of_service(name, service, now_s)]
+    if memory.trouble:
+        items.append(AttentionItem(severity="critical", service="", text=memory.trouble))
+    if memory.gpus and memory.gpus.faulty:
+        text = f"{memory.gpus.faulty} GPUs report faults (XID or double-bit ECC)"
+        items.append(AttentionItem(severity="warning", service="", text=text))
+    return sorted(items, key=lambda item: ORDER[item.severity])
+
+
+def of_service(name: str, service: ServiceMemory, now_s: float) -> Iterator[AttentionItem]:
+    """What is worth a look in one service."""
+    yield from of_data(name, service, now_s)
+    yield from of_latency(name, service)
+    yield from of_capacity(name, service)
+    failed = Counter(map(state_of, service.replicas))["failed"]
+    if failed:
+        yield AttentionItem(severity="warning", service=name, text=f"{failed} replicas have failed")
+    if service.policy.mode is Mode.SHADOW and would_change(service):
+        text = f"shadow mode: {service.decision.sentence if service.decision else ''}"
+        yield AttentionItem(severity="info", service=name, text=text)
+
+
+def of_data(name: str, service: ServiceMemory, now_s: float) -> Iterator[AttentionItem]:
+    """Missing and stale data."""
+    age_s, stale = staleness(service, now_s)
+    if age_s is None:
+        yield AttentionItem(severity="warning", service=name, text="no valid observation yet; holding")
+    elif stale:
+        yield AttentionItem(severity="critical", service=name, text=f"data is {age_s:.0f} s old; holding")
+    elif service.observation and service.observation.gaps:
+        gaps = service.observation.gaps
+        more = f" and {len(gaps) - 1} more" if len(gaps) > 1 else ""
+        text = f"missing data: {gaps[0].subject}: {gaps[0].reason}{more}"
+        yield AttentionItem(severity="warning", service=name, text=text)
+
+
+def of_latency(name: str, service: ServiceMemory) -> Iterator[AttentionItem]:
+    """Attainment below what the policy promises."""
+    share = known_mean(spark(service.recent, "attainment"))
+    promised = service.policy.slo.attainment
+    if share is not None and share < promised:
+        severity = "critical" if share < 1 - 3 * (1 - promised) else "warning"
+        text = f"attainment is about {share:.1%}, the target is {promised:.1%}"
+        yield AttentionItem.model_validate({"severity": severity, "service": name, "text": text})
+
+
+def of_capacity(name: str, service: ServiceMemory) -> Iterator[AttentionItem]:
+    """Risk of being short before new replicas could serve, and a fleet at its limit."""
+    decision = service.decision
+    if decision is None:
+        return
+    risk = decision.risk_of_shortfall
+    if risk is not None and risk >= RISK_WARNING:
+        severity = "critical" if risk >= RISK_CRITICAL else "warning"
+        text = f"may be short of capacity before new replicas serve: risk {risk:.0%}"
+        yield AttentionItem.model_validate({"severity": severity, "service": name, "text": text})
+    desired = service.control.desired
+    if desired and desired.active >= service.policy.replicas.max:
+        text = f"at its maximum of {service.policy.replicas.max} replicas"
+        yield AttentionItem(severity="warning", service=name, text=text)
+
+
+def would_change(service: ServiceMemory) -> bool:
+    """Whether the decision that was not acted on asks for another number of active replicas."""
+    if service.decision is None or not service.decision.plan.targets:
+        return False
+    return service.decision.plan.targets[0].active != service.control.counts.active

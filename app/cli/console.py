@@ -1,0 +1,36 @@
+"""``leadtime console``: the Streamlit console against an API, on loopback unless told otherwise."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.client import API, API_HELP
+
+HELP = "Serve the web console."
+SCRIPT = Path(__file__).parent.parent / "console" / "main.py"
+
+
+def console_command(host: str, port: int) -> list[str]:
+    """The call that serves the console there."""
+    from app.console.options import arguments
+
+    options = arguments(server_address=host, server_port=str(port))
+    return [sys.executable, "-m", "streamlit", "run", str(SCRIPT), *options]
+
+
+def console(
+    api: Annotated[str, typer.Option(help=API_HELP)] = API,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
+) -> None:
+    """Serve until stopped; takes this process over, so that signals reach the server itself."""
+    from app.cli.ports import refuse_used
+
+    refuse_used({"console": (host, port)})
+    command = console_command(host, port)
+    os.execve(command[0], command, {**os.environ, "LEADTIME_API": api})

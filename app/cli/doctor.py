@@ -1,0 +1,129 @@
+"""``leadtime doctor``: what works on this machine and what does not, one line each.
+
+Every check ends in ``ok``, ``warn`` or ``fail`` with a detail that says what to do; ``fail`` makes the exit
+code 1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli import output
+from app.cli.client import API_HELP
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+HELP = "Check this machine, the fleet file and what it points at."
+NEEDED = ("fastapi", "numba", "numpy", "pandas", "pyarrow", "sqlalchemy", "streamlit", "uvicorn")
+OPTIONAL = ("torch", "vllm", "psycopg")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    status: str
+    detail: str
+
+
+def doctor(
+    config: Annotated[Path | None, typer.Option(help="The fleet file; the built-in one if absent.")] = None,
+    api: Annotated[str | None, typer.Option(help=API_HELP)] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the fleet file's JSON Schema.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Look at everything and say how it is."""
+    from app.cli.up import BUILT_IN
+    from app.settings import Settings, load
+
+    if schema:
+        return output.json_out(Settings.model_json_schema())
+    settings = load(config or BUILT_IN)
+    checks = [*machine(), *ports(settings), *reach(settings, api)]
+    if json:
+        output.json_out({"checks": [asdict(check) for check in checks]})
+    else:
+        rows = [(check.status, check.name, check.detail) for check in checks]
+        output.out().print(output.table(None, ["", "check", "detail"], rows))
+    if any(check.status == "fail" for check in checks):
+        raise typer.Exit(1)
+
+
+def machine() -> Iterator[Check]:
+    """Python and the packages."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    yield Check(
+        "python", "ok" if good else "fail", found if good else f"{found}; install Python 3.11 or newer"
+    )
+    for package in (*NEEDED, *OPTIONAL):
+        try:
+            yield Check(package, "ok", version(package))
+        except PackageNotFoundError:
+            needed = package in NEEDED
+            detail = "not installed; run make run" if needed else "not installed; an optional extra"
+            yield Check(package, "fail" if needed else "warn", detail)
+
+
+def ports(settings: Settings) -> Iterator[Check]:
+    """Whether ``leadtime up`` could listen where the file says."""
+    from app.cli.fleet import address
+    from app.cli.ports import problem_of
+
+    wanted = {
+        "fleet port": address(settings),
+        "API port": (settings.api.host, settings.api.port),
+        "console port": (settings.console.host, settings.console.port),
+    }
+    for name, (host, port) in wanted.items():
+        problem = problem_of(host, port)
+        yield Check(name, "warn" if problem else "ok", f"{host}:{port}: {problem or 'free'}")
+
+
+def reach(settings: Settings, api: str | None) -> Iterator[Check]:
+    """What the file points at: store, source, API."""
+    yield store(settings.store.url)
+    if settings.source.kind == "prometheus":
+        yield answering("Prometheus", f"{settings.source.url}/-/ready", "fail")
+    at = api or f"http://{settings.api.host}:{settings.api.port}"
+    yield answering("API", f"{at.rstrip('/')}/readyz", "fail" if api else "warn")
+
+
+def store(url: str) -> Check:
+    """Whether the store can be opened; a SQLite file that is not there yet is not made."""
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
+            return Check("store", "ok", f"{parsed.database} will be made")
+        with create_engine(parsed).connect() as connection:
+            connection.execute(text("select 1"))
+    except ArgumentError:
+        return Check("store", "fail", f"{url}: not a database URL; give sqlite:///leadtime.db")
+    except (SQLAlchemyError, ImportError) as error:
+        return Check("store", "fail", f"{url}: {str(error).splitlines()[0]}")
+    return Check("store", "ok", parsed.render_as_string(hide_password=True))
+
+
+def answering(name: str, url: str, otherwise: str) -> Check:
+    """Whether an address answers."""
+    import httpx
+
+    try:
+        answer = httpx.get(url, timeout=3.0)
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        return Check(name, otherwise, f"{url}: no answer ({error or type(error).__name__}); is it running?")
+    return Check(name, "ok" if answer.is_success else otherwise, f"{url}: {answer.status_code}")

@@ -1,0 +1,66 @@
+"""``leadtime explain``: why a service has the replicas it has, in a sentence and the numbers behind it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from app.cli import output
+from app.cli.client import API, API_HELP, get, part
+from app.errors import UserError
+
+HELP = "Say why a service has the replicas it has."
+
+
+def explain(
+    service: Annotated[str, typer.Argument(help="Name of the service.")],
+    at: Annotated[
+        str | None, typer.Option(help="Time (ISO 8601 or UTC seconds); the latest if absent.")
+    ] = None,
+    api: Annotated[str, typer.Option(help=API_HELP)] = API,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Print the decision in force then."""
+    params: dict[str, Any] = {"limit": 1}
+    if at is not None:
+        # ``before`` is exclusive; a decision taken at that very moment was in force.
+        params["before"] = moment(at) + 1e-3
+    found = get(api, f"/services/{part(service)}/decisions", params)
+    if not found:
+        raise UserError(f"{service}: no decision {'before ' + at if at else 'yet'}; wait for the next tick")
+    if json:
+        return output.json_out(found[0])
+    show(found[0])
+
+
+def moment(text: str) -> float:
+    """UTC seconds of a time given as ISO 8601 (UTC unless it says otherwise) or as seconds."""
+    from datetime import UTC, datetime
+
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"--at {text}: not a time; give 2026-01-31T14:20 or UTC seconds") from None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+
+
+def show(row: dict[str, Any]) -> None:
+    """The sentence, the move and every number that took part."""
+    console = output.out()
+    console.print(row["sentence"], style="bold", markup=False)
+    console.print(
+        f"{output.when(row['at_s'])} UTC · {row['mode']} · policy version {row['policy_version']} · "
+        f"{'applied' if row['applied'] else 'not applied'} · active {row['current_active']} → "
+        f"{row['desired_active']}, standby {row['desired_standby']}, asleep {row['desired_asleep']}",
+        markup=False,
+    )
+    rows = [
+        ("→" if item["binds"] else "", item["name"], str(item["replicas"]), item["detail"])
+        for item in row["constraints"]
+    ]
+    console.print(output.table(None, ["", "constraint", "replicas", "because"], rows))

@@ -1,0 +1,41 @@
+"""The command ``leadtime``: one file per command, imported only when it runs.
+
+Promise: ``leadtime --help`` imports neither numerics nor the web stack; a ``UserError`` is one line on stderr
+and exit code 2; a broken pipe or Ctrl-C ends quietly.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from app.cli import console, daemon, doctor, explain, fleet, policy, up
+from app.errors import UserError
+
+app = typer.Typer(
+    help="Keeps fleets of LLM serving replicas exactly as large as they will need to be.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("up", help=up.HELP)(up.up)
+app.command("daemon", help=daemon.HELP)(daemon.daemon)
+app.command("console", help=console.HELP)(console.console)
+app.add_typer(policy.app, name="policy", help=policy.HELP)
+app.command("explain", help=explain.HELP)(explain.explain)
+app.command("fleet", hidden=True)(fleet.fleet)
+app.command("doctor", help=doctor.HELP)(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What the daemon remembers of the last tick: written by the loop, read by the API.
+
+Everything that must survive a restart is in the store; this is the part that may be lost. The loop replaces
+whole values, so a reader in the same event loop never sees half a tick.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from autoscaler.decision import ControlState, Decision
+from autoscaler.policy import Policy
+from collectors.observation import Gap, GpuUse, Observation, ReplicaSample
+from forecasting.forecast import Forecast
+from runtime.pool import Pool
+from runtime.replica import Replica
+
+SPARK_POINTS = 60
+"""Points of a sparkline: a quarter of an hour at the default interval."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts for ``/metrics`` that only grow."""
+
+    ticks: int = 0
+    failed_ticks: int = 0
+    overruns: int = 0
+    decisions: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    cost_usd: dict[str, float] = field(default_factory=dict)
+    last_tick_cpu_s: float = 0.0
+
+
+@dataclass(slots=True)
+class ServiceMemory:
+    """One service at the last tick. ``signals`` is what went to the history; ``None`` values are gaps."""
+
+    pool: Pool
+    control: ControlState
+    policy: Policy
+    policy_version: int
+    observation: Observation | None = None
+    forecast: Forecast | None = None
+    decision: Decision | None = None
+    replicas: tuple[Replica, ...] = ()
+    samples: Mapping[str, ReplicaSample] = field(default_factory=dict)
+    signals: Mapping[str, float | None] = field(default_factory=dict)
+    last_valid_s: float | None = None
+    recent: dict[str, deque[float | None]] = field(default_factory=dict)
+
+    def remember(self, signals: Mapping[str, float | None]) -> None:
+        """Take the tick's signals and lengthen the sparklines by them."""
+        self.signals = signals
+        extend(self.recent, signals)
+
+
+@dataclass(slots=True)
+class Memory:
+    """All services and the fleet at the last tick; ``trouble`` is the last failed tick's one line."""
+
+    services: dict[str, ServiceMemory]
+    speed: float = 1.0
+    now_s: float = 0.0
+    ticked_at_s: float | None = None
+    gpus: GpuUse | None = None
+    gaps: tuple[Gap, ...] = ()
+    trouble: str | None = None
+    tally: Tally = field(default_factory=Tally)
+    recent: dict[str, deque[float | None]] = field(default_factory=dict)
+
+
+def extend(recent: dict[str, deque[float | None]], signals: Mapping[str, float | None]) -> None:
+    """Append one point per signal, keeping the newest ``SPARK_POINTS``."""
+    for name, value in signals.items():
+        recent.setdefault(name, deque(maxlen=SPARK_POINTS)).append(value)
+
+
+def spark(recent: Mapping[str, Iterable[float | None]], name: str) -> list[float | None]:
+    """The sparkline of a signal, oldest first; empty where nothing has been seen."""
+    return list(recent.get(name, ()))
+
+
+def known_mean(values: Iterable[float | None]) -> float | None:
+    """Mean of what is known, None where nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
