@@ -1,0 +1,110 @@
+"""Scrapes engines, exporters and the gateway directly over HTTP.
+
+Bounded: at most ``concurrency`` requests at a time, each with a deadline from its own start, each page of
+limited size. Connections are kept. Whatever goes wrong with one target is a gap with its name and leaves
+the others alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import httpx
+
+from collectors.dcgm import read_dcgm
+from collectors.engines import ENGINES, blank, read_engine
+from collectors.gateway import read_gateway
+from collectors.observation import Gap, GatewaySample, GpuSample, ReplicaSample, Scrape
+from collectors.source import Target
+
+MAX_PAGE_BYTES = 16 * 1024 * 1024
+"""Largest page read: a vLLM page has 50 KB, a dcgm page of 16 GPUs 200 KB."""
+
+
+class Unreadable(Exception):
+    """A target that answered with something that is no page of metrics."""
+
+
+@dataclass(slots=True)
+class Catch:
+    """What has been read so far in one scrape."""
+
+    replicas: dict[str, ReplicaSample] = field(default_factory=dict)
+    gpus: list[GpuSample] = field(default_factory=list)
+    gateway: dict[str, GatewaySample] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+
+    def scrape(self, at_s: float) -> Scrape:
+        """The catch as a scrape."""
+        return Scrape(at_s, self.replicas, tuple(self.gpus), self.gateway, tuple(self.gaps))
+
+    def add_replica(self, sample: ReplicaSample, gaps: Sequence[Gap]) -> None:
+        """Keep a sample, unless it says nothing."""
+        self.gaps.extend(gaps)
+        if not blank(sample):
+            self.replicas[sample.replica] = sample
+
+
+class DirectSource:
+    """``Source`` over HTTP."""
+
+    def __init__(self, timeout_s: float = 5.0, concurrency: int = 64) -> None:
+        self._timeout_s = timeout_s
+        self._slots = asyncio.Semaphore(concurrency)
+        self._client = httpx.AsyncClient(
+            timeout=timeout_s,
+            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=None),
+            headers={"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"},
+            trust_env=False,
+        )
+
+    async def scrape(self, targets: Sequence[Target], at_s: float) -> Scrape:
+        """Everything readable at ``at_s``; the rest is gaps."""
+        catch = Catch()
+        await asyncio.gather(*(self._read(target, at_s, catch) for target in targets))
+        return catch.scrape(at_s)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _read(self, target: Target, at_s: float, catch: Catch) -> None:
+        try:
+            async with self._slots, asyncio.timeout(self._timeout_s):
+                page = await self._page(target.url)
+        except (TimeoutError, httpx.TimeoutException):
+            catch.gaps.append(Gap(target.name, f"no answer within {self._timeout_s:g} s from {target.url}"))
+        except (httpx.HTTPError, httpx.InvalidURL, Unreadable) as problem:
+            text = str(problem) or type(problem).__name__
+            catch.gaps.append(Gap(target.name, f"{text} ({target.url})"))
+        else:
+            keep(target, page, at_s, catch)
+
+    async def _page(self, url: str) -> bytes:
+        async with self._client.stream("GET", url) as response:
+            if response.status_code != 200:
+                raise Unreadable(f"HTTP status {response.status_code}")
+            page = bytearray()
+            async for chunk in response.aiter_bytes():
+                page += chunk
+                if len(page) > MAX_PAGE_BYTES:
+                    raise Unreadable(f"page is larger than {MAX_PAGE_BYTES} bytes")
+        return bytes(page)
+
+
+def keep(target: Target, page: bytes, at_s: float, catch: Catch) -> None:
+    """Read the page of a target into the catch."""
+    if target.kind == "engine" and target.engine in ENGINES:
+        catch.add_replica(*read_engine(target.engine, target.name, page, at_s))
+    elif target.kind == "dcgm":
+        gpus, gaps = read_dcgm(target.name, page, at_s)
+        catch.gpus.extend(gpus)
+        catch.gaps.extend(gaps)
+    elif target.kind == "gateway":
+        services, gaps = read_gateway(page, at_s)
+        catch.gateway.update(services)
+        catch.gaps.extend(gaps)
+    else:
+        catch.gaps.append(Gap(target.name, f"nobody reads {target.kind} targets of engine {target.engine}"))
