@@ -104,7 +104,7 @@ def _is_date(one: pa.Array) -> bool:
 
 
 def _check(path: Path, table: Table, fmt: Format, columns: tuple[Column, ...], row: int, last: float | None) -> None:
-    """Refuse the first row that is not right; ``row`` is the index of the batch's first, ``last`` the time before it."""
+    """Refuse the first row that is not right; ``row`` is the index of the first one, ``last`` the time before it."""
     time = columns[0]
     before = np.concatenate([time[:1] if last is None else np.array([last], time.dtype), time[:-1]])
     faults = [
