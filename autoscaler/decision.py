@@ -36,8 +36,9 @@ class TierCounts:
 class ControlState:
     """What the controller remembers of one service from tick to tick, and what it knows of its pool.
 
-    ``needs`` are (at_s, active replicas needed) of recent ticks, the scale-in window. ``work_ms_per_request`` is a
-    smoothed mean. ``desired`` is the last target that was set, None before the first.
+    ``needs`` are (at_s, active replicas needed) of recent ticks, the scale-in window. ``work_ms_per_request``
+    and the two lengths are smoothed means. ``desired`` is the last target that was set for the fleet to
+    follow; None before the first and while the mode does not act.
     """
 
     service: str
@@ -50,11 +51,15 @@ class ControlState:
     last_scale_in_s: float | None = None
     needs: tuple[tuple[float, int], ...] = ()
     work_ms_per_request: float | None = None
+    mean_input_tokens: float | None = None
+    mean_output_tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """One number that took part: ``replicas`` is what it asks for or allows; ``binds`` marks the one that decided."""
+    """One number that took part: ``replicas`` is what it asks for or allows; ``binds`` marks the one that
+    decided.
+    """
 
     name: str
     replicas: int
@@ -73,9 +78,9 @@ class Plan:
 class Decision:
     """One decision for one service.
 
-    ``act`` is False in off, shadow and paused mode: the plan is then what would have been done. ``next_state`` is the
-    memory for the next tick. ``risk_of_shortfall`` is the forecast probability that the offered load exceeds the
-    capacity that can be ready within the launch lead time, None without a forecast.
+    ``act`` is False in off, shadow and paused mode: the plan is then what would have been done.
+    ``next_state`` is the memory for the next tick. ``risk_of_shortfall`` is the forecast probability that the
+    offered load exceeds the capacity that can be ready within the launch lead time, None without a forecast.
     """
 
     id: str

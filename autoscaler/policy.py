@@ -1,7 +1,8 @@
 """What an operator may ask of a service's capacity: targets, limits, and how careful to be.
 
 One model serves the YAML file, the API, the console and the published JSON Schema, so a field means the same
-everywhere. Defaults are safe: shadow mode, no scale-in for five minutes after a peak, nothing on missing data.
+everywhere. Defaults are safe: shadow mode, no scale-in for five minutes after a peak, nothing on missing
+data.
 """
 
 from __future__ import annotations
@@ -54,8 +55,16 @@ class Replicas(Section):
 class Standby(Section):
     """How replicas that are ready but not in rotation are kept."""
 
+    min: int = Field(0, ge=0, le=1_000, description="Keep at least this many, whatever they cost.")
     max: int = Field(4, ge=0, le=1_000, description="Most standby and asleep replicas together.")
     tier: str = Field("standby", pattern="^(standby|asleep)$", description="Where spare replicas wait.")
+
+    @model_validator(mode="after")
+    def ordered(self) -> Standby:
+        """The lower bound is not above the upper one."""
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is greater than max {self.max}; give a min of at most {self.max}")
+        return self
 
 
 class Risk(Section):
@@ -67,6 +76,25 @@ class Risk(Section):
     headroom: float = Field(
         1.0, ge=0.5, le=3, description="Factor on the forecast load; 1.0 trusts the quantile as it is."
     )
+
+
+class Reactive(Section):
+    """The reactive floor's law on measured latency: P90 over its target, 1.0 is the target itself."""
+
+    scale_out_above: float = Field(
+        1.0, gt=0, le=2, description="Above this ratio the latency law asks for more replicas."
+    )
+    scale_in_below: float = Field(0.85, gt=0, le=2, description="Below this ratio the latency law lets replicas go.")
+
+    @model_validator(mode="after")
+    def ordered(self) -> Reactive:
+        """There is a dead band between the two."""
+        if self.scale_in_below > self.scale_out_above:
+            raise ValueError(
+                f"scale_in_below {self.scale_in_below} is greater than scale_out_above {self.scale_out_above}; "
+                f"give at most {self.scale_out_above}"
+            )
+        return self
 
 
 class ScaleOut(Section):
@@ -98,6 +126,7 @@ class Policy(Section):
     replicas: Replicas = Replicas()
     standby: Standby = Standby()
     risk: Risk = Risk()
+    reactive: Reactive = Reactive()
     scale_out: ScaleOut = ScaleOut()
     scale_in: ScaleIn = ScaleIn()
     budget_usd_per_hour: float | None = Field(

@@ -1,0 +1,157 @@
+"""What comes, in erlangs, and what one replica can carry of it: DESIGN 4, "Work" and "Capacity".
+
+Everything here is closed-form and in means, but for the TTFT limit, which is an estimate: prefills are
+treated as an M/M/1 queue in front of the engine, served one after another in chunks between decode steps. It
+is on the safe side for mixed prompt lengths below the prefill budget and too kind for very long prompts; the
+simulator is the judge of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autoscaler.policy import Slo
+from collectors.observation import Observation
+from runtime.pool import Pool
+
+KV_FILL = 0.9
+"""Mean share of the KV blocks that may be in use: what is above is for fluctuation, before preemptions begin.
+"""
+
+STABLE = 0.95
+"""No queue is run closer to saturation than this, however generous the targets are."""
+
+FLOOR = 0.05
+"""Smallest utilisation that is sized for. A target that needs less is out of the pool's reach at any size."""
+
+STAFFING_BETA = 1.0
+"""Standard deviations of the number of requests in service that are staffed for: the noise below the sampling
+step.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RhoMax:
+    """The erlangs that one replica may carry, and which limit says so.
+
+    ``limits`` holds every limit that is known: tpot, kv, seqs, ttft, stability. ``sequences_per_erlang`` is
+    the mean number of requests in service per erlang at ``value``, None where request lengths are unknown.
+    """
+
+    value: float
+    binding: str
+    limits: Mapping[str, float]
+    sequences_per_erlang: float | None = None
+
+
+def mean_work_ms(observation: Observation, pool: Pool) -> float | None:
+    """Mean work of the requests seen in the interval, ms, or None where lengths are unknown.
+
+    With the second moment of the output lengths the mean of ``O·(I + O/2)`` is exact for independent lengths;
+    without it O² is taken as the square of the mean. Cached prompt tokens cost no prefill, but decode reads
+    them all the same.
+    """
+    length_in, length_out = observation.mean_input_tokens, observation.mean_output_tokens
+    if length_in is None or length_out is None:
+        return None
+    step = pool.step
+    second = observation.output_tokens_second_moment
+    squared = length_out**2 if second is None else second
+    decode = step.b_ms_per_seq * length_out
+    reading = step.k_ms_per_1k_kv_tokens * (length_in * length_out + squared / 2) / 1000
+    return step.p_ms_per_1k_prefill_tokens * length_in * _uncached(observation) / 1000 + decode + reading
+
+
+def offered_erlangs(observation: Observation, pool: Pool, work_ms: float | None = None) -> float | None:
+    """Work arriving per second, erlangs; None where it cannot be known.
+
+    Arrivals already count what was served, the growth of the queues and what was rejected, so nothing is
+    added to them. ``work_ms`` is a smoothed mean work per request, which is steadier than that of one
+    interval.
+    """
+    if observation.arrivals_per_s is None:
+        return None
+    if observation.arrivals_per_s <= 0:
+        return 0.0
+    work = mean_work_ms(observation, pool) if work_ms is None else work_ms
+    return None if work is None else observation.arrivals_per_s * work / 1000
+
+
+def rho_max(pool: Pool, slo: Slo, mean_input_tokens: float | None, mean_output_tokens: float | None) -> RhoMax:
+    """The least of the limits on a replica's utilisation; only TPOT and stability without request lengths."""
+    limits = {"tpot": 1 - pool.step.a_ms / (slo.tpot_s * 1000), "stability": STABLE}
+    work = 0.0
+    if mean_input_tokens is not None and mean_output_tokens is not None:
+        work = pool.step.work_ms(mean_input_tokens, mean_output_tokens)
+    if work > 0 and mean_input_tokens is not None and mean_output_tokens is not None:
+        limits |= _length_limits(pool, slo, mean_input_tokens, mean_output_tokens, work)
+    limits = {name: max(0.0, limit) for name, limit in limits.items()}
+    binding = min(limits, key=lambda name: limits[name])
+    value = max(FLOOR, limits[binding])
+    residence_ms = (mean_output_tokens or 0.0) * pool.step.a_ms / (1 - value)
+    return RhoMax(value, binding, limits, residence_ms / work if work > 0 and residence_ms > 0 else None)
+
+
+def replicas_for(erlangs: float, rho: RhoMax) -> int:
+    """Replicas that carry a load, with square-root staffing for the noise below the sampling step.
+
+    A load of A erlangs is A·n requests in service (n = ``sequences_per_erlang``), whose standard deviation is
+    √(A·n), that is √(A/n) erlangs. Worked example: 3.1 erlangs, n = 60, ρ_max 0.55: (3.1 + √(3.1/60)) / 0.55
+    = 6.05, so 7.
+    """
+    noise = STAFFING_BETA * math.sqrt(erlangs / rho.sequences_per_erlang) if rho.sequences_per_erlang else 0.0
+    return math.ceil((erlangs + noise) / rho.value - 1e-9)
+
+
+def ttft_s(pool: Pool, rho: float, quantile: float, input_tokens: float, output_tokens: float) -> float:
+    """Estimated quantile of the time to first token of a mean request at utilisation ``rho``, seconds; inf
+    when unstable.
+    """
+    step = pool.step
+    prefill_ms = step.p_ms_per_1k_prefill_tokens * input_tokens / 1000
+    work = pool.step.work_ms(input_tokens, output_tokens)
+    per_ms = rho / work
+    decode_step_ms = step.a_ms * (1 + (rho - per_ms * prefill_ms) / (1 - rho))
+    chunks = input_tokens / pool.max_batched_tokens
+    service_ms = chunks * decode_step_ms + prefill_ms
+    busy = per_ms * service_ms
+    if busy >= 1:
+        return math.inf
+    wait_ms = service_ms / (1 - busy) * math.log(busy / (1 - quantile)) if busy > 1 - quantile else 0.0
+    own_ms = (max(1, math.ceil(chunks)) + 0.5) * decode_step_ms + prefill_ms
+    return (wait_ms + own_ms) / 1000
+
+
+def _length_limits(pool: Pool, slo: Slo, length_in: float, length_out: float, work: float) -> dict[str, float]:
+    limits = {"ttft": _ttft_limit(pool, slo, length_in, length_out)}
+    if length_out > 0:
+        # Requests in service are N = ρ/(1 − ρ) · O·a/w; a bound on N is one on ρ.
+        per_odds = length_out * pool.step.a_ms / work
+        sequences = {
+            "kv": KV_FILL * pool.kv_tokens / (length_in + length_out / 2),
+            "seqs": float(pool.max_num_seqs),
+        }
+        limits |= {name: n / (n + per_odds) for name, n in sequences.items()}
+    return limits
+
+
+def _ttft_limit(pool: Pool, slo: Slo, length_in: float, length_out: float) -> float:
+    target_s = slo.ttft_s + slo.ttft_s_per_1k_tokens * length_in / 1000
+    low, high = 0.0, STABLE
+    if ttft_s(pool, high, slo.attainment, length_in, length_out) <= target_s:
+        return high
+    for _ in range(30):
+        middle = (low + high) / 2
+        met = ttft_s(pool, middle, slo.attainment, length_in, length_out) <= target_s
+        low, high = (middle, high) if met else (low, middle)
+    return low
+
+
+def _uncached(observation: Observation) -> float:
+    """Share of prompt tokens that need prefill; 1 where the engine does not say."""
+    total, cached = observation.input_tokens_per_s, observation.cached_tokens_per_s
+    if total is None or cached is None or total <= 0:
+        return 1.0
+    return min(1.0, max(0.0, 1 - cached / total))

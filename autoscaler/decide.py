@@ -1,0 +1,220 @@
+"""The decision: a pure function of what was seen, what is expected, what is remembered and what is wanted.
+
+No clock, network, disk or randomness: the same inputs give the same decision, live, in a backtest and when an
+old one is explained. Order: how fresh is the data → offered load and capacity → needs (forecast, load now,
+latency now) → guardrails → spare tier → memory for the next tick.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from autoscaler import guardrails
+from autoscaler.capacity import RhoMax, mean_work_ms, offered_erlangs, rho_max
+from autoscaler.decision import Constraint, ControlState, Decision, Plan
+from autoscaler.explain import demand_detail, latency_detail, load_detail, sentence
+from autoscaler.guardrails import Facts
+from autoscaler.policy import Mode, Policy
+from autoscaler.reactive import latency_need, latency_ratio, load_need
+from autoscaler.sizing import Sizing, launch_lead_s, size
+from collectors.observation import Observation
+from forecasting.forecast import Forecast
+from runtime.fleet import PoolTarget
+from runtime.replica import Tier
+
+SMOOTHING_S = 300.0
+"""Time constant of the mean work and lengths: request mixes drift over minutes, single intervals only jitter.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What each voice asks for, and the loudest."""
+
+    constraints: tuple[Constraint, ...]
+    active: int
+    binding: str
+
+
+def decide(
+    observation: Observation,
+    forecast: Forecast | None,
+    state: ControlState,
+    policy: Policy,
+    now_s: float,
+) -> Decision:
+    """One decision for one service at ``now_s`` (UTC seconds)."""
+    mode = effective_mode(policy, now_s)
+    fresh = abs(now_s - observation.at_s) <= policy.stale_after_s
+    known = _learn(state, observation) if fresh else state
+    erlangs = offered_erlangs(observation, state.pool, known.work_ms_per_request) if fresh else None
+    rho = rho_max(state.pool, policy.slo, known.mean_input_tokens, known.mean_output_tokens)
+    sizing = size(forecast, state, policy, rho, observation.interval_s) if forecast else None
+    needs = _needs(observation if fresh else None, erlangs, sizing, known, policy, rho)
+    facts = _facts(observation, erlangs, forecast, state, policy, now_s, needs.active)
+    active, binding, guards = guardrails.apply(needs.active, needs.binding, facts)
+    wanted = max(policy.standby.min, sizing.active + sizing.spare - active) if sizing else facts.current_spare
+    target = _target(state, policy, active, guardrails.spare(wanted, active, facts, guards))
+    constraints = tuple(replace(c, binds=c.name == binding) for c in needs.constraints) + tuple(guards)
+    acts = mode is Mode.AUTO
+    return Decision(
+        id=f"{state.service}-{round(now_s * 1000)}",
+        service=state.service,
+        at_s=now_s,
+        mode=mode,
+        act=acts,
+        plan=Plan((target,)),
+        constraints=constraints,
+        binding=binding,
+        sentence=sentence(mode, facts, target, needs.binding, binding, constraints, rho),
+        offered_erlangs=erlangs,
+        rho_max=rho.value,
+        rho_binding=rho.binding,
+        capacity_erlangs=state.counts.active * rho.value,
+        risk_of_shortfall=_risk(forecast, state, target if acts else None, rho, observation.interval_s),
+        next_state=_next_state(known, facts, target, acts),
+    )
+
+
+def effective_mode(policy: Policy, now_s: float) -> Mode:
+    """The policy's mode; a pause whose end has passed is ``auto``."""
+    over = policy.paused_until_s is not None and now_s >= policy.paused_until_s
+    return Mode.AUTO if policy.mode is Mode.PAUSED and over else policy.mode
+
+
+def spares(state: ControlState) -> int:
+    """Standby and asleep replicas now, those on their way included."""
+    return state.counts.standby + state.counts.asleep + state.counts.preparing
+
+
+def in_hand(state: ControlState) -> int:
+    """Replicas in rotation or on their way to it."""
+    return state.counts.active + state.counts.launching + state.counts.waking
+
+
+def _learn(state: ControlState, observation: Observation) -> ControlState:
+    """Smoothed means of work and lengths with what this interval adds."""
+    rate = 1 - math.exp(-max(0.0, observation.interval_s) / SMOOTHING_S)
+
+    def blend(old: float | None, new: float | None) -> float | None:
+        if old is None or new is None or not math.isfinite(new):
+            return old if new is None or not math.isfinite(new) else new
+        return old + rate * (new - old)
+
+    return replace(
+        state,
+        work_ms_per_request=blend(state.work_ms_per_request, mean_work_ms(observation, state.pool)),
+        mean_input_tokens=blend(state.mean_input_tokens, observation.mean_input_tokens),
+        mean_output_tokens=blend(state.mean_output_tokens, observation.mean_output_tokens),
+    )
+
+
+def _needs(
+    observation: Observation | None,
+    erlangs: float | None,
+    sizing: Sizing | None,
+    known: ControlState,
+    policy: Policy,
+    rho: RhoMax,
+) -> Needs:
+    """The voices in order; the first of the loudest is the one that binds."""
+    voices: list[Constraint] = []
+    if sizing is not None:
+        voices.append(Constraint("forecast", sizing.active, False, demand_detail(sizing)))
+    if observation is not None:
+        load = load_need(observation, erlangs, known.work_ms_per_request, rho)
+        voices.append(Constraint("load", load, False, load_detail(observation, erlangs)))
+        ratio = latency_ratio(observation, known.pool, policy)
+        if ratio is not None:
+            latency = latency_need(ratio, known.counts, policy)
+            voices.append(Constraint("latency", latency, False, latency_detail(ratio)))
+    if not voices:
+        return Needs((), 0, "hold")
+    loudest = max(voices, key=lambda voice: voice.replicas)
+    return Needs(tuple(voices), loudest.replicas, loudest.name)
+
+
+def _facts(
+    observation: Observation,
+    erlangs: float | None,
+    forecast: Forecast | None,
+    state: ControlState,
+    policy: Policy,
+    now_s: float,
+    need: int,
+) -> Facts:
+    desired = state.desired
+    current = in_hand(state) if desired is None else desired.active
+    current_spare = spares(state) if desired is None else desired.standby + desired.asleep
+    reason = _hold_reason(observation, erlangs, forecast, policy, now_s)
+    # While nothing can be known, what is running counts as needed: a full window passes before the next
+    # scale-in.
+    counted = need if reason is None else max(need, current)
+    needs = guardrails.remember(state.needs, now_s, counted, policy.scale_in.window_s)
+    return Facts(now_s, current, current_spare, reason, needs, state, policy)
+
+
+def _hold_reason(
+    observation: Observation, erlangs: float | None, forecast: Forecast | None, policy: Policy, now_s: float
+) -> str | None:
+    age_s = now_s - observation.at_s
+    if abs(age_s) > policy.stale_after_s:
+        when = f"{age_s:.0f} s old" if age_s > 0 else f"{-age_s:.0f} s in the future"
+        return f"data is {when} (stale after {policy.stale_after_s:g} s)"
+    if not observation.valid:
+        named = "; ".join(f"{gap.subject}: {gap.reason}" for gap in observation.gaps[:3])
+        return f"data is incomplete ({named or 'no reason given'})"
+    if erlangs is None:
+        return "the offered load cannot be known yet"
+    return "there is no forecast yet" if forecast is None else None
+
+
+def _target(state: ControlState, policy: Policy, active: int, spare: int) -> PoolTarget:
+    asleep = policy.standby.tier == Tier.ASLEEP
+    return PoolTarget(
+        service=state.service,
+        pool=state.pool.name,
+        active=active,
+        standby=0 if asleep else spare,
+        asleep=spare if asleep else 0,
+        warm_node=state.counts.warm_node,
+    )
+
+
+def _risk(
+    forecast: Forecast | None, state: ControlState, target: PoolTarget | None, rho: RhoMax, review_s: float
+) -> float | None:
+    """Probability that the maximum load within a launch exceeds what can be ready by then.
+
+    Between the quantiles it is interpolated, above the highest it falls off exponentially.
+    """
+    if forecast is None:
+        return None
+    replicas = in_hand(state) + spares(state)
+    if target is not None:
+        replicas = max(replicas, target.active + target.standby + target.asleep)
+    capacity = replicas * rho.value
+    lead = launch_lead_s(state) + review_s
+    loads = [forecast.quantile(lead, tau) for tau in forecast.taus]
+    if capacity <= loads[-1]:
+        return float(1 - np.interp(capacity, [0.0, *loads], [0.0, *forecast.taus])) if loads[-1] > 0 else 0.0
+    tail = 1 - forecast.taus[-1]
+    spread = loads[-1] - forecast.quantile(lead, forecast.taus[0])
+    return float(tail * math.exp(-3 * (capacity - loads[-1]) / spread)) if spread > 0 else 0.0
+
+
+def _next_state(known: ControlState, facts: Facts, target: PoolTarget, acts: bool) -> ControlState:
+    if not acts:
+        return replace(known, desired=None, needs=facts.needs)
+    held, wanted = facts.current + facts.current_spare, target.active + target.standby + target.asleep
+    out, shrinks = target.active > facts.current, target.active < facts.current or wanted < held
+    return replace(
+        known,
+        desired=target,
+        needs=facts.needs,
+        last_scale_out_s=facts.now_s if out else known.last_scale_out_s,
+        last_scale_in_s=facts.now_s if shrinks else known.last_scale_in_s,
+    )

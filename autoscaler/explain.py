@@ -1,0 +1,109 @@
+"""Why: one sentence a person understands, and the page behind it with every number that took part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from autoscaler.capacity import RhoMax
+from autoscaler.decision import Constraint, Decision
+from autoscaler.guardrails import Facts
+from autoscaler.policy import Mode
+from autoscaler.sizing import Demand, Sizing
+from collectors.observation import Observation
+from runtime.fleet import PoolTarget
+
+LIMIT_NAMES = {"tpot": "TPOT", "kv": "KV memory", "seqs": "max_num_seqs", "ttft": "TTFT", "stability": "stability"}
+PREFIXES = {
+    Mode.AUTO: "",
+    Mode.SHADOW: "Shadow, not acted on: ",
+    Mode.PAUSED: "Paused, not acted on: ",
+    Mode.OFF: "Off, not acted on: ",
+}
+
+
+def demand_detail(sizing: Sizing) -> str:
+    """The forecast's part, in words."""
+    if sizing.fast is None:
+        return _within(sizing.slow, "start a replica")
+    verb = "wake a sleeping replica" if sizing.spare_tier == "asleep" else "take in a standby replica"
+    return f"{_within(sizing.fast, verb)}, and {_within(sizing.slow, 'start one')}"
+
+
+def load_detail(observation: Observation, erlangs: float | None) -> str:
+    """The present load's part, in words."""
+    waiting = (observation.waiting or 0.0) + (observation.held or 0.0)
+    load = "an unknown load" if erlangs is None else f"{erlangs:.3g} erlangs"
+    return f"{load} now" + (f" and {waiting:.0f} requests waiting" if waiting >= 1 else "")
+
+
+def latency_detail(ratio: float) -> str:
+    """The measured latency's part, in words."""
+    return f"P90 latency stands for {ratio:.0%} of its target"
+
+
+def sentence(
+    mode: Mode,
+    facts: Facts,
+    target: PoolTarget,
+    need_binding: str,
+    binding: str,
+    constraints: Sequence[Constraint],
+    rho: RhoMax,
+) -> str:
+    """One sentence: what is done, for which need, and which guard bound where one did."""
+    by_name = {constraint.name: constraint for constraint in constraints}
+    reasons = []
+    if need_binding in by_name and binding != "hold":
+        need = by_name[need_binding]
+        asks = "" if need_binding == binding else f", which asks for {need.replicas}"
+        reasons.append(need.detail + asks)
+    if binding != need_binding or binding == "hold":
+        reasons.append(by_name[binding].detail)
+    limit = LIMIT_NAMES.get(rho.binding, rho.binding)
+    reasons.append(f"one replica carries {rho.value:.2g} ({limit} binds)")
+    return f"{PREFIXES[mode]}{_move(facts, target)}: {'; '.join(reasons)}."
+
+
+def text(decision: Decision) -> str:
+    """The page behind the sentence, for a terminal: several lines, every constraint with its number."""
+    when = datetime.fromtimestamp(decision.at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    target = decision.plan.targets[0]
+    lines = [
+        f"{decision.service} at {when} ({decision.mode}, {decision.id})",
+        decision.sentence,
+        "",
+        f"  plan      active {target.active}, standby {target.standby}, asleep {target.asleep}",
+        f"  load      {_number(decision.offered_erlangs)} erlangs offered, {decision.capacity_erlangs:.3g} ready",
+        f"  replica   carries {decision.rho_max:.3g} erlangs ({LIMIT_NAMES.get(decision.rho_binding, '')} binds)",
+        f"  shortfall {_percent(decision.risk_of_shortfall)} within the time a launch takes",
+        "",
+    ]
+    width = max((len(c.name) for c in decision.constraints), default=0)
+    for c in decision.constraints:
+        lines.append(f"  {'>' if c.binds else ' '} {c.name:<{width}} {c.replicas:>5}  {c.detail}")
+    return "\n".join(lines)
+
+
+def _within(demand: Demand, verb: str) -> str:
+    percentile = f"P{demand.tau * 100:.3g}"
+    reach = f"demand may reach {demand.erlangs:.3g} erlangs ({percentile})"
+    return f"{reach} within the {demand.lead_s:.0f} s it takes to {verb}"
+
+
+def _move(facts: Facts, target: PoolTarget) -> str:
+    spare = target.standby + target.asleep
+    tier = "asleep" if target.asleep else "standby"
+    held = f" with {spare} {tier}" if spare else ""
+    if target.active == facts.current:
+        return f"{'Hold' if facts.hold_reason else 'Keep'} {target.active}{held}"
+    verb = "Scale out" if target.active > facts.current else "Scale in"
+    return f"{verb} {facts.current} -> {target.active}{held}"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3g}"
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1%} likely"

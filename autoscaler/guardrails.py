@@ -1,0 +1,168 @@
+"""What keeps a decision safe: floors and caps on the active replicas, each with its number and its reason.
+
+Guards are pure functions in one ordered list; a new rule is one function and one entry in ``GUARDS``. A floor
+holds a scale-in back and is never above the current target, so it cannot grow the fleet. The operator's own
+bounds (min, max, budget) come last and win; where the budget is below what ``replicas.min`` costs, min wins.
+
+Nothing scales in on missing, invalid or stale data, on a forecast alone, without a forecast, in the first
+window after a restart, or below the highest need of the window.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from autoscaler.decision import Constraint, ControlState
+from autoscaler.policy import Policy
+from runtime.replica import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the guards look at: ``current`` is the target in force, ``needs`` the window with this tick's
+    need.
+    """
+
+    now_s: float
+    current: int
+    current_spare: int
+    hold_reason: str | None
+    needs: tuple[tuple[float, int], ...]
+    state: ControlState
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A floor (``is_floor``) or cap on the active replicas."""
+
+    name: str
+    is_floor: bool
+    replicas: int
+    detail: str
+
+
+Guard = Callable[[Facts], Bound | None]
+
+
+def hold(facts: Facts) -> Bound | None:
+    """Missing, invalid or stale data: stay, but let the forecast add."""
+    if facts.hold_reason is None:
+        return None
+    return Bound("hold", True, facts.current, f"{facts.hold_reason}; never scale in on that")
+
+
+def settle(facts: Facts) -> Bound | None:
+    """The first window after a restart."""
+    settle_s = facts.policy.scale_in.settle_after_restart_s
+    age_s = facts.now_s - facts.state.started_at_s
+    if age_s >= settle_s:
+        return None
+    detail = f"started {age_s:.0f} s ago; no scale-in for {settle_s:.0f} s after a start"
+    return Bound("settle", True, facts.current, detail)
+
+
+def cooldown(facts: Facts) -> Bound | None:
+    """A pause after each scale-in."""
+    last_s, pause_s = facts.state.last_scale_in_s, facts.policy.scale_in.cooldown_s
+    if last_s is None or facts.now_s - last_s >= pause_s:
+        return None
+    detail = f"last scale-in {facts.now_s - last_s:.0f} s ago; the next one after {pause_s:.0f} s"
+    return Bound("cooldown", True, facts.current, detail)
+
+
+def window(facts: Facts) -> Bound | None:
+    """Not below the highest need of the window."""
+    highest = max((need for _, need in facts.needs), default=facts.current)
+    window_s = facts.policy.scale_in.window_s
+    detail = f"{highest} were needed at some moment of the last {window_s:.0f} s"
+    return Bound("window", True, min(facts.current, highest), detail)
+
+
+def step_in(facts: Facts) -> Bound | None:
+    """At most so many fewer at once."""
+    step = facts.policy.scale_in.max_step
+    return Bound("scale_in_step", True, max(0, facts.current - step), f"at most {step} fewer in one decision")
+
+
+def step_out(facts: Facts) -> Bound | None:
+    """At most so many more at once, by number and by factor, but always one."""
+    rule = facts.policy.scale_out
+    by_factor = math.floor(facts.current * rule.max_factor + 1e-9)
+    top = max(facts.current + 1, min(facts.current + rule.max_step, by_factor))
+    detail = f"at most {rule.max_step} more and {rule.max_factor:g} times {facts.current} in one decision"
+    return Bound("scale_out_step", False, top, detail)
+
+
+def minimum(facts: Facts) -> Bound | None:
+    """The operator's lower bound."""
+    least = facts.policy.replicas.min
+    return Bound("min", True, least, f"replicas.min is {least}")
+
+
+def maximum(facts: Facts) -> Bound | None:
+    """The operator's upper bound."""
+    most = facts.policy.replicas.max
+    return Bound("max", False, most, f"replicas.max is {most}")
+
+
+def budget(facts: Facts) -> Bound | None:
+    """What the budget pays for, though never less than ``replicas.min``."""
+    usd, price = facts.policy.budget_usd_per_hour, facts.state.pool.replica_usd_per_hour
+    if usd is None or price <= 0:
+        return None
+    paid = math.floor(usd / price + 1e-9)
+    detail = f"${usd:g} an hour pays for {paid} at ${price:g} each"
+    if paid < facts.policy.replicas.min:
+        detail += f", but replicas.min {facts.policy.replicas.min} comes first"
+    return Bound("budget", False, max(paid, facts.policy.replicas.min), detail)
+
+
+GUARDS: tuple[Guard, ...] = (
+    hold,
+    settle,
+    cooldown,
+    window,
+    step_in,
+    step_out,
+    minimum,
+    maximum,
+    budget,
+)
+
+
+def apply(need: int, binding: str, facts: Facts) -> tuple[int, str, list[Constraint]]:
+    """Run a need through all guards: the active replicas, the name of what decided, and each guard's number."""
+    value, bounds = need, [bound for guard in GUARDS if (bound := guard(facts)) is not None]
+    for bound in bounds:
+        moved = max(value, bound.replicas) if bound.is_floor else min(value, bound.replicas)
+        if moved != value:
+            value, binding = moved, bound.name
+    return value, binding, [Constraint(b.name, b.replicas, b.name == binding, b.detail) for b in bounds]
+
+
+def spare(wanted: int, active: int, facts: Facts, bounds: Sequence[Constraint]) -> int:
+    """Spare replicas after the guards: what is held in all shrinks as carefully as the active ones do."""
+    policy, pool = facts.policy, facts.state.pool
+    held = facts.current + facts.current_spare
+    blocked = any(bound.name in {"hold", "settle", "cooldown"} for bound in bounds)
+    least_held = held if blocked else held - policy.scale_in.max_step
+    kept = max(wanted, least_held - active) if facts.current_spare else wanted
+    kept = min(kept, policy.standby.max, policy.replicas.max - active)
+    price = pool.holding_usd_per_hour(Tier(policy.standby.tier))
+    if policy.budget_usd_per_hour is not None and price > 0:
+        left_usd = policy.budget_usd_per_hour - active * pool.replica_usd_per_hour
+        kept = min(kept, math.floor(left_usd / price + 1e-9))
+    return max(0, kept)
+
+
+def remember(
+    needs: Sequence[tuple[float, int]], now_s: float, need: int, window_s: float
+) -> tuple[tuple[float, int], ...]:
+    """The window with this tick's need. A need is dropped once a later one is as high: the maximum stays
+    exact.
+    """
+    kept = [(at_s, n) for at_s, n in needs if now_s - window_s <= at_s <= now_s and n > need]
+    return (*kept, (now_s, need))
