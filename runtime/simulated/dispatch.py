@@ -1,7 +1,7 @@
 """Requests reach replicas: the router of the simulated fleet, with the fewest requests first.
 
-Replicas are advanced only when something in them may have changed what the router sees, which is what keeps a fleet of
-hundreds fast.
+Replicas are advanced only when something in them may have changed what the router sees, which is what keeps a fleet
+of hundreds fast.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from runtime.simulated.kernel import advance, enqueue, jit
+from runtime.simulated.jit import jit
+from runtime.simulated.kernel import advance, enqueue
 from runtime.simulated.state import HELD, EngineState
 
 

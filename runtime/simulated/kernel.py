@@ -1,27 +1,27 @@
 """The engine: how vLLM V1 schedules a batch on a paged KV cache, compressed from steps to events.
 
 The rules are vLLM's (first come, first served): a token budget per step; running requests first, in the order of
-their admission; prompts prefilled in chunks of what the budget leaves; KV blocks taken as tokens are computed; where no
-block is free, the newest running request is preempted and recomputed later; waiting requests join only in a step
-without preemption, head of line, while sequences, budget and blocks for the whole prompt allow.
+their admission; prompts prefilled in chunks of what the budget leaves; KV blocks taken as tokens are computed;
+where no block is free, the newest running request is preempted and recomputed later; waiting requests join only in
+a step without preemption, head of line, while sequences, budget and blocks for the whole prompt allow.
 
-While a batch only decodes, nothing changes between two events (a finish, an arrival, the last free block), and n steps
-last ``n·(a + b·N + k·K) + k·N·n(n+1)/2``: so they are taken at once. Decoding requests carry no state of their own meanwhile:
-``computed`` and ``generated`` are as of ``join_step``, and the replica's step counter says the rest.
+While a batch only decodes, nothing changes between two events (a finish, an arrival, the last free block), and n
+steps last ``n·(a + b·N + k·K) + k·N·n(n+1)/2``: so they are taken at once. Decoding requests carry no state of
+their own meanwhile: ``computed`` and ``generated`` are as of ``join_step``, and the replica's step counter says the
+rest.
 
-A step in progress is *pending* until its end: what arrives during it cannot join it, and nobody outside sees its tokens.
-Times are seconds. Tests hold this file equal to a plain step-by-step engine with real block tables.
+A step in progress is *pending* until its end: what arrives during it cannot join it, and nobody outside sees its
+tokens. Times are seconds. Tests hold this file equal to a plain step-by-step engine with real block tables.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numba import njit
 
 from runtime.simulated import buckets as h
+from runtime.simulated.jit import jit
 from runtime.simulated.state import (
     DECODE,
     DONE,
@@ -35,7 +35,6 @@ from runtime.simulated.state import (
     EngineState,
 )
 
-jit: Any = njit(cache=True, error_model="numpy")
 INF = np.inf
 
 
@@ -118,7 +117,7 @@ def _run_remove(s: EngineState, row: int, slot: int) -> None:
     rep.running -= 1
 
 
-# --- the heap of finishing steps; entries of preempted or ended requests are dropped when they surface -----------------
+# --- the heap of finishing steps; entries of preempted or ended requests are dropped when they surface ----------
 
 
 @jit
@@ -187,7 +186,7 @@ def _next_finish(s: EngineState, row: int) -> int:
     return -1
 
 
-# --- joining and leaving the set of decoding requests ------------------------------------------------------------------
+# --- joining and leaving the set of decoding requests -----------------------------------------------------------
 
 
 @jit
@@ -278,7 +277,7 @@ def _preempt_newest(s: EngineState, row: int) -> int:
     return slot
 
 
-# --- one step: schedule, then complete ---------------------------------------------------------------------------------
+# --- one step: schedule, then complete ---------------------------------------------------------------------------
 
 
 @jit
@@ -501,7 +500,7 @@ def _steps_within(first_s: float, growth_s: float, time_s: float) -> int:
 
 @jit
 def _begin_step(s: EngineState, row: int, until_s: float) -> None:
-    """Schedule at the replica's clock: take every decode-only step that ends by ``until_s``, or leave one step pending."""
+    """Schedule now: take every decode-only step that ends by ``until_s``, or leave one step pending."""
     rep = s.replicas[row]
     if rep.aborting > 0:
         _remove_aborted(s, row)

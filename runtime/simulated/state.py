@@ -1,8 +1,8 @@
 """The state of simulated engines as flat arrays, so that the kernel can run them at machine speed.
 
-One record per request, one per replica, and per replica a few small tables: how many decoding sequences stand at each
-offset within a KV block (``phase``), a heap of finishing steps, the prefills of the step in progress, and the histograms
-that ``/metrics`` shows. Nothing here knows HTTP, wall time or policy.
+One record per request, one per replica, and per replica a few small tables: how many decoding sequences stand at
+each offset within a KV block (``phase``), a heap of finishing steps, the prefills of the step in progress, and the
+histograms that ``/metrics`` shows. Nothing here knows HTTP, wall time or policy.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from runtime.simulated.buckets import BOUNDS
 FREE, HELD, WAITING, PREFILL, DECODE, DONE = range(6)
 """Status of a request slot."""
 
-REASON_NONE, REASON_STOP, REASON_LENGTH, REASON_ABORT, REASON_REJECTED = range(5)
-"""Why a request ended; rejected ones never ran."""
+REASON_NONE, REASON_STOP, REASON_LENGTH, REASON_ABORT, REASON_REJECTED, REASON_LOST = range(6)
+"""Why a request ended: aborted by its client, refused before it ran, or lost with its engine."""
 
 NO_SLOT = -1
 
@@ -153,7 +153,11 @@ def install(state: EngineState, row: int, pool: Pool, now_s: float) -> None:
     record["clock"], record["pending_end"], record["wake"] = now_s, np.inf, np.inf
     # vLLM keeps one null block, so one fewer is usable (reference: usage = 1 - free / (blocks - 1)).
     record["usable_blocks"] = pool.kv_blocks - 1
-    record["budget"], record["max_seqs"], record["block"] = pool.max_batched_tokens, pool.max_num_seqs, pool.block_tokens
+    record["budget"], record["max_seqs"], record["block"] = (
+        pool.max_batched_tokens,
+        pool.max_num_seqs,
+        pool.block_tokens,
+    )
     record["max_tokens"] = min(pool.max_model_tokens, (pool.kv_blocks - 1) * pool.block_tokens)
     for link in ("partial", "wait_head", "wait_tail", "run_head", "run_tail"):
         record[link] = NO_SLOT

@@ -1,0 +1,44 @@
+"""A world that runs by itself: one task lets its time pass, everybody else waits for the next tick of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from runtime.simulated.pacing import Pacer
+from runtime.simulated.telemetry import Telemetry
+from runtime.simulated.world import World
+
+TICK_S = 0.01
+"""Wall seconds between two looks at the clock."""
+
+
+class LiveWorld:
+    """A world, its pacer and its telemetry. Everything happens in one event loop, so nothing needs a lock."""
+
+    def __init__(self, world: World, speed: float) -> None:
+        self.world = world
+        self.pacer = Pacer(world.now_s, speed, time.monotonic())
+        self.telemetry = Telemetry(world)
+        self._ticked = asyncio.Event()
+
+    async def run(self) -> None:
+        """Let time pass until cancelled; after the end of its workload the world stands still."""
+        self.pacer.wall_s = time.monotonic()
+        while True:
+            if not self.world.finished:
+                self.world.run_until(self.pacer.allowed(time.monotonic()))
+            self._ticked.set()
+            self._ticked = asyncio.Event()
+            await asyncio.sleep(TICK_S)
+
+    async def tick(self) -> None:
+        """Wait until time has passed."""
+        await self._ticked.wait()
+
+    async def wait_until(self, client: str, at_s: float) -> None:
+        """Hold time at ``at_s`` for this client, and return when it is reached or the world has ended."""
+        self.pacer.hold(client, at_s, time.monotonic())
+        while self.world.now_s < at_s and not self.world.finished:
+            await self.tick()
+        self.pacer.hold(client, at_s, time.monotonic())

@@ -1,0 +1,51 @@
+"""Virtual time, paced by the wall clock and held back for whoever is not ready yet.
+
+At real speed (1) virtual time is wall time plus an offset. Above it, the speed is a wish: a client that said it
+will act at a moment (a control loop at its next tick) stops time there until it has said when it acts next, so that
+a decision at 600 times real speed sees exactly the world it would have seen at speed 1. A client that has gone
+silent for ``LEASE_S`` holds nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+LEASE_S = 5.0
+"""Wall seconds after which a silent client no longer holds time back."""
+
+MAX_LEAP_S = 0.25
+"""Most wall seconds that one call may account for, so that a stalled process does not leap."""
+
+
+@dataclass(slots=True)
+class Pacer:
+    """Where virtual time may be now. All wall times are passed in, monotonic seconds."""
+
+    now_s: float
+    speed: float
+    wall_s: float
+    holds: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def hold(self, client: str, at_s: float, wall_s: float) -> None:
+        """``client`` wants to act at virtual ``at_s``, and no sooner."""
+        self.holds[client] = (at_s, wall_s)
+
+    def release(self, client: str) -> None:
+        """``client`` is gone."""
+        self.holds.pop(client, None)
+
+    def allowed(self, wall_s: float) -> float:
+        """Virtual time at that wall time."""
+        elapsed_s = wall_s - self.wall_s
+        self.wall_s = wall_s
+        if self.speed == 1.0:
+            self.now_s += elapsed_s
+            return self.now_s
+        wish_s = self.now_s + self.speed * min(elapsed_s, MAX_LEAP_S)
+        for client, (at_s, since_s) in list(self.holds.items()):
+            if at_s <= self.now_s and wall_s - since_s > LEASE_S:
+                del self.holds[client]
+            else:
+                wish_s = min(wish_s, max(at_s, self.now_s))
+        self.now_s = wish_s
+        return self.now_s

@@ -1,0 +1,253 @@
+"""The simulated fleet over HTTP: what a machine room of GPUs would answer, on one port.
+
+Engines answer under ``/replicas/NAME``, dcgm-exporters under ``/nodes/NAME``, the router under ``/gateway`` and
+``/v1``; ``/sd`` tells Prometheus where they are. ``/fleet`` and ``/clock`` are for whoever drives the fleet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from runtime.fleet import PoolTarget
+from runtime.replica import Tier, Transition
+from runtime.simulated import openai
+from runtime.simulated.live import LiveWorld
+from runtime.simulated.pages import engine_page, gateway_page, node_page
+from runtime.simulated.summary import summarise
+from runtime.simulated.workload import Workload
+from runtime.simulated.world import SimulatedReplica, SimulatedService, World
+
+PAST_HOURS = 7 * 24
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSpec:
+    """A fleet to be served: its services, what flows through it, how fast time passes, and the seed of every draw."""
+
+    services: tuple[SimulatedService, ...]
+    workload: Workload
+    speed: float
+    seed: int = 0
+
+
+def serve(spec: FleetSpec, host: str, port: int) -> None:
+    """Serve until interrupted; blocks."""
+    world = World(spec.services, spec.workload, spec.seed)
+    app = create_app(LiveWorld(world, spec.speed))
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+
+
+def create_app(live: LiveWorld) -> Starlette:
+    """The fleet as an ASGI application; its time passes while the application runs."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        running = asyncio.create_task(live.run())
+        yield
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+    api = _Api(live)
+    gets: dict[str, Callable[[Request], Awaitable[Response]]] = {
+        "/healthz": api.healthz,
+        "/clock": api.clock,
+        "/sd": api.service_discovery,
+        "/gateway/metrics": api.gateway_metrics,
+        "/fleet/replicas": api.replicas,
+        "/fleet/lead_times": api.lead_times,
+        "/fleet/summary": api.summary,
+        "/fleet/past": api.past,
+        "/fleet/nodes": api.nodes,
+        "/nodes/{node}/metrics": api.node_metrics,
+        "/replicas/{replica}/metrics": api.engine_metrics,
+        "/replicas/{replica}/health": api.engine_health,
+        "/replicas/{replica}/is_sleeping": api.is_sleeping,
+        "/v1/models": api.models,
+    }
+    posts: dict[str, Callable[[Request], Awaitable[Response]]] = {
+        "/clock/wait": api.clock_wait,
+        "/clock/release": api.clock_release,
+        "/fleet/faults": api.fault,
+        "/replicas/{replica}/sleep": api.sleep,
+        "/replicas/{replica}/wake_up": api.wake_up,
+        "/replicas/{replica}/v1/completions": api.completions,
+        "/replicas/{replica}/v1/chat/completions": api.completions,
+        "/v1/completions": api.completions,
+        "/v1/chat/completions": api.completions,
+    }
+    routes = [Route(path, handler) for path, handler in gets.items()]
+    routes += [Route(path, handler, methods=["POST"]) for path, handler in posts.items()]
+    routes.append(Route("/fleet/targets", api.targets, methods=["PUT"]))
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+class _Api:
+    def __init__(self, live: LiveWorld) -> None:
+        self.live = live
+        self.world = live.world
+
+    # --- time ----------------------------------------------------------------------------------------------------
+
+    async def healthz(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def clock(self, _: Request) -> Response:
+        return JSONResponse(self._clock())
+
+    def _clock(self) -> dict[str, Any]:
+        pacer = self.live.pacer
+        return {"now_s": self.world.now_s, "speed": pacer.speed, "finished": self.world.finished}
+
+    async def clock_wait(self, request: Request) -> Response:
+        body = await request.json()
+        await self.live.wait_until(str(body["client"]), float(body["at_s"]))
+        return JSONResponse(self._clock())
+
+    async def clock_release(self, request: Request) -> Response:
+        self.live.pacer.release(str((await request.json())["client"]))
+        return JSONResponse(self._clock())
+
+    # --- the fleet -----------------------------------------------------------------------------------------------
+
+    async def replicas(self, request: Request) -> Response:
+        base_url = str(request.base_url).rstrip("/")
+        return JSONResponse([asdict(replica) for replica in self.world.view(base_url)])
+
+    async def targets(self, request: Request) -> Response:
+        body = await request.json()
+        try:
+            self.world.set_targets([PoolTarget(**row) for row in body["targets"]])
+        except (KeyError, TypeError) as error:
+            raise HTTPException(422, f"no such service or a bad target: {error}") from error
+        return JSONResponse({"decision_id": body.get("decision_id")})
+
+    async def lead_times(self, _: Request) -> Response:
+        return JSONResponse([asdict(sample) for sample in self.world.lead_times])
+
+    async def summary(self, _: Request) -> Response:
+        return JSONResponse(summarise(self.world))
+
+    async def past(self, request: Request) -> Response:
+        hours = float(request.query_params.get("hours", PAST_HOURS))
+        return JSONResponse(self.world.workload.past(hours))
+
+    async def nodes(self, _: Request) -> Response:
+        return JSONResponse(sorted(self.live.telemetry.nodes()))
+
+    async def fault(self, request: Request) -> Response:
+        body = await request.json()
+        try:
+            if body.get("kind") is None:
+                self.world.heal_gpu(body["gpu"])
+            else:
+                self.world.fail_gpu(body["gpu"], body["kind"], int(body.get("xid", 79)))
+        except KeyError as error:
+            raise HTTPException(404, f"no such GPU: {error}") from error
+        return JSONResponse({"gpu": body["gpu"], "kind": body.get("kind")})
+
+    async def service_discovery(self, request: Request) -> Response:
+        """Prometheus HTTP service discovery: every engine, node and the gateway, each with its path and labels."""
+        host = request.url.netloc
+        groups = [_target(host, "/gateway/metrics", leadtime_job="gateway")]
+        groups += [_target(host, f"/nodes/{node}/metrics", leadtime_node=node) for node in self.live.telemetry.nodes()]
+        for replica in self.world.replicas.values():
+            if _has_process(replica):
+                service = self.world.services[replica.service]
+                labels = {"leadtime_service": service.name, "leadtime_pool": service.pool.name}
+                path = f"/replicas/{replica.name}/metrics"
+                groups.append(_target(host, path, leadtime_replica=replica.name, **labels))
+        return JSONResponse(groups)
+
+    # --- pages ---------------------------------------------------------------------------------------------------
+
+    def _replica(self, request: Request) -> SimulatedReplica:
+        name = request.path_params["replica"]
+        replica = self.world.replicas.get(name)
+        if replica is None:
+            raise HTTPException(404, f"no replica {name}")
+        if not _has_process(replica):
+            raise HTTPException(503, f"{name} is {replica.transition or replica.tier}")
+        return replica
+
+    async def engine_metrics(self, request: Request) -> Response:
+        replica = self._replica(request)
+        pool = self.world.services[replica.service].pool
+        page = engine_page(self.world.state, replica.row, pool, _asleep(replica), replica.created_s)
+        return PlainTextResponse(page, media_type="text/plain; version=0.0.4")
+
+    async def node_metrics(self, request: Request) -> Response:
+        gpus = self.live.telemetry.nodes().get(request.path_params["node"])
+        if gpus is None:
+            raise HTTPException(404, f"no node {request.path_params['node']}")
+        return PlainTextResponse(node_page(gpus), media_type="text/plain; version=0.0.4")
+
+    async def gateway_metrics(self, _: Request) -> Response:
+        world = self.world
+        rows = [
+            (service.name, len(world.held[i]), world.outcomes[i].rejected, world.arrived[i])
+            for i, service in enumerate(world.services)
+        ]
+        return PlainTextResponse(gateway_page(rows), media_type="text/plain; version=0.0.4")
+
+    # --- one engine ----------------------------------------------------------------------------------------------
+
+    async def engine_health(self, request: Request) -> Response:
+        self._replica(request)
+        return Response()
+
+    async def is_sleeping(self, request: Request) -> Response:
+        return JSONResponse({"is_sleeping": _asleep(self._replica(request))})
+
+    async def sleep(self, request: Request) -> Response:
+        try:
+            self.world.sleep(self._replica(request))
+        except ValueError as error:
+            raise HTTPException(409, str(error)) from error
+        return Response()
+
+    async def wake_up(self, request: Request) -> Response:
+        self.world.wake(self._replica(request))
+        return Response()
+
+    async def models(self, _: Request) -> Response:
+        rows = [{"id": service.name, "object": "model"} for service in self.world.services]
+        return JSONResponse({"object": "list", "data": rows})
+
+    async def completions(self, request: Request) -> Response:
+        chat = request.url.path.endswith("/chat/completions")
+        if "replica" in request.path_params:
+            replica = self._replica(request)
+            if _asleep(replica):
+                raise HTTPException(503, f"{replica.name} is asleep")
+            service = self.world.services[replica.service].name
+            return await openai.complete(self.live, request, service, replica.name, chat)
+        body = await request.json()
+        service = str(body.get("model"))
+        if service not in {s.name for s in self.world.services}:
+            raise HTTPException(404, f"no model {service}")
+        return await openai.complete(self.live, request, service, None, chat)
+
+
+def _has_process(replica: SimulatedReplica) -> bool:
+    """Whether an engine process answers; one that is launching or failed does not, nor does an empty warm node."""
+    return replica.tier is not Tier.WARM_NODE and replica.transition not in (Transition.LAUNCHING, Transition.FAILED)
+
+
+def _asleep(replica: SimulatedReplica) -> bool:
+    return replica.tier is Tier.ASLEEP and replica.transition is None
+
+
+def _target(host: str, path: str, **labels: str) -> dict[str, Any]:
+    return {"targets": [host], "labels": {"__metrics_path__": path, **labels}}
