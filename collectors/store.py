@@ -1,0 +1,68 @@
+"""Opens the database that history and ledger live in: SQLite by default, PostgreSQL by URL.
+
+SQLite runs in WAL mode with ``synchronous=NORMAL``: readers and the writer do not wait for each other, a
+killed process loses nothing that was committed, and only a power cut may lose the last commits (never
+corrupt them).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+BUSY_TIMEOUT_MS = 5000
+"""How long a write waits for another process's write before it fails."""
+
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA cache_size=-32000",
+)
+
+
+class StoreUnavailable(ConnectionError):
+    """The database cannot be opened; the message names its URL (without a password) and why."""
+
+
+def open_store(url: str) -> Engine:
+    """An engine on ``sqlite:///path``, ``sqlite://`` (in memory) or ``postgresql+psycopg://…``, tried once.
+
+    Raises StoreUnavailable where it cannot be opened, ValueError where the URL is none.
+    """
+    try:
+        parsed = make_url(url)
+        engine = _engine(parsed)
+    except (ArgumentError, NoSuchModuleError) as problem:
+        hint = "expected sqlite:///path or postgresql+psycopg://user@host/name"
+        raise ValueError(f"store: {url!r} is no database URL ({problem}); {hint}") from problem
+    try:
+        with engine.connect():
+            return engine
+    except OperationalError as problem:
+        safe = parsed.render_as_string(hide_password=True)
+        raise StoreUnavailable(f"store: cannot open {safe}: {str(problem.orig).strip()}") from problem
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if url.database in (None, "", ":memory:"):
+        # One connection for all threads: each new one would open an empty database of its own.
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        engine = create_engine(url)
+    event.listen(engine, "connect", _prepare)
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
