@@ -322,7 +322,7 @@ class World:
         replica.since_s, replica.ready_at_s = self.now_s, ready_at_s
 
     def _launch(self, service: int, to: Tier, at_once: bool = False) -> None:
-        """Start a replica, on a warm node if there is one; without free GPUs nothing starts until reconciling asks again."""
+        """Start a replica, on a warm node if there is one; without free GPUs nothing starts yet."""
         if not self._free_rows:
             return
         warm = next((r for r in self.replicas.values() if r.service == service and r.tier is Tier.WARM_NODE), None)
@@ -352,6 +352,8 @@ class World:
     def _draw(self, pool: Pool, origin: Tier) -> float:
         """A lead time, lognormal through the pool's P50 and P90; raises ValueError where the pool has no such tier."""
         lead = pool.lead_times.get(origin) or _next_slower(pool, origin)
+        if lead.p50_s <= 0:
+            return 0.0
         sigma = math.log(max(lead.p90_s / lead.p50_s, 1.0)) / 1.2815515655446004
         return float(lead.p50_s * math.exp(sigma * self._rng.standard_normal()))
 
