@@ -1,0 +1,177 @@
+"""A plain engine to hold the kernel against: one step at a time, one list of KV blocks per request.
+
+Written from the scheduling rules of vLLM V1 (first come, first served), and as slow as they are read. One token
+position lives in one block; a block is in one table or on the free list.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from runtime.pool import Pool
+
+
+@dataclass(eq=False)
+class Request:
+    """A request and everything that happened to it; times in seconds."""
+
+    arrival_s: float
+    input: int
+    output: int
+    computed: int = 0
+    decoding: bool = False
+    capped: bool = False
+    refused: bool = False
+    abort: bool = False
+    ended_by_abort: bool = False
+    preemptions: int = 0
+    table: list[int] = field(default_factory=list)
+    token_s: list[float] = field(default_factory=list)
+    first_scheduled_s: float | None = None
+    finish_s: float | None = None
+
+    @property
+    def remaining(self) -> int:
+        """Tokens, of the prompt and of what was generated, that are not in the KV cache yet."""
+        return self.input + len(self.token_s) - self.computed
+
+    def generated_by(self, at_s: float) -> int:
+        """Tokens that had appeared by then."""
+        return sum(t <= at_s for t in self.token_s)
+
+
+class ReferenceEngine:
+    """One replica of a pool."""
+
+    def __init__(self, pool: Pool, now_s: float = 0.0) -> None:
+        self.pool = pool
+        self.clock_s = now_s
+        self.free = list(range(1, pool.kv_blocks))
+        self.running: list[Request] = []
+        self.waiting: deque[Request] = deque()
+        self.ended: list[Request] = []
+        self.pending: tuple[float, list[tuple[Request, int]]] | None = None
+        self.step_tokens: list[int] = []
+        self.max_tokens = min(pool.max_model_tokens, len(self.free) * pool.block_tokens)
+
+    @property
+    def load(self) -> int:
+        """Running and waiting requests."""
+        return len(self.running) + len(self.waiting)
+
+    @property
+    def used_blocks(self) -> int:
+        """Blocks that are in a table; fails if one is in two, or lost."""
+        tables = [block for request in self.running for block in request.table]
+        assert sorted(tables + self.free) == list(range(1, self.pool.kv_blocks))
+        assert all(not request.table for request in (*self.waiting, *self.ended))
+        return len(tables)
+
+    def enqueue(self, request: Request, now_s: float) -> None:
+        """A request arrives at an engine that has been advanced to now."""
+        if not 1 <= request.input < self.max_tokens:
+            request.refused, request.finish_s = True, now_s
+            self.ended.append(request)
+            return
+        request.capped = request.output > self.max_tokens - request.input
+        request.output = min(request.output, self.max_tokens - request.input)
+        if self.pending is None and not self.load:
+            self.clock_s = max(self.clock_s, now_s)
+        self.waiting.append(request)
+
+    def advance(self, until_s: float) -> None:
+        """Every step that ends by then is over; one that began before then may be pending."""
+        while True:
+            if self.pending is not None:
+                if self.pending[0] > until_s:
+                    return
+                self._complete(*self.pending)
+            if not self.load or self.clock_s >= until_s:
+                return
+            self._begin()
+
+    def _begin(self) -> None:
+        for request in [r for r in (*self.running, *self.waiting) if r.abort]:
+            (self.running if request in self.running else self.waiting).remove(request)
+            request.ended_by_abort = True
+            self._end(request)
+        if not self.load:
+            return
+        plan = self._schedule()
+        decoding = [request for request, _ in plan if request.decoding]
+        kv_tokens = sum(request.computed + 1 for request in decoding)
+        prefill_tokens = sum(tokens for request, tokens in plan if not request.decoding)
+        step_s = self.pool.step.step_ms(len(decoding), kv_tokens, prefill_tokens) / 1000
+        self.pending = self.clock_s + step_s, plan
+
+    def _schedule(self) -> list[tuple[Request, int]]:
+        plan: list[tuple[Request, int]] = []
+        budget = self.pool.max_batched_tokens
+        preempted = False
+        i = 0
+        while i < len(self.running) and budget > 0:
+            request = self.running[i]
+            tokens = min(request.remaining, budget)
+            while not self._allocate(request, tokens):
+                preempted = True
+                victim = self.running[-1]
+                self._preempt(victim)
+                if victim is request:
+                    return plan
+            plan.append((request, tokens))
+            budget -= tokens
+            i += 1
+        while self.waiting and not preempted and budget > 0 and len(self.running) < self.pool.max_num_seqs:
+            request = self.waiting[0]
+            if self._blocks(request.remaining) > len(self.free):
+                break
+            tokens = min(request.remaining, budget)
+            assert self._allocate(request, tokens)
+            self.running.append(self.waiting.popleft())
+            if request.first_scheduled_s is None:
+                request.first_scheduled_s = self.clock_s
+            plan.append((request, tokens))
+            budget -= tokens
+        return plan
+
+    def _blocks(self, tokens: int) -> int:
+        return -(-tokens // self.pool.block_tokens)
+
+    def _allocate(self, request: Request, tokens: int) -> bool:
+        need = self._blocks(request.computed + tokens) - len(request.table)
+        if need > len(self.free):
+            return False
+        request.table += [self.free.pop() for _ in range(need)]
+        return True
+
+    def _release(self, request: Request) -> None:
+        self.free += request.table
+        request.table = []
+        request.decoding = False
+
+    def _preempt(self, victim: Request) -> None:
+        self.running.remove(victim)
+        self._release(victim)
+        victim.computed = 0
+        victim.preemptions += 1
+        self.waiting.appendleft(victim)
+
+    def _complete(self, end_s: float, plan: list[tuple[Request, int]]) -> None:
+        self.clock_s, self.pending = end_s, None
+        self.step_tokens.append(sum(tokens for _, tokens in plan))
+        for request, tokens in plan:
+            request.computed += tokens
+            assert len(request.table) == self._blocks(request.computed)
+            if request.remaining:
+                continue
+            request.decoding = True
+            request.token_s.append(end_s)
+            if len(request.token_s) >= request.output:
+                self.running.remove(request)
+                self._end(request)
+
+    def _end(self, request: Request) -> None:
+        self._release(request)
+        request.finish_s = self.clock_s
+        self.ended.append(request)
