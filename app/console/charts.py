@@ -1,0 +1,176 @@
+"""The console's charts: frame in, Altair chart out.
+
+Every colour means one thing on every page, and never alone: series also differ in dash, shape or a label on the line.
+Specifications depend on the frame's values only through its data, so a live refresh moves the marks and keeps the
+chart. Missing values break lines and areas; nothing is drawn where nothing is known. Axes are in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+
+from app.console import frames
+
+BLUE, ORANGE, GREEN, SKY, PURPLE, RED, GREY = (
+    "#2a8fd0",
+    "#e69f00",
+    "#0fa37f",
+    "#56b4e9",
+    "#b07cc6",
+    "#dc5a1e",
+    "#8a949e",
+)
+
+FORECAST = "Forecast P50–P95"
+DEMAND = {
+    "Offered load": BLUE,
+    FORECAST: ORANGE,
+    "Capacity in rotation": GREEN,
+    "with standby": SKY,
+}
+DEMAND_TIPS = {
+    "offered_erlangs": "offered",
+    "forecast_p50": "forecast P50",
+    "forecast_p95": "forecast P95",
+    "capacity_erlangs": "capacity",
+    "ready_erlangs": "with standby",
+}
+REPLICAS = {
+    "replicas_active": ("active", GREEN),
+    "replicas_standby": ("standby", SKY),
+    "replicas_asleep": ("asleep", PURPLE),
+    "replicas_launching": ("launching", ORANGE),
+    "replicas_draining": ("draining", GREY),
+}
+QUANTILES = {"p50": ("P50", BLUE, [1, 0]), "p90": ("P90", PURPLE, [6, 3]), "p99": ("P99", GREY, [2, 2])}
+
+HEIGHT = 210
+"""Height of a chart's plot, px."""
+
+
+def demand(history: pd.DataFrame, ahead: pd.DataFrame) -> alt.LayerChart:
+    """Offered load and its forecast against capacity, in erlangs.
+
+    ``history`` has ``time``, ``offered_erlangs``, ``capacity_erlangs``, ``ready_erlangs``, ``forecast_p50``
+    and ``forecast_p95``; ``ahead`` is ``frames.fan``.
+    """
+    colour = coloured(DEMAND)
+    load, band, capacity, ready = (named(history, name) for name in DEMAND)
+    fan = named(ahead, FORECAST)
+    x, axis = time_axis(), alt.Axis(tickCount=5)
+    layers = [
+        ready.mark_area(interpolate="step-after", opacity=0.14).encode(x, alt.Y("ready_erlangs:Q"), colour),
+        band.mark_area(opacity=0.3).encode(x, alt.Y("forecast_p50:Q"), alt.Y2("forecast_p95"), colour),
+        fan.mark_area(opacity=0.12).encode(x, alt.Y("p50:Q"), alt.Y2("p99"), colour),
+        fan.mark_area(opacity=0.3).encode(x, alt.Y("p50:Q"), alt.Y2("p95"), colour),
+        fan.mark_line(strokeDash=[4, 3], strokeWidth=1.2).encode(x, alt.Y("p95:Q"), colour),
+        capacity.mark_line(interpolate="step-after", strokeDash=[8, 3]).encode(x, alt.Y("capacity_erlangs:Q"), colour),
+        load.mark_line().encode(x, alt.Y("offered_erlangs:Q", title="erlangs", axis=axis), colour),
+        hover(history, DEMAND_TIPS),
+    ]
+    return finished(layers, height=HEIGHT + 50)
+
+
+def quantiles(history: pd.DataFrame, signal: str, target_ms: float) -> alt.LayerChart:
+    """P50, P90 and P99 of ``signal`` in ms and the SLO line; ``history`` has ``{signal}_p50_s`` and so on."""
+    frame = history[["time"]].assign(
+        **{label: 1000 * history[f"{signal}_{name}_s"] for name, (label, _, _) in QUANTILES.items()},
+        Target=target_ms,
+    )
+    styles = {label: (colour, dash) for label, colour, dash in QUANTILES.values()} | {"Target": (RED, [1, 0])}
+    return line_chart(frame, {label: label for label in styles}, styles, alt.Axis(tickCount=4), "ms", digits=0)
+
+
+def lines(history: pd.DataFrame, signals: Mapping[str, str], unit: str, axis_format: str = "~s") -> alt.LayerChart:
+    """Plain lines of up to three signals (column → label) on one axis."""
+    styles = dict(zip(signals.values(), ((BLUE, [1, 0]), (ORANGE, [6, 3]), (PURPLE, [2, 2])), strict=False))
+    return line_chart(history, signals, styles, alt.Axis(tickCount=4, format=axis_format), unit, digits=2)
+
+
+def line_chart(
+    frame: pd.DataFrame,
+    signals: Mapping[str, str],
+    styles: Mapping[str, tuple[str, list[int]]],
+    axis: alt.Axis,
+    unit: str,
+    digits: int,
+) -> alt.LayerChart:
+    """One line per signal (column → label), each with the colour and dash of its label."""
+    colour = coloured({label: shade for label, (shade, _) in styles.items()})
+    layers = [
+        named(frame, label)
+        .mark_line(strokeDash=styles[label][1])
+        .encode(time_axis(), alt.Y(f"{column}:Q", title=unit, axis=axis), colour)
+        for column, label in signals.items()
+    ]
+    return finished([*layers, hover(frame, signals, digits)])
+
+
+def replicas(history: pd.DataFrame) -> alt.LayerChart:
+    """Replicas by state, stacked, and the active replicas wanted as a line."""
+    labels = {column: label for column, (label, _) in REPLICAS.items()}
+    stack = frames.long(history, labels)
+    stack["order"] = stack["series"].map({label: i for i, label in enumerate(labels.values())})
+    colour = coloured(dict(REPLICAS.values()) | {"wanted": RED})
+    y = alt.Y("value:Q", stack="zero", title="replicas", axis=alt.Axis(tickMinStep=1, tickCount=5))
+    areas = (
+        alt.Chart(stack)
+        .mark_area(interpolate="step-after", opacity=0.75)
+        .encode(time_axis(), y, colour, alt.Order("order:O"))
+    )
+    wanted = (
+        named(history, "wanted")
+        .mark_line(interpolate="step-after", strokeDash=[5, 3])
+        .encode(time_axis(), alt.Y("replicas_desired:Q"), colour)
+    )
+    return finished([areas, wanted, hover(history, {**labels, "replicas_desired": "wanted"}, digits=0)])
+
+
+def time_axis() -> alt.X:
+    """Time in UTC, few labels."""
+    return alt.X(
+        "time:T",
+        title=None,
+        scale=alt.Scale(type="utc"),
+        axis=alt.Axis(labelOverlap=True, tickCount=6, grid=False),
+    )
+
+
+def legend() -> alt.Legend:
+    """Above the plot, wrapping rather than cut on a narrow screen."""
+    return alt.Legend(orient="top", title=None, columns=3, labelLimit=0, symbolType="stroke", symbolStrokeWidth=3)
+
+
+def named(frame: pd.DataFrame, name: str) -> alt.Chart:
+    """A layer that draws one series, named for the colour scale and the legend."""
+    return alt.Chart(frame).transform_calculate(series=f"'{name}'")
+
+
+def coloured(colours: Mapping[str, str]) -> alt.Color:
+    """Colour by series name."""
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    return alt.Color("series:N", scale=scale, legend=legend())
+
+
+def hover(frame: pd.DataFrame, columns: Mapping[str, str], digits: int = 2) -> alt.Chart:
+    """A rule at the moment nearest to the pointer with all its values; drawn only while pointed at."""
+    nearest = alt.selection_point(name="hover", nearest=True, on="pointermove", fields=["time"], empty=False)
+    number = f",.{digits}~f" if digits else ",.0f"
+    tips = [alt.Tooltip("utcyearmonthdatehoursminutesseconds(time):T", title="UTC", format="%d %b %H:%M:%S")]
+    tips += [alt.Tooltip(f"{column}:Q", title=label, format=number) for column, label in columns.items()]
+    rules: alt.Chart = (
+        alt.Chart(frame)
+        .mark_rule(color=GREY, strokeWidth=1.5)
+        .encode(time_axis(), opacity=alt.condition(nearest, alt.value(0.8), alt.value(0)), tooltip=tips)
+        .add_params(nearest)
+    )
+    return rules
+
+
+def finished(layers: Sequence[alt.Chart], height: int = HEIGHT) -> alt.LayerChart:
+    """Layers over each other at the common size."""
+    chart: alt.LayerChart = alt.layer(*layers)
+    return chart.properties(height=height).configure_line(strokeWidth=2)

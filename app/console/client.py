@@ -1,0 +1,188 @@
+"""The console's only door to data: a typed client of the HTTP API.
+
+Reads are remembered for a moment, because several live fragments ask for the same thing within one refresh; writes
+forget everything. Safe to share between sessions. Every failure is an ``ApiError`` that says in one line what
+happened and what to do.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from app.api import schemas
+
+T = TypeVar("T")
+
+
+class ApiError(Exception):
+    """The API did not give what was asked."""
+
+
+class ApiDown(ApiError):
+    """Nothing answers at the address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"No answer from the API at {address}. Start it with `leadtime up` (everything, simulated fleet) "
+            "or `leadtime daemon --config fleet.yaml`; this page reconnects by itself."
+        )
+
+
+class ApiRefused(ApiError):
+    """The API answered with an error status; ``detail`` is its own words."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"The API refused ({status}): {detail}")
+        self.status = status
+        self.detail = detail
+
+
+class ApiUnreadable(ApiError):
+    """The answer is not of the agreed form."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(f"{url} does not answer like this version's Leadtime API: {problem}")
+
+
+def detail_of(response: httpx.Response) -> str:
+    """The reason an error response gives: FastAPI's ``detail`` as text or list, else the status phrase."""
+    try:
+        detail = response.json().get("detail")
+    except (ValueError, AttributeError):
+        detail = None
+    if isinstance(detail, list):
+        return "; ".join(error_line(item) for item in detail)
+    return str(detail or response.reason_phrase or "no reason given")
+
+
+def error_line(item: object) -> str:
+    """One validation error of FastAPI as ``field: what is wrong``."""
+    if not isinstance(item, dict):
+        return str(item)
+    where = ".".join(str(part) for part in item.get("loc", ()) if part != "body")
+    return f"{where}: {item.get('msg', '')}" if where else str(item.get("msg", item))
+
+
+class Api:
+    """Reads and writes under ``/api/v1`` of ``base_url``; an answer to a read is reused for ``ttl_s`` seconds."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        ttl_s: float = 1.0,
+        transport: httpx.BaseTransport | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=f"{self.base_url}/api/v1", timeout=httpx.Timeout(10.0, connect=2.0), transport=transport
+        )
+        self._ttl_s = ttl_s
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[float, Any]] = {}
+
+    def fleet(self) -> schemas.FleetView:
+        """The five-second screen."""
+        return self._get("/fleet", schemas.FleetView)
+
+    def service(self, service: str) -> schemas.ServiceRow:
+        """One service, now."""
+        return self._get(f"/services/{service}", schemas.ServiceRow)
+
+    def series(
+        self, service: str, signals: tuple[str, ...], start_s: float, end_s: float, max_points: int = 600
+    ) -> schemas.Series:
+        """Points of ``signals`` between two times, UTC seconds."""
+        params = {"start": start_s, "end": end_s, "signals": ",".join(signals), "max_points": max_points}
+        return self._get(f"/services/{service}/series", schemas.Series, params)
+
+    def forecast(self, service: str) -> schemas.ForecastView | None:
+        """The latest forecast; None before the first."""
+        try:
+            return self._get(f"/services/{service}/forecast", schemas.ForecastView)
+        except ApiRefused as refusal:
+            if refusal.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    def replicas(self, service: str) -> list[schemas.ReplicaView]:
+        """The replicas of a service."""
+        return self._get(f"/services/{service}/replicas", list[schemas.ReplicaView])
+
+    def decisions(self, service: str, limit: int) -> list[schemas.DecisionRow]:
+        """The latest decisions, newest first."""
+        return self._get(f"/services/{service}/decisions", list[schemas.DecisionRow], {"limit": limit})
+
+    def policy(self, service: str) -> schemas.PolicyVersion:
+        """The policy in force."""
+        return self._get(f"/policies/{service}", schemas.PolicyVersion)
+
+    def policy_history(self, service: str) -> list[schemas.PolicyVersion]:
+        """All versions of a policy."""
+        return self._get(f"/policies/{service}/history", list[schemas.PolicyVersion])
+
+    def policy_diff(self, service: str, old: int, new: int) -> schemas.PolicyDiff:
+        """What changes from version ``old`` to version ``new``."""
+        return self._get(f"/policies/{service}/diff", schemas.PolicyDiff, {"from": old, "to": new})
+
+    def policy_schema(self) -> dict[str, Any]:
+        """The policy's JSON Schema."""
+        schema: dict[str, Any] = self._get("/schema", dict[str, Any])["policy"]
+        return schema
+
+    def check_policy(self, service: str, policy: dict[str, Any]) -> schemas.PolicyCheck:
+        """Validate a draft and compare it with the policy in force; changes nothing."""
+        return self._send("POST", f"/policies/{service}/check", schemas.PolicyCheck, {"policy": policy})
+
+    def apply_policy(self, service: str, write: schemas.PolicyWrite) -> schemas.PolicyVersion:
+        """Make a draft the next version; ``ApiRefused`` with status 409 where somebody was faster."""
+        return self._send("PUT", f"/policies/{service}", schemas.PolicyVersion, write.model_dump())
+
+    def roll_back(self, service: str, rollback: schemas.PolicyRollback) -> schemas.PolicyVersion:
+        """Make an older version's content the next version; 409 as above."""
+        return self._send("POST", f"/policies/{service}/rollback", schemas.PolicyVersion, rollback.model_dump())
+
+    def forget(self) -> None:
+        """Ask the API anew from now on."""
+        with self._lock:
+            self._kept.clear()
+
+    def _get(self, path: str, kind: type[T], params: dict[str, Any] | None = None) -> T:
+        key = f"{path}?{params}"
+        now = self._monotonic()
+        with self._lock:
+            self._kept = {k: kept for k, kept in self._kept.items() if kept[0] > now}
+            if key in self._kept:
+                kept: T = self._kept[key][1]
+                return kept
+        answer = self._request("GET", path, kind, params=params)
+        with self._lock:
+            self._kept[key] = (now + self._ttl_s, answer)
+        return answer
+
+    def _send(self, method: str, path: str, kind: type[T], body: dict[str, Any]) -> T:
+        try:
+            return self._request(method, path, kind, json=body)
+        finally:
+            self.forget()
+
+    def _request(self, method: str, path: str, kind: type[T], **options: Any) -> T:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise ApiDown(self.base_url) from error
+        if response.is_error:
+            raise ApiRefused(response.status_code, detail_of(response))
+        try:
+            return TypeAdapter(kind).validate_json(response.content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ApiUnreadable(str(response.url), error_line(dict(first))) from error

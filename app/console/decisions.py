@@ -1,0 +1,74 @@
+"""Decisions as an operator reads them: a headline, the sentence, and every number that took part.
+
+A controller decides every few seconds and mostly decides the same, so equal decisions in a row are one spell. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from app.api import schemas
+from app.console import format
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """Consecutive decisions that ask for the same: the newest, since when, and how many."""
+
+    newest: schemas.DecisionRow
+    since_s: float
+    count: int
+
+
+def spells(rows: Sequence[schemas.DecisionRow]) -> list[Spell]:
+    """Decisions, newest first, with equal neighbours joined."""
+    groups = (list(group) for _, group in groupby(rows, key=asked_for))
+    return [Spell(group[0], group[-1].at_s, len(group)) for group in groups]
+
+
+def asked_for(row: schemas.DecisionRow) -> tuple[object, ...]:
+    """What makes two decisions the same to a reader."""
+    targets = (row.desired_active, row.desired_standby, row.desired_asleep)
+    return (*targets, row.binding, row.mode, row.applied, row.policy_version)
+
+
+def headline(spell: Spell) -> str:
+    """``14:03:20 · 4 → 6 active · offered load …``; how often where it was more than once."""
+    row = spell.newest
+    times = f" · {spell.count} times since {format.time_of_day(spell.since_s)}" if spell.count > 1 else ""
+    move = f"**{row.current_active} → {row.desired_active}** active"
+    return f"{format.time_of_day(row.at_s)} · {move}{times} · {format.escape(row.sentence)}"
+
+
+def icon(spell: Spell) -> str:
+    """Which way it goes; a decision that was not applied looks like one."""
+    row = spell.newest
+    if not row.applied:
+        return ":material/visibility:"
+    if row.desired_active > row.current_active:
+        return ":material/trending_up:"
+    return ":material/trending_down:" if row.desired_active < row.current_active else ":material/trending_flat:"
+
+
+def explanation(row: schemas.DecisionRow) -> str:
+    """Markdown: what was wanted, whether it was done, and the constraints with the one that bound."""
+    done = "applied" if row.applied else f"not applied (mode {row.mode})"
+    wanted = f"{row.desired_active} active, {row.desired_standby} standby, {row.desired_asleep} asleep"
+    lines = [
+        f"Wanted **{wanted}** · {done} · policy version {row.policy_version} · `{row.id}`",
+        "",
+        "| Constraint | Replicas | | Detail |",
+        "| --- | ---: | --- | --- |",
+        *(constraint_line(constraint) for constraint in row.constraints),
+    ]
+    return "\n".join(lines)
+
+
+def constraint_line(constraint: schemas.ConstraintView) -> str:
+    """One row of the table; the binding one is bold and says so."""
+    name, detail = format.escape(constraint.name), format.escape(constraint.detail)
+    if constraint.binds:
+        return f"| **{name}** | **{constraint.replicas}** | :material/lock: **binds** | {detail} |"
+    return f"| {name} | {constraint.replicas} | | {detail} |"

@@ -1,0 +1,29 @@
+"""The console's entry point: page frame, navigation and the header that stands on every page.
+
+``streamlit run app/console/main.py`` with ``options.STREAMLIT_OPTIONS``; the API's address comes from
+``LEADTIME_API``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from app.console import shell
+
+ICON = Path(__file__).with_name("icon.svg")
+
+st.set_page_config(page_title="Leadtime", page_icon=str(ICON), layout="wide")
+page = st.navigation(
+    [
+        st.Page("pages/fleet.py", title="Fleet", icon=":material/dashboard:", default=True),
+        st.Page("pages/service.py", title="Service", icon=":material/monitoring:"),
+        st.Page("pages/policies.py", title="Policies", icon=":material/tune:"),
+    ],
+    position="top",
+)
+st.logo(str(ICON))
+shell.style()
+shell.header()
+page.run()

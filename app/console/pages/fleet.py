@@ -1,0 +1,103 @@
+"""Fleet: the five-second screen. Is anything wrong, what does it cost, where should I look?"""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from app.api import schemas
+from app.console import format, frames, shell, tiles
+
+SHOWN_ATTENTION = 4
+"""Attention lines that are shown at once; the rest is folded."""
+
+SEVERITY = {
+    "critical": (":material/error:", "red"),
+    "warning": (":material/warning:", "orange"),
+    "info": (":material/info:", "gray"),
+}
+
+COLUMNS = {
+    "service": st.column_config.LinkColumn(
+        "Service", display_text=r"service=(.+)$", help="Open the service's page.", pinned=True
+    ),
+    "mode": st.column_config.TextColumn("Mode", help="off, shadow (decide, do not act), auto, paused"),
+    "data": st.column_config.TextColumn("Data", help="Whether the last observation is recent."),
+    "attainment": st.column_config.ProgressColumn(
+        "Attainment", format="%.2f %%", min_value=0, max_value=100, help="Requests within the SLO."
+    ),
+    "demand": st.column_config.AreaChartColumn("Demand", width="small", help="Offered load, recent."),
+    "load": st.column_config.ProgressColumn(
+        "Load", format="%.0f %%", min_value=0, max_value=100, help="Offered load over capacity in rotation."
+    ),
+    "replicas": st.column_config.TextColumn("Replicas", help="In rotation now → wanted."),
+    "spare": st.column_config.NumberColumn("Spare", format="%d", help="Standby and asleep."),
+    "risk": st.column_config.NumberColumn("Risk", format="%.1f %%", help="Risk of shortfall."),
+    "kv": st.column_config.ProgressColumn(
+        "KV cache", format="%.0f %%", min_value=0, max_value=100, help="KV blocks in use."
+    ),
+    "waiting": st.column_config.NumberColumn("Queue", format="%d", help="Requests waiting."),
+    "ttft": st.column_config.NumberColumn("TTFT P90", format="%,.0f ms"),
+    "tpot": st.column_config.NumberColumn("TPOT P90", format="%,.0f ms"),
+    "usd_per_million": st.column_config.NumberColumn("$ / 1M tok", format="$%.2f"),
+    "usd_per_hour": st.column_config.NumberColumn("$ / hour", format="$%.2f"),
+}
+
+
+@shell.live(shell.REFRESH_S)
+def overview() -> None:
+    """Strip, attention list, table."""
+    view = shell.api().fleet()
+    shell.tile_strip(tiles.fleet_tiles(view), view.stale)
+    attention(tiles.ordered(view.attention))
+    services(view)
+
+
+def attention(items: list[schemas.AttentionItem]) -> None:
+    """What to look at, worst first; every line leads to its service."""
+    st.markdown("**Needs attention**" + (f" ({len(items)})" if items else ""))
+    if not items:
+        st.markdown(":green[:material/check_circle: Nothing needs attention.]")
+        return
+    with st.container(key="attention"):
+        for item in items[:SHOWN_ATTENTION]:
+            attention_line(item)
+        if len(items) > SHOWN_ATTENTION:
+            with st.expander(f"{len(items) - SHOWN_ATTENTION} more"):
+                for item in items[SHOWN_ATTENTION:]:
+                    attention_line(item)
+
+
+def attention_line(item: schemas.AttentionItem) -> None:
+    """Severity as icon and word, service, what is the matter."""
+    icon, colour = SEVERITY[item.severity]
+    text = f":{colour}[**{item.severity.capitalize()}**] **{format.escape(item.service)}** {format.escape(item.text)}"
+    st.page_link("pages/service.py", label=text, icon=icon, query_params={"service": item.service})
+
+
+def services(view: schemas.FleetView) -> None:
+    """One row per service; rows with stale data are grey and say so."""
+    st.markdown("**Services**")
+    if not view.services:
+        st.info(
+            "No services yet. They appear once the daemon has read its configuration.",
+            icon=":material/inbox:",
+        )
+        return
+    table = frames.fleet_table(view.services)
+    st.dataframe(
+        table.style.apply(grey_if_stale, axis=1),
+        hide_index=True,
+        column_config=COLUMNS,
+        key="services",
+        placeholder=format.DASH,
+        row_height=38,
+    )
+
+
+def grey_if_stale(row: pd.Series) -> list[str]:
+    """Cell styles of one row."""
+    return ["" if row["data"] == "fresh" else "color: #8a949e"] * len(row)
+
+
+overview()

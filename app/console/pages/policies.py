@@ -1,0 +1,189 @@
+"""Policies: edit → validate → diff → reason → apply → history → rollback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.api import schemas
+from app.console import format, policy_edit, policy_form, shell
+from app.console.policy_edit import Edit
+from app.console.policy_form import FormField
+
+
+def page(service: str) -> None:
+    """Form on the left, review on the right, history below."""
+    edit = policy_edit.current(service)
+    schema = shell.api().policy_schema()
+    st.markdown(
+        f"**Version {edit.base.version}** in force since {format.stamp(edit.base.at_s)} UTC, "
+        f"by {format.escape(edit.base.author)}: {format.escape(edit.base.reason)}"
+    )
+    notice(edit)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        form(edit, schema)
+    with right, st.container(key="review"):
+        review(edit)
+    history(edit)
+
+
+def notice(edit: Edit) -> None:
+    """What the last action came to."""
+    if edit.notice:
+        kind, text = edit.notice
+        show, icon = (st.success, ":material/check_circle:") if kind == "success" else (st.error, ":material/error:")
+        show(format.escape(text), icon=icon)
+    if edit.conflict is not None:
+        conflict(edit, edit.conflict)
+
+
+def conflict(edit: Edit, newest: schemas.PolicyVersion) -> None:
+    """Somebody was faster: who, when, why, and the two ways on."""
+    st.error(
+        f"**Conflict: nothing was applied.** You edited version {edit.base.version}; meanwhile "
+        f"{format.escape(newest.author)} applied version {newest.version} at {format.time_of_day(newest.at_s)} UTC "
+        f"({format.escape(newest.reason)}). Your draft is kept. Compare it with version {newest.version} and apply "
+        "again, or start over from it.",
+        icon=":material/merge:",
+    )
+    with st.container(horizontal=True):
+        st.button(
+            f"Compare my draft with version {newest.version}",
+            on_click=policy_edit.on_rebase,
+            args=(edit,),
+            icon=":material/difference:",
+        )
+        st.button("Start over", on_click=policy_edit.on_discard, args=(edit,), icon=":material/restart_alt:")
+
+
+def form(edit: Edit, schema: dict[str, Any]) -> None:
+    """The fields by section, two sections side by side."""
+    st.markdown("#### Edit")
+    for first in range(0, len(policy_form.SECTIONS), 2):
+        for column, section in zip(st.columns(2), policy_form.SECTIONS[first : first + 2], strict=True):
+            with column.container(border=True, height="stretch"):
+                st.markdown(f"**{section.title}**")
+                for field in section.fields:
+                    widget(field, edit, policy_form.help_text(schema, field.path))
+
+
+def widget(field: FormField, edit: Edit, help_text: str | None) -> None:
+    """The widget of one field, starting from the base version's value."""
+    key = policy_edit.widget_key(edit, field.path)
+    value = policy_form.to_widget(field, policy_form.value_at(edit.base.policy, field.path))
+    match field.kind:
+        case "choice":
+            st.selectbox(field.title, field.options, field.options.index(value), key=key, help=help_text)
+        case "integer":
+            st.number_input(field.title, value=value, step=1, key=key, help=help_text)
+        case "optional_moment":
+            st.datetime_input(field.title, value=value, key=key, help=help_text)
+        case _:
+            places = f"%.{field.digits}f"
+            st.number_input(field.title, value=value, step=float(field.step), format=places, key=key, help=help_text)
+
+
+def review(edit: Edit) -> None:
+    """The result of the check, the diff, and the way to apply it."""
+    st.markdown("#### Review")
+    with st.container(horizontal=True):
+        st.button(
+            "Validate",
+            type="primary",
+            on_click=policy_edit.on_validate,
+            args=(edit,),
+            icon=":material/fact_check:",
+        )
+        st.button("Discard draft", on_click=policy_edit.on_discard, args=(edit,), icon=":material/undo:")
+    if edit.check is None:
+        st.info("Change fields, then validate: the differences appear here.", icon=":material/difference:")
+        return
+    if edit.checked != policy_edit.draft(edit):
+        st.warning("The draft has changed since it was validated. Validate again.", icon=":material/sync_problem:")
+        return
+    if not edit.check.valid:
+        for line in edit.check.errors:
+            st.error(format.escape(line), icon=":material/error:")
+        return
+    if edit.check.diff is None or not edit.check.diff.changes:
+        st.info("Valid, and equal to the policy in force: nothing to apply.", icon=":material/check_circle:")
+        return
+    st.success("Valid. This is what changes:", icon=":material/check_circle:")
+    diff(edit.check.diff)
+    sign("apply")
+    st.button(
+        f"Apply as version {edit.base.version + 1}",
+        type="primary",
+        on_click=policy_edit.on_apply,
+        args=(edit,),
+        icon=":material/publish:",
+        key="apply",
+    )
+
+
+def diff(changes: schemas.PolicyDiff) -> None:
+    """By field, and as YAML."""
+    table = pd.DataFrame([{"field": c.field, "now": shown(c.old), "new": shown(c.new)} for c in changes.changes])
+    st.dataframe(table, hide_index=True)
+    with st.expander("As YAML", icon=":material/code:", expanded=True):
+        st.code(changes.yaml_diff, language="diff", wrap_lines=True)
+
+
+def shown(value: object) -> str:
+    """A policy value in a diff."""
+    return format.DASH if value is None else str(value)
+
+
+def sign(name: str) -> None:
+    """Author and reason."""
+    st.text_input("Author", key=f"{name}-author", placeholder="your name", persist_state="session")
+    st.text_input("Reason", key=f"{name}-reason", placeholder="what for, in a few words")
+
+
+def history(edit: Edit) -> None:
+    """All versions, and the way back to one of them."""
+    st.markdown("#### History")
+    versions = sorted(shell.api().policy_history(edit.base.service), key=lambda v: v.version, reverse=True)
+    table = pd.DataFrame(
+        [{"version": v.version, "at": format.moment(v.at_s), "author": v.author, "reason": v.reason} for v in versions]
+    )
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config={
+            "version": st.column_config.NumberColumn("Version", width="small", alignment="left"),
+            "at": st.column_config.DatetimeColumn("Applied, UTC", format="YYYY-MM-DD HH:mm:ss", timezone="UTC"),
+            "author": st.column_config.TextColumn("Author"),
+            "reason": st.column_config.TextColumn("Reason", width="large"),
+        },
+    )
+    older = [version.version for version in versions[1:]]
+    if older:
+        roll_back(edit, older, versions[0].version)
+
+
+def roll_back(edit: Edit, older: list[int], newest: int) -> None:
+    """Choose an older version, see what going back would change, do it."""
+    with st.expander("Roll back", icon=":material/history:", key="rollback-panel"):
+        chosen = st.selectbox("To version", older, key=f"rollback-to/{edit.base.service}/{newest}", width=200)
+        change = shell.api().policy_diff(edit.base.service, newest, chosen)
+        if not change.changes:
+            st.info(f"Version {chosen} has the content of version {newest}.", icon=":material/check_circle:")
+            return
+        diff(change)
+        sign("rollback")
+        st.button(
+            f"Roll back to version {chosen}",
+            on_click=policy_edit.on_roll_back,
+            args=(edit, chosen, newest),
+            icon=":material/settings_backup_restore:",
+            key="rollback",
+        )
+
+
+with shell.api_errors():
+    if service := shell.choose_service():
+        page(service)

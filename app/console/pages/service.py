@@ -1,0 +1,151 @@
+"""Service: one service's demand against its capacity, its latency against its SLO, and why it has the size it has."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from app.api import schemas
+from app.console import charts, decisions, format, frames, shell, tiles
+
+WINDOWS_S = {"15 min": 900.0, "1 h": 3600.0, "6 h": 21600.0, "24 h": 86400.0, "7 d": 604800.0}
+"""Choices of how far back the charts reach, in the API's time."""
+
+SIGNALS = (
+    "offered_erlangs",
+    "capacity_erlangs",
+    "ready_erlangs",
+    "forecast_p50",
+    "forecast_p95",
+    *(f"{signal}_{quantile}_s" for signal in ("ttft", "tpot") for quantile in charts.QUANTILES),
+    "kv_usage_ratio",
+    "waiting",
+    "running",
+    *charts.REPLICAS,
+    "replicas_desired",
+)
+
+REPLICA_COLUMNS = {
+    "replica": st.column_config.TextColumn("Replica", pinned=True),
+    "state": st.column_config.TextColumn("State", help="Its tier, or what is being done to it."),
+    "for_s": st.column_config.NumberColumn("In it for", format="%,.0f s"),
+    "pool": st.column_config.TextColumn("Pool"),
+    "node": st.column_config.TextColumn("Node"),
+    "gpus": st.column_config.NumberColumn("GPUs"),
+    "running": st.column_config.NumberColumn("Running", format="%d"),
+    "waiting": st.column_config.NumberColumn("Waiting", format="%d"),
+    "kv": st.column_config.ProgressColumn("KV cache", format="%.0f %%", min_value=0, max_value=100),
+}
+
+
+@shell.live(shell.REFRESH_S)
+def now() -> None:
+    """The service's own strip."""
+    row = shell.api().service(chosen())
+    shell.stale_notice(row)
+    shell.tile_strip(tiles.service_tiles(row), row.stale)
+    if row.last_sentence:
+        st.markdown(f":material/psychology: {format.escape(row.last_sentence)}")
+
+
+@shell.live(shell.CHART_REFRESH_S)
+def history() -> None:
+    """The charts."""
+    api, service = shell.api(), chosen()
+    row, now_s = api.service(service), api.fleet().clock.now_s
+    series = api.series(service, SIGNALS, now_s - WINDOWS_S[st.session_state["window"]], now_s)
+    frame = frames.wide(series, SIGNALS)
+    demand_panel(row, frame, api.forecast(service))
+    left, right = st.columns(2)
+    with left:
+        latency_panel("TTFT", "ttft", row.ttft_p90_s, row.ttft_target_s, frame)
+        level_panel("KV cache in use", {"kv_usage_ratio": "in use"}, "share", ".0%", frame, "kv")
+    with right:
+        latency_panel("TPOT", "tpot", row.tpot_p90_s, row.tpot_target_s, frame)
+        level_panel("Requests", {"running": "running", "waiting": "waiting"}, "requests", "~s", frame, "queue")
+    states = frame[["time", *charts.REPLICAS, "replicas_desired"]]
+    shell.panel("Replicas by state", partial(charts.replicas, states), states, "replicas")
+
+
+def demand_panel(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas.ForecastView | None) -> None:
+    """Offered load, forecast, capacity by tier; the title states the finding."""
+    columns = ["offered_erlangs", "capacity_erlangs", "ready_erlangs", "forecast_p50", "forecast_p95"]
+    demand = frame[["time", *columns]]
+    ahead = frames.fan(forecast, frames.last_known(demand, "offered_erlangs"))
+    title = f"Demand and capacity: {tiles.headroom_words(row)}"
+    shell.panel(title, partial(charts.demand, demand, ahead), demand, "demand")
+    if forecast is not None:
+        st.caption(
+            f"Ahead of now: the greatest load expected within that time, P50 to P95 (faint: P99), "
+            f"{forecast.model}, made {format.time_of_day(forecast.made_at_s)} UTC."
+        )
+
+
+def latency_panel(name: str, signal: str, p90_s: float | None, target_s: float, frame: pd.DataFrame) -> None:
+    """One latency's quantiles against its target."""
+    verdict = "" if p90_s is None else ": P90 within target" if p90_s <= target_s else ": P90 above target"
+    title = f"{name}{verdict} ({format.latency(p90_s)} of {format.latency(target_s)})"
+    table = frame[["time", *(f"{signal}_{quantile}_s" for quantile in charts.QUANTILES)]]
+    shell.panel(title, partial(charts.quantiles, table, signal, 1000 * target_s), table, signal)
+
+
+def level_panel(
+    title: str, signals: dict[str, str], unit: str, axis_format: str, frame: pd.DataFrame, key: str
+) -> None:
+    """Plain lines."""
+    table = frame[["time", *signals]]
+    shell.panel(title, partial(charts.lines, table, signals, unit, axis_format), table, key)
+
+
+@shell.live(shell.CHART_REFRESH_S)
+def replicas() -> None:
+    """Every replica and what it is doing."""
+    st.markdown("**Replicas**")
+    api = shell.api()
+    found = api.replicas(chosen())
+    if not found:
+        st.info("This service has no replicas now.", icon=":material/inbox:")
+        return
+    table = frames.replica_table(found, api.fleet().clock.now_s)
+    st.dataframe(table, hide_index=True, column_config=REPLICA_COLUMNS, key="replica-table", placeholder=format.DASH)
+
+
+@shell.live(shell.CHART_REFRESH_S)
+def why() -> None:
+    """The latest decisions, equal ones in a row told once."""
+    st.markdown("**Decisions**")
+    limit = st.session_state.setdefault("decisions-limit", 60)
+    rows = shell.api().decisions(chosen(), limit)
+    if not rows:
+        st.info(
+            "No decision yet; the first follows the first complete observation.",
+            icon=":material/hourglass_empty:",
+        )
+    for spell in decisions.spells(rows):
+        with st.expander(decisions.headline(spell), key=f"decision-{spell.newest.id}", icon=decisions.icon(spell)):
+            st.markdown(decisions.explanation(spell.newest))
+    if len(rows) == limit:
+        st.button("Show older decisions", on_click=show_older, icon=":material/history:")
+
+
+def show_older() -> None:
+    """Reach further back."""
+    st.session_state["decisions-limit"] += 120
+
+
+def chosen() -> str:
+    """The service in the selector."""
+    return str(st.session_state["service"])
+
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    found = shell.choose_service()
+    if found:
+        st.segmented_control("Window", list(WINDOWS_S), default="1 h", key="window", bind="query-params", required=True)
+if found:
+    now()
+    history()
+    replicas()
+    why()

@@ -1,0 +1,170 @@
+"""The policy form as a table: one line per field, with its label, unit and kind of widget.
+
+Help texts and bounds come from the policy's JSON Schema, so they are written once, where the policy is defined. The
+server validates; the form only makes it easy to say what is meant. Pure: policy ↔ form values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+Kind = Literal["choice", "integer", "number", "optional_number", "optional_moment"]
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One field: where it stands in the policy (dotted), what it is called, its unit, its widget."""
+
+    path: str
+    label: str
+    unit: str = ""
+    kind: Kind = "number"
+    step: float = 1.0
+    options: tuple[str, ...] = ()
+    digits: int = 2
+
+    @property
+    def title(self) -> str:
+        """Label with unit."""
+        return f"{self.label} [{self.unit}]" if self.unit else self.label
+
+
+@dataclass(frozen=True, slots=True)
+class FormSection:
+    """Fields that belong together."""
+
+    title: str
+    fields: tuple[FormField, ...]
+
+
+SECTIONS = (
+    FormSection(
+        "Mode",
+        (
+            FormField("mode", "Mode", kind="choice", options=("off", "shadow", "auto", "paused")),
+            FormField("paused_until_s", "Paused until", "UTC", "optional_moment"),
+            FormField("stale_after_s", "Data is stale after", "s", step=5, digits=0),
+        ),
+    ),
+    FormSection(
+        "Replicas",
+        (
+            FormField("replicas.min", "Minimum", "replicas", "integer"),
+            FormField("replicas.max", "Maximum", "replicas", "integer"),
+            FormField("standby.max", "Most standby and asleep", "replicas", "integer"),
+            FormField("standby.tier", "Spare replicas wait", kind="choice", options=("standby", "asleep")),
+        ),
+    ),
+    FormSection(
+        "Service level",
+        (
+            FormField("slo.ttft_s", "TTFT target", "s", step=0.1),
+            FormField("slo.ttft_s_per_1k_tokens", "TTFT growth", "s per 1k prompt tokens", step=0.1),
+            FormField("slo.tpot_s", "TPOT target", "s", step=0.005, digits=3),
+            FormField("slo.attainment", "Attainment target", "share", step=0.005, digits=4),
+        ),
+    ),
+    FormSection(
+        "Cost and risk",
+        (
+            FormField("risk.shortage_usd_per_replica_hour", "Cost of being short", "$ per replica-hour", step=10),
+            FormField("risk.headroom", "Headroom", "factor", step=0.05),
+            FormField("budget_usd_per_hour", "Budget", "$ per hour", "optional_number", step=10),
+        ),
+    ),
+    FormSection(
+        "Scale out",
+        (
+            FormField("scale_out.max_step", "Largest step", "replicas", "integer"),
+            FormField("scale_out.max_factor", "Largest growth", "factor", step=0.1),
+        ),
+    ),
+    FormSection(
+        "Scale in",
+        (
+            FormField("scale_in.window_s", "Look back over", "s", step=30, digits=0),
+            FormField("scale_in.cooldown_s", "Cooldown", "s", step=10, digits=0),
+            FormField("scale_in.max_step", "Largest step", "replicas", "integer"),
+            FormField("scale_in.settle_after_restart_s", "Hold after restart", "s", step=30, digits=0),
+        ),
+    ),
+)
+FIELDS = tuple(field for section in SECTIONS for field in section.fields)
+
+
+def value_at(policy: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path; None where the policy leaves it out."""
+    value: Any = policy
+    for key in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def to_widget(field: FormField, value: Any) -> Any:
+    """A policy's value as the field's widget holds it."""
+    if value is None:
+        return None
+    match field.kind:
+        case "integer":
+            return int(value)
+        case "number" | "optional_number":
+            return float(value)
+        case "optional_moment":
+            return datetime.fromtimestamp(float(value), tz=UTC).replace(tzinfo=None)
+        case _:
+            return value
+
+
+def from_widget(field: FormField, value: Any) -> Any:
+    """What the widget holds as the policy says it; a moment is read as UTC."""
+    if field.kind == "optional_moment" and isinstance(value, datetime):
+        return value.replace(tzinfo=UTC).timestamp()
+    return value
+
+
+def to_policy(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the form's ``values`` (by path) in it; what the form does not show is kept."""
+    policy: dict[str, Any] = deepcopy(dict(base))
+    for field in FIELDS:
+        if field.path in values:
+            *parents, leaf = field.path.split(".")
+            section = policy
+            for key in parents:
+                section = section.setdefault(key, {})
+            section[leaf] = from_widget(field, values[field.path])
+    return policy
+
+
+def schema_at(schema: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """The schema of the field at a dotted path, references resolved; empty where it does not know the field."""
+    here: Mapping[str, Any] = schema
+    for key in path.split("."):
+        here = resolved(schema, here).get("properties", {}).get(key, {})
+    return resolved(schema, here)
+
+
+def resolved(schema: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
+    """``here`` merged with what its ``$ref`` or its one non-null alternative says."""
+    merged = dict(here)
+    alternatives = [part for part in here.get("anyOf", ()) if part.get("type") != "null"]
+    for part in (*here.get("allOf", ()), *(alternatives if len(alternatives) == 1 else ())):
+        merged = resolved(schema, part) | merged
+    if "$ref" in here:
+        name = str(here["$ref"]).rsplit("/", 1)[-1]
+        merged = resolved(schema, schema.get("$defs", {}).get(name, {})) | merged
+    return merged
+
+
+def help_text(schema: Mapping[str, Any], path: str) -> str | None:
+    """The field's description and, where there are any, its bounds."""
+    part = schema_at(schema, path)
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    bounds = ", ".join(f"{sign} {part[key]:g}" for key, sign in signs.items() if key in part)
+    text = str(part.get("description", "")).strip()
+    return f"{text} ({bounds})" if text and bounds else text or bounds or None

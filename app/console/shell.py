@@ -1,0 +1,174 @@
+"""What every page shares: the API client, the header, live parts, charts with their tables, and designed failures.
+
+This is the thin Streamlit shell; what is shown is decided in the pure modules beside it. Time is the API's clock
+(which may be virtual), never the browser's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from app.api import schemas
+from app.console import format, frames, tiles
+from app.console.client import Api, ApiDown, ApiError
+from app.console.options import DEFAULT_API
+
+REFRESH_S = 2.0
+"""Wall-clock seconds between refreshes of tiles, badges and tables."""
+CHART_REFRESH_S = 5.0
+"""Wall-clock seconds between refreshes of charts."""
+
+
+@st.cache_resource(show_spinner=False)
+def client(base_url: str) -> Api:
+    """One client per address, shared by all sessions."""
+    return Api(base_url)
+
+
+def api() -> Api:
+    """The client of the address in ``LEADTIME_API``."""
+    return client(os.environ.get("LEADTIME_API", DEFAULT_API))
+
+
+def live(run_every_s: float) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Make a function a part of the page that refreshes by itself and survives an API that does not answer."""
+
+    def decorate(body: Callable[[], None]) -> Callable[[], None]:
+        def guarded() -> None:
+            with api_errors():
+                body()
+
+        guarded.__name__ = guarded.__qualname__ = f"{body.__module__}.{body.__qualname__}"
+        part: Callable[[], None] = st.fragment(guarded, run_every=run_every_s)
+        return part
+
+    return decorate
+
+
+@contextmanager
+def api_errors() -> Iterator[None]:
+    """Show a failure of the API as one line where the data would have been."""
+    try:
+        yield
+    except ApiDown as error:
+        st.error(f"**API down.** {error}", icon=":material/cloud_off:")
+    except ApiError as error:
+        st.error(format.escape(str(error)), icon=":material/error:")
+
+
+def style() -> None:
+    """The few rules that Streamlit's options cannot express."""
+    st.html(Path(__file__).with_name("style.css"))
+
+
+@st.fragment(run_every=REFRESH_S)
+def header() -> None:
+    """Product name, clock and its speed, modes, freshness: on every page, live."""
+    with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("## Leadtime", width="content")
+        try:
+            view = api().fleet()
+        except ApiError:
+            st.badge("API down", icon=":material/cloud_off:", color="red")
+            return
+        st.badge(format.clock(view.clock.now_s), icon=":material/schedule:", color="gray")
+        virtual = view.clock.speed != 1
+        st.badge(
+            format.speed(view.clock.speed),
+            icon=":material/fast_forward:" if virtual else ":material/timer:",
+            color="violet" if virtual else "gray",
+        )
+        names = [row.mode for row in view.services]
+        st.badge(
+            f"Mode: {format.modes(names)}",
+            icon=format.MODE_ICONS.get(format.modes(names), ":material/tune:"),
+            color="blue",
+        )
+        freshness_badge(view.data_age_s, view.stale)
+
+
+def freshness_badge(age_s: float | None, stale: bool) -> None:
+    """How old the data is, in words."""
+    color: Literal["gray", "red", "green"] = "gray" if age_s is None else "red" if stale else "green"
+    icon = ":material/sync_problem:" if stale or age_s is None else ":material/check_circle:"
+    st.badge(format.freshness(age_s, stale), icon=icon, color=color)
+
+
+def tile_strip(items: list[tiles.Tile], stale: bool) -> None:
+    """Tiles side by side, wrapping on narrow screens; greyed where their data is stale."""
+    with (
+        st.container(key="stale-strip" if stale else "strip"),
+        st.container(key="tiles", horizontal=True),
+    ):
+        for tile in items:
+            show_tile(tile, stale)
+
+
+def show_tile(tile: tiles.Tile, stale: bool) -> None:
+    """One tile; a verdict on stale data is not one."""
+    verdict: tiles.Verdict = "unknown" if stale else tile.verdict
+    st.metric(
+        tile.label,
+        tile.value,
+        f"{tiles.ICONS[verdict]} {format.escape(tile.note)}{' (stale)' if stale else ''}",
+        delta_color=tiles.COLOURS[verdict],
+        delta_arrow="off",
+        help=tile.help,
+        border=True,
+        chart_data=[float("nan") if point is None else point for point in tile.points] or None,
+    )
+
+
+def panel(title: str, chart: Callable[[], alt.LayerChart], table: pd.DataFrame, key: str) -> None:
+    """A titled chart with its numbers and their download folded under it; one sentence where there is no data."""
+    st.markdown(f"**{format.escape(title)}**")
+    if not frames.has_points(table):
+        st.info("No data in this window yet.", icon=":material/hourglass_empty:")
+        return
+    st.altair_chart(chart(), key=f"{key}-chart", alt=title)
+    with st.expander("Table and download", key=f"{key}-table", icon=":material/table:", on_change="rerun") as fold:
+        if fold.open:
+            st.dataframe(table.iloc[::-1], hide_index=True, height=240)
+            st.download_button(
+                "Download CSV",
+                table.to_csv(index=False),
+                f"{key}.csv",
+                "text/csv",
+                key=f"{key}-csv",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def choose_service() -> str | None:
+    """The service selector, bound to ``?service=``; None (and a word about it) where there is none."""
+    try:
+        names = [row.service for row in api().fleet().services]
+    except ApiError as error:
+        st.error(format.escape(str(error)), icon=":material/cloud_off:")
+        return None
+    if not names:
+        st.info(
+            "No services yet. They appear here once the daemon has read its configuration.",
+            icon=":material/inbox:",
+        )
+        return None
+    return st.selectbox("Service", names, key="service", bind="query-params", width=280)
+
+
+def stale_notice(row: schemas.ServiceRow) -> None:
+    """Names stale data and what the controller does about it."""
+    if row.stale:
+        st.warning(
+            f"Data of {format.escape(row.service)} is stale ({format.duration(row.data_age_s)} old): "
+            "the values below are the last ones known, and the controller holds.",
+            icon=":material/sync_problem:",
+        )

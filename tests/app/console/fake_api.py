@@ -1,0 +1,351 @@
+"""The API's contract served from a made-up fleet, for the console's tests and for looking at its pages.
+
+``python -m tests.app.console.fake_api --port 18800 --mode stale``. Modes: normal, stale (the data stopped two minutes
+ago), empty (no services), error (500 on everything).
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+import yaml
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query
+from pydantic import ValidationError
+
+from app.api import schemas
+from autoscaler.policy import Policy
+from tests.app.console import fake_fleet
+from tests.app.console.fake_fleet import SERVICES, FakeService, signal
+
+STALE_S = 120.0
+SPARKLINES = (
+    "attainment",
+    "usd_per_million_tokens",
+    "gpus_busy",
+    "replicas_active",
+    "replicas_standby",
+    "risk_of_shortfall",
+)
+
+
+@dataclass
+class World:
+    """The state behind the fake: what time it is, how it misbehaves, policies by service."""
+
+    now: Callable[[], float]
+    mode: str = "normal"
+    speed: float = 1.0
+    policies: dict[str, list[schemas.PolicyVersion]] = field(default_factory=dict)
+
+    @property
+    def services(self) -> tuple[FakeService, ...]:
+        return () if self.mode == "empty" else SERVICES
+
+    @property
+    def seen_s(self) -> float:
+        """The time of the newest data."""
+        return self.now() - (STALE_S if self.mode == "stale" else 2.0)
+
+    def service(self, name: str) -> FakeService:
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise HTTPException(404, f"no service named {name}")
+
+    def versions(self, name: str) -> list[schemas.PolicyVersion]:
+        service = self.service(name)
+        if name not in self.policies:
+            policy = Policy.model_validate({"mode": service.mode, "replicas": {"min": 1, "max": 12}})
+            first = dict(service=name, version=1, at_s=self.now() - 86400, author="config", reason="fleet.yaml")
+            self.policies[name] = [schemas.PolicyVersion(**first, policy=policy.model_dump(mode="json"))]
+        return self.policies[name]
+
+    def add(self, name: str, policy: dict[str, Any], base: int, author: str, reason: str) -> schemas.PolicyVersion:
+        versions = self.versions(name)
+        if base != versions[-1].version:
+            raise HTTPException(409, f"version {base} is not the newest, {versions[-1].version} is")
+        new = schemas.PolicyVersion(
+            service=name, version=base + 1, at_s=self.now(), author=author, reason=reason, policy=policy
+        )
+        versions.append(new)
+        return new
+
+
+def row(world: World, service: FakeService) -> schemas.ServiceRow:
+    """The fleet table's line of a service."""
+    at_s, stale = world.seen_s, world.mode == "stale"
+    value = {name: signal(service, name, at_s) for name in ("offered_erlangs", "kv_usage_ratio", "waiting")}
+    wanted, count = fake_fleet.desired(service, at_s), fake_fleet.active(service, at_s)
+    load = fake_fleet.offered(service, at_s) / (fake_fleet.RHO_MAX * count)
+    return schemas.ServiceRow(
+        service=service.name,
+        mode=service.mode,
+        replicas=schemas.ReplicaCounts(
+            active=count,
+            standby=1,
+            launching=max(0, wanted - count),
+            desired_active=wanted,
+            desired_standby=1,
+        ),
+        min_replicas=1,
+        max_replicas=12,
+        attainment=signal(service, "attainment", at_s),
+        usd_per_million_tokens=signal(service, "usd_per_million_tokens", at_s),
+        usd_per_hour=service.usd_per_replica_hour * (count + 1),
+        capacity_erlangs=fake_fleet.RHO_MAX * count,
+        ttft_p90_s=signal(service, "ttft_p90_s", at_s),
+        tpot_p90_s=signal(service, "tpot_p90_s", at_s),
+        ttft_target_s=2.0,
+        tpot_target_s=0.05,
+        risk_of_shortfall=max(0.0, min(1.0, 2 * (load - 0.8))),
+        data_age_s=world.now() - at_s,
+        stale=stale,
+        last_sentence=f"Wants {wanted} active: the P95 forecast 4 min ahead needs {wanted - 1}, noise adds 1.",
+        demand_sparkline=[signal(service, "offered_erlangs", at_s - 60 * i) for i in range(40, -1, -1)],
+        **value,
+    )
+
+
+def fleet(world: World) -> schemas.FleetView:
+    """The five-second screen."""
+    rows = [row(world, service) for service in world.services]
+    at_s = world.seen_s
+    spent = sum(r.usd_per_hour for r in rows)
+    return schemas.FleetView(
+        clock=schemas.ClockInfo(now_s=world.now(), speed=world.speed),
+        attainment=min((r.attainment for r in rows if r.attainment is not None), default=None),
+        usd_per_million_tokens=spent / 60 if rows else None,
+        usd_per_hour=spent,
+        gpus=schemas.GpuCounts(busy=sum(r.replicas.active for r in rows), idle_held=len(rows), idle=9),
+        replicas_active=sum(r.replicas.active for r in rows),
+        replicas_desired=sum(r.replicas.desired_active or 0 for r in rows) if rows else None,
+        standby_ready=len(rows),
+        asleep=2 if rows else 0,
+        risk_of_shortfall=max((r.risk_of_shortfall or 0.0 for r in rows), default=None),
+        data_age_s=world.now() - at_s if rows else None,
+        stale=world.mode == "stale",
+        services=rows,
+        attention=attention(rows),
+        sparklines={name: [total(world, name, at_s - 60 * i) for i in range(40, -1, -1)] for name in SPARKLINES},
+    )
+
+
+def total(world: World, name: str, at_s: float) -> float | None:
+    """A signal over all services."""
+    values = [value for s in world.services if (value := signal(s, name, at_s)) is not None]
+    return None if not values else min(values) if name == "attainment" else sum(values)
+
+
+def attention(rows: list[schemas.ServiceRow]) -> list[schemas.AttentionItem]:
+    """What anybody would complain about."""
+    items = [
+        schemas.AttentionItem(severity="critical", service=r.service, text=f"data is {STALE_S:.0f} s old; holding")
+        for r in rows
+        if r.stale
+    ]
+    for r in rows:
+        if (r.risk_of_shortfall or 0) > 0.05:
+            text = f"may be short before a new replica is there (P = {r.risk_of_shortfall:.2f})"
+            items.append(schemas.AttentionItem(severity="warning", service=r.service, text=text))
+        if r.mode == "shadow":
+            text = "in shadow mode: decisions are shown, not applied"
+            items.append(schemas.AttentionItem(severity="info", service=r.service, text=text))
+    return items
+
+
+def decision(service: FakeService, at_s: float) -> schemas.DecisionRow:
+    """What was decided at a step."""
+    wanted, count = fake_fleet.desired(service, at_s), fake_fleet.active(service, at_s)
+    grows = wanted > count
+    verb = "Grow" if grows else "Shrink" if wanted < count else "Hold"
+    return schemas.DecisionRow(
+        id=f"{service.name}-{at_s:.0f}",
+        service=service.name,
+        at_s=at_s,
+        mode=service.mode,
+        current_active=count,
+        desired_active=wanted,
+        desired_standby=1,
+        desired_asleep=0,
+        binding="forecast_p95" if grows else "offered_load",
+        sentence=f"{verb} at {wanted}: P95 load in 4 min is {0.7 * wanted - 0.2:.1f} erlangs.",
+        applied=service.mode == "auto",
+        constraints=[
+            schemas.ConstraintView(
+                name="offered_load", replicas=count, binds=not grows, detail="load now / ρ_max 0.70"
+            ),
+            schemas.ConstraintView(
+                name="forecast_p95",
+                replicas=wanted,
+                binds=grows,
+                detail="P95 of the next 240 s, $12.40 an hour",
+            ),
+            schemas.ConstraintView(name="max_replicas", replicas=12, binds=False, detail="policy replicas.max"),
+        ],
+        policy_version=1,
+    )
+
+
+def diff(old: dict[str, Any], new: dict[str, Any]) -> schemas.PolicyDiff:
+    """By field and as unified YAML."""
+    flat_old, flat_new = flat(old), flat(new)
+    changes = [
+        schemas.FieldChange(field=key, old=flat_old.get(key), new=flat_new.get(key))
+        for key in sorted(flat_old | flat_new)
+        if flat_old.get(key) != flat_new.get(key)
+    ]
+    texts = [yaml.safe_dump(policy, sort_keys=False).splitlines() for policy in (old, new)]
+    return schemas.PolicyDiff(changes=changes, yaml_diff="\n".join(difflib.unified_diff(*texts, lineterm="", n=1)))
+
+
+def flat(policy: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted paths to leaves."""
+    leaves: dict[str, Any] = {}
+    for key, value in policy.items():
+        leaves |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return leaves
+
+
+def check(world: World, name: str, policy: dict[str, Any]) -> schemas.PolicyCheck:
+    """Validate a draft."""
+    try:
+        valid = Policy.model_validate(policy).model_dump(mode="json")
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        return schemas.PolicyCheck(valid=False, errors=lines)
+    return schemas.PolicyCheck(valid=True, errors=[], diff=diff(world.versions(name)[-1].policy, valid))
+
+
+def reading(world: World) -> APIRouter:
+    """What is seen."""
+    api = APIRouter()
+
+    @api.get("/fleet")
+    def get_fleet() -> schemas.FleetView:
+        return fleet(world)
+
+    @api.get("/services/{name}")
+    def get_service(name: str) -> schemas.ServiceRow:
+        return row(world, world.service(name))
+
+    @api.get("/services/{name}/series")
+    def get_series(name: str, start: float, end: float, signals: str, max_points: int = 600) -> schemas.Series:
+        service = world.service(name)
+        step = max(fake_fleet.STEP_S, (end - start) / max_points)
+        times = [start + i * step for i in range(int((min(end, world.seen_s) - start) / step) + 1)]
+        points = {s: [(t, signal(service, s, t)) for t in times] for s in signals.split(",")}
+        return schemas.Series(service=name, start_s=start, end_s=end, step_s=step, signals=points)
+
+    @api.get("/services/{name}/forecast")
+    def get_forecast(name: str) -> schemas.ForecastView:
+        service, at_s = world.service(name), world.seen_s
+        horizons, taus = [60.0, 120.0, 240.0, 600.0], [0.5, 0.9, 0.95, 0.99]
+        peaks = [max(fake_fleet.offered(service, at_s + t) for t in range(0, int(h) + 1, 30)) for h in horizons]
+        erlangs = [[peak * (1 + 0.2 * (tau - 0.45)) for tau in taus] for peak in peaks]
+        return schemas.ForecastView(
+            service=name,
+            made_at_s=at_s,
+            model="seasonal profile",
+            horizons_s=horizons,
+            taus=taus,
+            erlangs=erlangs,
+        )
+
+    @api.get("/services/{name}/replicas")
+    def get_replicas(name: str) -> list[schemas.ReplicaView]:
+        service, at_s = world.service(name), world.seen_s
+        count = fake_fleet.active(service, at_s)
+        return [
+            schemas.ReplicaView(
+                name=f"{name}-{i}",
+                service=name,
+                pool=f"{name}-h100",
+                tier="active" if i < count else "standby",
+                transition="launching" if i == count + 1 else None,
+                since_s=at_s - 400 * (i + 1),
+                node=f"node-{i // 4}",
+                gpus=[f"GPU-{i}"],
+                running=20.0 + i,
+                kv_usage_ratio=signal(service, "kv_usage_ratio", at_s + 30 * i),
+            )
+            for i in range(count + 2)
+        ]
+
+    @api.get("/services/{name}/decisions")
+    def get_decisions(name: str, limit: int = 50) -> list[schemas.DecisionRow]:
+        newest = world.seen_s // fake_fleet.STEP_S * fake_fleet.STEP_S
+        return [decision(world.service(name), newest - i * fake_fleet.STEP_S) for i in range(limit)]
+
+    return api
+
+
+def policies(world: World) -> APIRouter:
+    """What is wanted."""
+    api = APIRouter()
+
+    @api.get("/schema")
+    def get_schema() -> dict[str, Any]:
+        return {"policy": Policy.model_json_schema()}
+
+    @api.get("/policies/{name}")
+    def get_policy(name: str) -> schemas.PolicyVersion:
+        return world.versions(name)[-1]
+
+    @api.put("/policies/{name}")
+    def put_policy(name: str, body: schemas.PolicyWrite) -> schemas.PolicyVersion:
+        return world.add(name, body.policy, body.base_version, body.author, body.reason)
+
+    @api.post("/policies/{name}/check")
+    def post_check(name: str, body: dict[str, dict[str, Any]]) -> schemas.PolicyCheck:
+        return check(world, name, body["policy"])
+
+    @api.get("/policies/{name}/history")
+    def get_history(name: str) -> list[schemas.PolicyVersion]:
+        return world.versions(name)
+
+    @api.get("/policies/{name}/diff")
+    def get_diff(name: str, to: int, base: int = Query(alias="from")) -> schemas.PolicyDiff:
+        versions = world.versions(name)
+        return diff(versions[base - 1].policy, versions[to - 1].policy)
+
+    @api.post("/policies/{name}/rollback")
+    def post_rollback(name: str, body: schemas.PolicyRollback) -> schemas.PolicyVersion:
+        old = world.versions(name)[body.to_version - 1].policy
+        return world.add(name, old, body.base_version, body.author, body.reason)
+
+    return api
+
+
+def create_app(world: World) -> FastAPI:
+    """The fake API over a world, which may be changed while it runs."""
+
+    def misbehave() -> None:
+        if world.mode == "error":
+            raise HTTPException(500, "the store is locked")
+
+    app = FastAPI(dependencies=[Depends(misbehave)])
+    app.include_router(reading(world), prefix="/api/v1")
+    app.include_router(policies(world), prefix="/api/v1")
+    return app
+
+
+def main() -> None:
+    """Serve it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=18800)
+    parser.add_argument("--mode", default="normal", choices=("normal", "stale", "empty", "error"))
+    parser.add_argument("--speed", type=float, default=1.0)
+    options = parser.parse_args()
+    start = time.time()
+    world = World(lambda: start + (time.time() - start) * options.speed, options.mode, options.speed)
+    uvicorn.run(create_app(world), host="127.0.0.1", port=options.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()
