@@ -1,0 +1,47 @@
+# Two commands do all set-up: `make run` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEBIAN := prometheus:prometheus chromium:chromium postgresql:/usr/lib/postgresql
+
+.PHONY: run test check debian clean
+
+run: $(VENV)/.installed ## Install, then run everything on this machine.
+	$(BIN)/leadtime up
+
+test: $(VENV)/.installed-dev debian check ## Install for development, check and test.
+	$(BIN)/pytest
+
+check: $(VENV)/.installed-dev ## Style, types and the direction of imports.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is older than 3.11; give another: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# Compiling the simulator's kernel takes half a minute once; done here, every start is quick.
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m runtime.simulated.warm
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m runtime.simulated.warm
+	touch $@ $(VENV)/.installed
+
+# Real parts that some tests run against; where they cannot be installed, those tests are skipped by name.
+debian:
+	@missing=$$(for part in $(DEBIAN); do \
+		name=$${part%%:*}; where=$${part#*:}; \
+		command -v $$where >/dev/null 2>&1 || [ -d $$where ] || echo $$name; done); \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; \
+	elif [ -n "$$missing" ]; then echo "not installed, its tests will be skipped: $$missing"; fi
+
+clean: ## Remove the virtual environment and caches.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,30 @@
+"""Real parts that tests run against: skipped by name where they are missing, unless they were said to be there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+def _postgres() -> bool:
+    return any(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+
+
+PARTS = {
+    "prometheus": (lambda: shutil.which("prometheus") is not None, "Debian package prometheus"),
+    "chromium": (lambda: shutil.which("chromium") is not None, "Debian package chromium"),
+    "postgres": (_postgres, "Debian package postgresql"),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what cannot run here; fail where LEADTIME_EXPECT says that it can."""
+    for name, (present, source) in PARTS.items():
+        if item.get_closest_marker(name) is None or present():
+            continue
+        if name in os.environ.get("LEADTIME_EXPECT", "").split():
+            pytest.fail(f"{name} was expected here and is missing: install {source}")
+        pytest.skip(f"needs {name}: {source}")
