@@ -111,24 +111,41 @@ def run(case: Case, also: list[float] | None = None) -> Pair:
 @st.composite
 def cases(draw: st.DrawFn, aborts: bool = False) -> Case:
     """Small engines under pressure: few blocks, small budgets, bursts, single-token outputs, prompts too long."""
-    seqs = draw(st.integers(1, 6))
+    seqs, block = draw(st.integers(1, 6)), draw(st.sampled_from([1, 2, 4, 16]))
     pool = replace(
         POOL,
-        block_tokens=draw(st.sampled_from([1, 2, 4, 16])),
-        kv_blocks=draw(st.integers(2, 40)),
+        block_tokens=block,
+        kv_blocks=1 + max(1, draw(st.integers(40, 240)) // block),
         max_num_seqs=seqs,
         max_batched_tokens=draw(st.integers(seqs, 48)),
-        max_model_tokens=draw(st.sampled_from([40, 200])),
+        max_model_tokens=draw(st.sampled_from([40, 100, 200])),
     )
-    gaps = st.one_of(st.just(0), st.integers(0, 40), st.integers(0, 2000))
-    shapes = draw(st.lists(st.tuples(gaps, st.integers(1, 70), st.integers(1, 60)), min_size=1, max_size=14))
+    gaps = st.one_of(st.just(0), st.integers(0, 40), st.integers(0, 400))
+    outputs = st.one_of(st.just(1), st.integers(1, 100))
+    shapes = draw(st.lists(st.tuples(gaps, st.integers(1, 60), outputs), min_size=3, max_size=16))
     arrivals = np.cumsum([gap for gap, _, _ in shapes]) * TICK_S
     ticks = st.integers(0, 4000).map(lambda n: n * TICK_S)
     return Case(
         pool,
         [(float(at), i, o) for at, (_, i, o) in zip(arrivals, shapes, strict=True)],
-        draw(st.lists(st.tuples(ticks, st.integers(0, len(shapes) - 1)), max_size=5)) if aborts else [],
+        draw(st.lists(st.tuples(ticks, st.integers(0, len(shapes) - 1)), max_size=6)) if aborts else [],
         draw(st.lists(ticks, max_size=12)),
+    )
+
+
+def crowd(seed: int, requests: int = 300) -> Case:
+    """More requests than one engine likes, for long enough that everything that can happen does, often."""
+    rng = np.random.default_rng(seed)
+    pool = replace(POOL, kv_blocks=int(rng.integers(60, 200)), max_num_seqs=12, max_batched_tokens=64)
+    arrivals = np.cumsum(rng.integers(0, 60, requests)) * TICK_S
+    inputs, outputs = rng.integers(1, 120, requests), rng.integers(1, 150, requests)
+    end = int(arrivals[-1] / TICK_S)
+    aborts = zip(rng.integers(0, end, 30) * TICK_S, rng.integers(0, requests, 30), strict=True)
+    return Case(
+        pool,
+        [(float(a), int(i), int(o)) for a, i, o in zip(arrivals, inputs, outputs, strict=True)],
+        [(float(at_s), int(slot)) for at_s, slot in aborts],
+        (rng.integers(0, end * 3, 100) * TICK_S).tolist(),
     )
 
 
@@ -168,6 +185,13 @@ def bucketed(hist: int, values: list[float]) -> Counter[int]:
 @given(cases())
 def test_every_request_has_the_times_of_the_plain_engine(case: Case) -> None:
     expect_same_requests(run(case))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_crowd_has_the_times_of_the_plain_engine(seed: int) -> None:
+    pair = run(crowd(seed))
+    assert pair.engine["preemptions"] > 10
+    expect_same_requests(pair)
 
 
 @settings(max_examples=150, deadline=None)
