@@ -134,6 +134,7 @@ def page_of(samples: Iterable[tuple[str, Mapping[str, str], float]], wanted: Wan
     """The page that these (name, labels, value) would have made: how a query's result is read like a
     scrape.
     """
+    wanted.recall()
     found: dict[str, list[tuple[Series, float]]] = {}
     for name, labels, value in samples:
         series = wanted.series(name, labels)

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import httpx
 
-from collectors.dcgm import read_dcgm
-from collectors.engines import ENGINES, blank, read_engine
-from collectors.gateway import read_gateway
-from collectors.observation import Gap, GatewaySample, GpuSample, ReplicaSample, Scrape
+from collectors.catch import Catch, wanted
+from collectors.exposition import parse
+from collectors.observation import Scrape
 from collectors.source import Target
 
 MAX_PAGE_BYTES = 16 * 1024 * 1024
@@ -25,26 +23,6 @@ MAX_PAGE_BYTES = 16 * 1024 * 1024
 
 class Unreadable(Exception):
     """A target that answered with something that is no page of metrics."""
-
-
-@dataclass(slots=True)
-class Catch:
-    """What has been read so far in one scrape."""
-
-    replicas: dict[str, ReplicaSample] = field(default_factory=dict)
-    gpus: list[GpuSample] = field(default_factory=list)
-    gateway: dict[str, GatewaySample] = field(default_factory=dict)
-    gaps: list[Gap] = field(default_factory=list)
-
-    def scrape(self, at_s: float) -> Scrape:
-        """The catch as a scrape."""
-        return Scrape(at_s, self.replicas, tuple(self.gpus), self.gateway, tuple(self.gaps))
-
-    def add_replica(self, sample: ReplicaSample, gaps: Sequence[Gap]) -> None:
-        """Keep a sample, unless it says nothing."""
-        self.gaps.extend(gaps)
-        if not blank(sample):
-            self.replicas[sample.replica] = sample
 
 
 class DirectSource:
@@ -71,16 +49,20 @@ class DirectSource:
         await self._client.aclose()
 
     async def _read(self, target: Target, at_s: float, catch: Catch) -> None:
+        kind = wanted(target)
+        if kind is None:
+            catch.miss(target, f"nobody reads {target.kind} targets of engine {target.engine}")
+            return
         try:
             async with self._slots, asyncio.timeout(self._timeout_s):
                 page = await self._page(target.url)
         except (TimeoutError, httpx.TimeoutException):
-            catch.gaps.append(Gap(target.name, f"no answer within {self._timeout_s:g} s from {target.url}"))
+            catch.miss(target, f"no answer within {self._timeout_s:g} s from {target.url}")
         except (httpx.HTTPError, httpx.InvalidURL, Unreadable) as problem:
             text = str(problem) or type(problem).__name__
-            catch.gaps.append(Gap(target.name, f"{text} ({target.url})"))
+            catch.miss(target, f"{text} ({target.url})")
         else:
-            keep(target, page, at_s, catch)
+            catch.add(target, parse(page, kind), at_s)
 
     async def _page(self, url: str) -> bytes:
         async with self._client.stream("GET", url) as response:
@@ -92,19 +74,3 @@ class DirectSource:
                 if len(page) > MAX_PAGE_BYTES:
                     raise Unreadable(f"page is larger than {MAX_PAGE_BYTES} bytes")
         return bytes(page)
-
-
-def keep(target: Target, page: bytes, at_s: float, catch: Catch) -> None:
-    """Read the page of a target into the catch."""
-    if target.kind == "engine" and target.engine in ENGINES:
-        catch.add_replica(*read_engine(target.engine, target.name, page, at_s))
-    elif target.kind == "dcgm":
-        gpus, gaps = read_dcgm(target.name, page, at_s)
-        catch.gpus.extend(gpus)
-        catch.gaps.extend(gaps)
-    elif target.kind == "gateway":
-        services, gaps = read_gateway(page, at_s)
-        catch.gateway.update(services)
-        catch.gaps.extend(gaps)
-    else:
-        catch.gaps.append(Gap(target.name, f"nobody reads {target.kind} targets of engine {target.engine}"))
