@@ -40,17 +40,13 @@ class ConsoleSettings(Section):
 class StoreSettings(Section):
     """Where history, decisions and policies are kept."""
 
-    url: str = Field(
-        "sqlite:///leadtime.db", description="SQLAlchemy URL: sqlite:///FILE or postgresql+psycopg://…"
-    )
+    url: str = Field("sqlite:///leadtime.db", description="SQLAlchemy URL: sqlite:///FILE or postgresql+psycopg://…")
 
 
 class SourceSettings(Section):
     """How observations are read."""
 
-    kind: Literal["direct", "prometheus"] = Field(
-        "direct", description="Scrape the engines, or ask Prometheus."
-    )
+    kind: Literal["direct", "prometheus"] = Field("direct", description="Scrape the engines, or ask Prometheus.")
     url: str | None = Field(None, description="Address of Prometheus, for kind prometheus.")
     interval_s: float = Field(15.0, ge=1, le=300, description="Time between two ticks, seconds.")
     timeout_s: float = Field(4.0, gt=0, le=60, description="Deadline of one scrape, seconds of real time.")
@@ -90,9 +86,7 @@ class LeadTimeSettings(Section):
     def ordered(self) -> LeadTimeSettings:
         """The median is not above the 90th percentile."""
         if self.p50_s > self.p90_s:
-            raise ValueError(
-                f"p50_s {self.p50_s:g} is greater than p90_s {self.p90_s:g}; give a smaller p50_s"
-            )
+            raise ValueError(f"p50_s {self.p50_s:g} is greater than p90_s {self.p90_s:g}; give a smaller p50_s")
         return self
 
 
@@ -128,9 +122,7 @@ class ServiceSettings(Section):
     """A model served under one name and one SLO."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the service.")
-    policy: Policy = Field(
-        Policy(), description="The first version of its policy; later ones live in the store."
-    )
+    policy: Policy = Field(Policy(), description="The first version of its policy; later ones live in the store.")
     pools: list[PoolSettings] = Field(min_length=1, description="a list with one pool")
 
     @model_validator(mode="after")
@@ -154,9 +146,7 @@ class Settings(Section):
     store: StoreSettings = StoreSettings()
     source: SourceSettings = SourceSettings()
     fleet: FleetSettings = FleetSettings()
-    services: list[ServiceSettings] = Field(
-        min_length=1, description="a list of services, each with name and pools"
-    )
+    services: list[ServiceSettings] = Field(min_length=1, description="a list of services, each with name and pools")
 
     @model_validator(mode="after")
     def distinct(self) -> Settings:

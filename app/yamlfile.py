@@ -1,4 +1,4 @@
-"""A YAML file read into a pydantic model; a mistake is told as ``file:line: key: what is wrong; what is right``.
+"""A YAML file as a pydantic model; a mistake is told as ``file:line: key: what is wrong; what is right``.
 
 Only the first mistake is told: mend it and the next one shows. A key given twice is a mistake too, where YAML
 itself would keep the last in silence.
@@ -6,6 +6,7 @@ itself would keep the last in silence.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,19 @@ from app.errors import UserError
 from app.validation import Location, dotted, explain, place
 
 Model = TypeVar("Model", bound=BaseModel)
+BOOL = "tag:yaml.org,2002:bool"
+
+
+class Loader(yaml.SafeLoader):
+    """YAML 1.2's booleans: ``off`` is the mode and not False."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the base class's own attribute
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != BOOL]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+Loader.add_implicit_resolver(BOOL, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 def load_yaml(path: Path, model: type[Model]) -> Model:
@@ -25,7 +39,7 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
         raise UserError(f"{path}: is empty; give {model.__name__.lower()} keys, see leadtime doctor --schema")
     refuse_duplicates(path, root)
     try:
-        return model.model_validate(yaml.SafeLoader("").construct_document(root))
+        return model.model_validate(Loader("").construct_document(root))
     except ValidationError as error:
         first = error.errors()[0]
         location = place(first)
@@ -48,7 +62,7 @@ def read_text(path: Path) -> str:
 def compose(path: Path, text: str) -> yaml.Node | None:
     """The document as nodes, which know their lines."""
     try:
-        return yaml.compose(text, Loader=yaml.SafeLoader)
+        return yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         problem = error.problem or "cannot be parsed"
         raise UserError(f"{path}:{mark_line(error)}: YAML syntax: {problem}; check indentation") from None

@@ -63,9 +63,7 @@ def machine() -> Iterator[Check]:
 
     found = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= (3, 11)
-    yield Check(
-        "python", "ok" if good else "fail", found if good else f"{found}; install Python 3.11 or newer"
-    )
+    yield Check("python", "ok" if good else "fail", found if good else f"{found}; install Python 3.11 or newer")
     for package in (*NEEDED, *OPTIONAL):
         try:
             yield Check(package, "ok", version(package))

@@ -15,9 +15,7 @@ HELP = "Say why a service has the replicas it has."
 
 def explain(
     service: Annotated[str, typer.Argument(help="Name of the service.")],
-    at: Annotated[
-        str | None, typer.Option(help="Time (ISO 8601 or UTC seconds); the latest if absent.")
-    ] = None,
+    at: Annotated[str | None, typer.Option(help="Time (ISO 8601 or UTC seconds); the latest if absent.")] = None,
     api: Annotated[str, typer.Option(help=API_HELP)] = API,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:

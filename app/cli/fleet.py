@@ -1,4 +1,4 @@
-"""The simulated fleet as a child of ``leadtime up``: the one place that knows how it is called and how it ends."""
+"""The simulated fleet as a child of ``leadtime up``: the one place that knows how it starts and ends."""
 
 from __future__ import annotations
 

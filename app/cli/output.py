@@ -34,9 +34,7 @@ def json_out(document: Any) -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def table(
-    title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0
-) -> Table:
+def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> Table:
     """A rich table whose last ``numbers`` columns are right-aligned; cells are plain text, never markup."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table

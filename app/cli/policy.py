@@ -127,9 +127,7 @@ def written(version: dict[str, Any], json: bool) -> None:
 @app.command()
 def diff(
     service: Service,
-    from_: Annotated[
-        int | None, typer.Option("--from", help="Older version; the one before --to if absent.")
-    ] = None,
+    from_: Annotated[int | None, typer.Option("--from", help="Older version; the one before --to if absent.")] = None,
     to: Annotated[int | None, typer.Option(help="Newer version; the newest if absent.")] = None,
     api: Api = API,
     json: Json = False,

@@ -9,7 +9,7 @@ from app.errors import UserError
 
 
 def refuse_used(ports: Mapping[str, tuple[str, int]]) -> None:
-    """Raise ``UserError`` naming the first address that somebody listens on already, or that cannot be used."""
+    """Raise ``UserError`` naming the first address that is taken or cannot be listened on."""
     for name, (host, port) in ports.items():
         problem = problem_of(host, port)
         if problem:

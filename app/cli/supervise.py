@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -76,10 +76,8 @@ class Supervisor:
             signal_group(child, signal.SIGTERM)
         deadline = time.monotonic() + STOP_WITHIN_S
         for child in reversed(self.children):
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 child.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
             # Also where the child itself has gone: whatever it started is in its group.
             signal_group(child, signal.SIGKILL)
             child.process.wait()
@@ -87,10 +85,8 @@ class Supervisor:
 
 def signal_group(child: Child, number: signal.Signals) -> None:
     """Send a signal to a child and all it started; one that has gone needs none."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(child.process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def dying_with(parent: int) -> Callable[[], None] | None:

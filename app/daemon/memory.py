@@ -58,17 +58,28 @@ class ServiceMemory:
 
 @dataclass(slots=True)
 class Memory:
-    """All services and the fleet at the last tick; ``trouble`` is the last failed tick's one line."""
+    """All services and the fleet at the last tick; ``trouble`` is the last failed tick's one line.
 
-    services: dict[str, ServiceMemory]
+    ``now_s`` is the time as the clock told it last, when the machine's monotonic clock said ``told_at_monotonic_s``.
+    """
+
+    services: dict[str, ServiceMemory] = field(default_factory=dict)
     speed: float = 1.0
     now_s: float = 0.0
+    told_at_monotonic_s: float | None = None
     ticked_at_s: float | None = None
     gpus: GpuUse | None = None
     gaps: tuple[Gap, ...] = ()
     trouble: str | None = None
     tally: Tally = field(default_factory=Tally)
     recent: dict[str, deque[float | None]] = field(default_factory=dict)
+
+
+def clock(memory: Memory, monotonic_s: float) -> float:
+    """The time between ticks, so that data ages even while the clock cannot be read."""
+    if memory.told_at_monotonic_s is None:
+        return memory.now_s
+    return memory.now_s + memory.speed * max(0.0, monotonic_s - memory.told_at_monotonic_s)
 
 
 def extend(recent: dict[str, deque[float | None]], signals: Mapping[str, float | None]) -> None:

@@ -6,21 +6,51 @@ Pure. ``None`` is a gap and stays one. Rates are per second, times seconds, mone
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from app.daemon.replicas import counts_of
+from autoscaler.cost import hourly, per_million_tokens
 from autoscaler.decision import Decision
 from autoscaler.policy import Policy, Slo
 from collectors.observation import GpuUse, Histogram, Observation
 from forecasting.forecast import Forecast
 from runtime.pool import Pool
-from runtime.replica import Replica, Tier, Transition
+from runtime.replica import Replica
 
 Signals = dict[str, float | None]
 
 FORECAST_TAUS = {"forecast_p50": 0.5, "forecast_p95": 0.95, "forecast_p99": 0.99}
 QUANTILES = ("p50", "p90", "p99")
+OBSERVED = (
+    "arrivals_per_s",
+    "input_tokens_per_s",
+    "output_tokens_per_s",
+    "running",
+    "waiting",
+    "kv_usage_ratio",
+)
+STATES = ("active", "standby", "asleep", "launching", "draining")
+
+SIGNALS = (
+    "offered_erlangs",
+    "capacity_erlangs",
+    "ready_erlangs",
+    *FORECAST_TAUS,
+    *OBSERVED,
+    *(f"{latency}_{q}_s" for latency in ("ttft", "tpot") for q in QUANTILES),
+    "attainment",
+    *(f"replicas_{state}" for state in STATES),
+    "replicas_desired",
+    "usd_per_hour",
+    "usd_per_million_tokens",
+)
+"""What the history holds of every service."""
+
+FLEET = "_fleet"
+FLEET_SIGNALS = ("gpus_busy", "gpus_idle_held", "gpus_idle")
+"""What the history holds of the fleet as a whole, under the service name ``FLEET``."""
 
 
 def share_within(histogram: Histogram | None, target: float) -> float | None:
@@ -54,43 +84,24 @@ def state_of(replica: Replica) -> str:
     return str(replica.transition or replica.tier)
 
 
-def usd_per_hour(replicas: Iterable[Replica], pool: Pool) -> float:
-    """Cost of the replicas now, USD per hour; one in transition or failed holds its GPUs in full."""
-    return sum(
-        pool.replica_usd_per_hour if replica.transition else pool.holding_usd_per_hour(replica.tier)
-        for replica in replicas
-    )
-
-
-def usd_per_million(usd_hour: float, observation: Observation) -> float | None:
-    """Fully loaded price of a million tokens, in and out, at this moment; None without tokens."""
-    known = (observation.input_tokens_per_s, observation.output_tokens_per_s)
-    tokens_per_s = sum(rate for rate in known if rate is not None)
-    return usd_hour / (tokens_per_s * 3600 / 1e6) if tokens_per_s > 0 else None
-
-
 def replica_signals(replicas: Iterable[Replica]) -> Signals:
     """Replicas by state."""
     counts = Counter(map(state_of, replicas))
-    states = (Tier.ACTIVE, Tier.STANDBY, Tier.ASLEEP, Transition.LAUNCHING, Transition.DRAINING)
-    return {f"replicas_{state}": float(counts[state]) for state in states}
+    return {f"replicas_{state}": float(counts[state]) for state in STATES}
 
 
 def observed_signals(observation: Observation) -> Signals:
     """What the engines said."""
-    said: Signals = {
-        name: getattr(observation, name)
-        for name in (
-            "arrivals_per_s",
-            "input_tokens_per_s",
-            "output_tokens_per_s",
-            "running",
-            "waiting",
-            "kv_usage_ratio",
-        )
-    }
+    said: Signals = {name: getattr(observation, name) for name in OBSERVED}
     said |= {f"ttft_{q}_s": observation.ttft_s.get(q) for q in QUANTILES}
     return said | {f"tpot_{q}_s": observation.tpot_s.get(q) for q in QUANTILES}
+
+
+def token_rate(observation: Observation) -> float | None:
+    """Tokens in and out per second; None where neither is known."""
+    rates = (observation.input_tokens_per_s, observation.output_tokens_per_s)
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) if known else None
 
 
 def forecast_signals(forecast: Forecast | None, lead_s: float) -> Signals:
@@ -112,10 +123,12 @@ def service_signals(
     """All signals of one service at one tick."""
     counts = replica_signals(replicas)
     active, standby = counts["replicas_active"] or 0.0, counts["replicas_standby"] or 0.0
-    cost = usd_per_hour(replicas, pool)
+    cost = hourly(counts_of(replicas), pool)
+    price = per_million_tokens(cost, token_rate(observation))
     desired = decision.plan.targets[0].active if decision.plan.targets else None
     return {
-        "offered_erlangs": decision.offered_erlangs,
+        # On incomplete data the load is a lower bound: a gap in the history, not a dip.
+        "offered_erlangs": decision.offered_erlangs if observation.valid else None,
         "capacity_erlangs": active * decision.rho_max,
         "ready_erlangs": (active + standby) * decision.rho_max,
         **forecast_signals(forecast, lead_s),
@@ -123,17 +136,37 @@ def service_signals(
         "attainment": attainment(observation, policy.slo),
         **counts,
         "replicas_desired": None if desired is None else float(desired),
-        "usd_per_hour": cost,
-        "usd_per_million_tokens": usd_per_million(cost, observation),
+        "usd_per_hour": cost.total_usd,
+        "usd_per_million_tokens": price.fully_loaded_usd,
     }
 
 
 def gpu_signals(use: GpuUse | None) -> Signals:
     """GPUs by use."""
     if use is None:
-        return {"gpus_busy": None, "gpus_idle_held": None, "gpus_idle": None}
+        return dict.fromkeys(FLEET_SIGNALS)
+    return {name: float(getattr(use, name.removeprefix("gpus_"))) for name in FLEET_SIGNALS}
+
+
+def fleet_signals(services: Sequence[Signals], decisions: Sequence[Decision]) -> Signals:
+    """The numbers of the five-second strip over all services; the worst service speaks where a mean would hide it."""
+    tokens = sum(known_sum(services, name) or 0.0 for name in ("input_tokens_per_s", "output_tokens_per_s"))
+    usd = known_sum(services, "usd_per_hour")
+    attained = [share for signals in services if (share := signals["attainment"]) is not None]
+    risks = [decision.risk_of_shortfall for decision in decisions if decision.risk_of_shortfall is not None]
     return {
-        "gpus_busy": float(use.busy),
-        "gpus_idle_held": float(use.idle_held),
-        "gpus_idle": float(use.idle),
+        "attainment": min(attained, default=None),
+        "usd_per_hour": usd,
+        "usd_per_million_tokens": usd / (tokens * 3600 / 1e6) if usd is not None and tokens > 0 else None,
+        "replicas_active": known_sum(services, "replicas_active"),
+        "replicas_desired": known_sum(services, "replicas_desired"),
+        "standby_ready": known_sum(services, "replicas_standby"),
+        "asleep": known_sum(services, "replicas_asleep"),
+        "risk_of_shortfall": max(risks, default=None),
     }
+
+
+def known_sum(services: Iterable[Signals], name: str) -> float | None:
+    """The sum over the services that know it; None where none does."""
+    known = [value for signals in services if (value := signals[name]) is not None]
+    return sum(known) if known else None

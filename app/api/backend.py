@@ -1,0 +1,49 @@
+"""What the routes read from: the daemon's memory and the store. Routes hold no state of their own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Request
+
+from app.daemon.memory import Memory, ServiceMemory, clock
+from autoscaler.ledger import SqlLedger
+from autoscaler.policies import PolicyStore
+from collectors.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Everything the API shows."""
+
+    memory: Memory
+    history: History
+    ledger: SqlLedger
+    policies: PolicyStore
+
+    def now_s(self) -> float:
+        """The daemon's time, carried on since it was told last."""
+        return clock(self.memory, time.monotonic())
+
+
+def backend_of(request: Request) -> Backend:
+    """The backend that the application was made with."""
+    backend: Backend = request.app.state.backend
+    return backend
+
+
+Back = Annotated[Backend, Depends(backend_of)]
+
+
+def service_of(service: str, back: Back) -> ServiceMemory:
+    """The named service; 404 with the known names where there is none."""
+    found = back.memory.services.get(service)
+    if found is None:
+        known = ", ".join(back.memory.services) or "none"
+        raise HTTPException(404, f"no service {service!r}; known: {known}")
+    return found
+
+
+Known = Annotated[ServiceMemory, Depends(service_of)]

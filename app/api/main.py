@@ -1,0 +1,31 @@
+"""The HTTP API as one application: routes, errors in one form, OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.api import decisions, errors, health, policies, services
+from app.api.backend import Backend
+from app.settings import Settings
+from autoscaler.policy import Policy
+
+ABOUT = "What a fleet of LLM serving replicas does, what it will need, and why every decision was made."
+
+
+def create_app(backend: Backend) -> FastAPI:
+    """The application over a backend; it starts nothing and owns nothing."""
+    app = FastAPI(title="Leadtime", version="1", description=ABOUT)
+    app.state.backend = backend
+    errors.install(app)
+    app.include_router(health.router)
+    for part in (services, decisions, policies):
+        app.include_router(part.router, prefix="/api/v1")
+    app.add_api_route("/api/v1/schema", schema, tags=["policies"])
+    return app
+
+
+async def schema() -> dict[str, Any]:
+    """JSON Schemas of the policy and of the fleet file, for editors and forms."""
+    return {"policy": Policy.model_json_schema(), "settings": Settings.model_json_schema()}

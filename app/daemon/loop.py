@@ -1,0 +1,124 @@
+"""The control loop: wait for the next tick, do it, go on whatever happened.
+
+Ticks lie on a grid of the interval, so a restart does not shift them. What is expected to go wrong (the fleet, the
+source, the store out of reach) costs one tick and one line in the log; anything else is a defect and ends the
+process, loudly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.daemon.parts import Daemon
+from app.daemon.start import reapply, remember_load, restore
+from app.daemon.tick import tick
+
+EXPECTED = (httpx.HTTPError, OSError, SQLAlchemyError)
+"""What may fail without being a defect of ours."""
+
+RETRY_S = 1.0
+"""Real seconds before the next attempt where not even the time can be told."""
+
+HOUSEKEEPING_S = 3600.0
+DECISIONS_KEPT_S = 30 * 86400.0
+
+Step = Callable[[Daemon], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+async def run(daemon: Daemon) -> None:
+    """Start and then tick until cancelled."""
+    while not await attempted(daemon, begin):
+        await asyncio.sleep(RETRY_S)
+    at_s = next_tick(daemon.memory.now_s, daemon.interval_s)
+    tidy_at_s = daemon.memory.now_s + HOUSEKEEPING_S
+    while True:
+        now_s = await waited(daemon, at_s)
+        if now_s is None:
+            await asyncio.sleep(RETRY_S)
+            continue
+        await one(daemon, now_s)
+        if now_s >= tidy_at_s:
+            tidy_at_s = now_s + HOUSEKEEPING_S
+            await attempted(daemon, tidy)
+        at_s = next_tick(now_s, daemon.interval_s)
+
+
+def next_tick(now_s: float, interval_s: float) -> float:
+    """The first moment of the grid after now."""
+    return (math.floor(now_s / interval_s) + 1) * interval_s
+
+
+async def begin(daemon: Daemon) -> None:
+    """Everything that comes before the first tick."""
+    now_s = told(daemon, await daemon.clock.now())
+    daemon.memory.speed = await daemon.clock.speed()
+    await asyncio.to_thread(restore, daemon, now_s)
+    await reapply(daemon, now_s)
+    await remember_load(daemon, now_s)
+
+
+async def waited(daemon: Daemon, at_s: float) -> float | None:
+    """Sleep until then; gives the time, or None where the clock cannot be read. Late ticks are counted and said."""
+    try:
+        now_s = told(daemon, await daemon.clock.sleep_until(at_s))
+    except EXPECTED as error:
+        failed(daemon, "the clock does not answer", error)
+        return None
+    missed = int((now_s - at_s) / daemon.interval_s)
+    tally = daemon.memory.tally
+    if missed > 0:
+        tally.overruns += missed
+        if tally.overruns.bit_count() == 1:  # the 1st, 2nd, 4th, 8th, …: said, but not at every tick
+            log.warning("ticks came too late", missed=missed, overruns=tally.overruns)
+    return now_s
+
+
+def told(daemon: Daemon, now_s: float) -> float:
+    """Keep the time for those who ask between ticks."""
+    daemon.memory.now_s, daemon.memory.told_at_monotonic_s = now_s, time.monotonic()
+    return now_s
+
+
+async def one(daemon: Daemon, now_s: float) -> None:
+    """One tick; a failed one is counted and logged, and the loop goes on."""
+    daemon.memory.tally.ticks += 1
+    try:
+        await tick(daemon, now_s)
+    except EXPECTED as error:
+        daemon.memory.tally.failed_ticks += 1
+        failed(daemon, "tick failed", error)
+    else:
+        daemon.memory.trouble = None
+
+
+async def tidy(daemon: Daemon) -> None:
+    """Thin out the history and forget old decisions."""
+    now_s = daemon.memory.now_s
+    await asyncio.to_thread(daemon.history.compact, now_s)
+    await asyncio.to_thread(daemon.ledger.prune, now_s - DECISIONS_KEPT_S)
+
+
+async def attempted(daemon: Daemon, step: Step) -> bool:
+    """Whether a step that may fail went well."""
+    try:
+        await step(daemon)
+    except EXPECTED as error:
+        failed(daemon, f"{step.__name__} failed", error)
+        return False
+    return True
+
+
+def failed(daemon: Daemon, what: str, error: Exception) -> None:
+    """Say what went wrong in one line, in the log and to whoever looks."""
+    reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+    daemon.memory.trouble = f"{what}: {reason}"
+    log.warning(what, reason=reason, kind=type(error).__name__)

@@ -1,0 +1,70 @@
+"""The daemon's process: the loop and the API in one event loop; the end of either is the end of both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import suppress
+
+import httpx
+import structlog
+import uvicorn
+
+from app.api.backend import Backend
+from app.api.main import create_app
+from app.daemon import loop
+from app.daemon.parts import Daemon
+from app.daemon.wiring import wire
+from app.settings import Settings
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal; raises ``UserError`` where the settings point at something that cannot be used."""
+    log_to_stderr()
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve(settings))
+
+
+def log_to_stderr() -> None:
+    """One line per event: time, level, event, key=value."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Run loop and API side by side."""
+    daemon = wire(settings)
+    app = create_app(Backend(daemon.memory, daemon.history, daemon.ledger, daemon.policies))
+    config = uvicorn.Config(
+        app,
+        host=settings.api.host,
+        port=settings.api.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    ticking = asyncio.create_task(loop.run(daemon))
+    serving = asyncio.create_task(uvicorn.Server(config).serve())
+    done, waiting = await asyncio.wait({ticking, serving}, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    await close(daemon)
+    for task in done:
+        task.result()  # a defect in the loop ends the process with its traceback
+
+
+async def close(daemon: Daemon) -> None:
+    """Let go of connections and of the clock."""
+    await daemon.source.close()
+    await daemon.fleet.close()
+    with suppress(httpx.HTTPError):  # a fleet that has gone holds no time for us
+        await daemon.clock.close()

@@ -1,0 +1,89 @@
+"""What the loop is made of: the fleet, the source, the clock, the store, and what it carries from tick to tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.daemon.memory import Memory
+from autoscaler.ledger import SqlLedger
+from autoscaler.policies import PolicyStore
+from autoscaler.policy import Policy
+from collectors.aggregate import LengthMemory
+from collectors.history import History
+from collectors.observation import Scrape
+from collectors.source import Source
+from forecasting.forecaster import Forecaster
+from runtime.clock import Clock
+from runtime.fleet import Fleet, LeadTimeSample
+from runtime.pool import Pool
+from runtime.replica import Replica
+
+
+class HttpFleet(Fleet, Protocol):
+    """A fleet behind an address, with nodes to scrape and maybe a past. Raises httpx.HTTPError when out of reach."""
+
+    @property
+    def url(self) -> str:
+        """Address under which nodes and gateway show their metrics."""
+        ...
+
+    async def nodes(self) -> tuple[str, ...]:
+        """Names of the nodes."""
+        ...
+
+    async def past(self) -> dict[str, list[list[float]]]:
+        """What was before the start, per service and minute: [at_s, arrivals_per_s, mean input, mean output tokens]."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class PacedClock(Clock, Protocol):
+    """A clock that may run faster than the wall's."""
+
+    async def speed(self) -> float:
+        """Times real speed."""
+        ...
+
+    async def close(self) -> None:
+        """Hold nobody up any longer, and release connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A service as the fleet file has it; ``policy`` is only its first version."""
+
+    pool: Pool
+    policy: Policy
+
+
+@dataclass(slots=True)
+class Mind:
+    """What is carried from tick to tick for one service, beside the control state."""
+
+    forecaster: Forecaster
+    lengths: LengthMemory = field(default_factory=LengthMemory)
+
+
+@dataclass(slots=True)
+class Daemon:
+    """Everything a tick needs; ``replicas``, ``lead_times`` and ``nodes`` are what the fleet said last."""
+
+    fleet: HttpFleet
+    source: Source
+    clock: PacedClock
+    history: History
+    ledger: SqlLedger
+    policies: PolicyStore
+    configured: tuple[Configured, ...]
+    interval_s: float
+    memory: Memory = field(default_factory=Memory)
+    minds: dict[str, Mind] = field(default_factory=dict)
+    previous: Scrape | None = None
+    replicas: tuple[Replica, ...] = ()
+    lead_times: tuple[LeadTimeSample, ...] = ()
+    nodes: tuple[str, ...] = ()

@@ -1,0 +1,116 @@
+"""Before the first tick: what the store remembers, and what the fleet knows of the time before.
+
+Promise after a restart: windows, cooldowns and targets are as they were, ``started_at_s`` is now (so nothing scales
+in during the first window), the newest decision that was recorded but not marked as applied is carried out, and the
+forecast starts from the recorded history, or from the fleet's own past where the store is empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import numpy as np
+import structlog
+
+from app.daemon.memory import ServiceMemory
+from app.daemon.parts import Daemon, Mind
+from app.daemon.signals import Signals
+from autoscaler.decision import ControlState, TierCounts
+from forecasting.forecaster import Forecaster
+from runtime.pool import Pool, StepTime
+
+HISTORY_S = 14 * 86400.0
+"""How much history a forecaster is given."""
+
+log = structlog.get_logger()
+
+
+def restore(daemon: Daemon, now_s: float) -> None:
+    """Fill the memory from the store; a policy in the store wins over the file's, which is only its first version."""
+    for service in daemon.configured:
+        pool, name = service.pool, service.pool.service
+        version = daemon.policies.seed(name, service.policy, now_s)
+        if version.policy != service.policy:
+            log.info("policy is the store's, not the file's", service=name, version=version.version)
+        control = control_of(pool, daemon.ledger.state(name), now_s)
+        daemon.minds[name] = Mind(Forecaster(name))
+        daemon.memory.services[name] = ServiceMemory(pool, control, version.policy, version.version)
+
+
+def control_of(pool: Pool, left: ControlState | None, now_s: float) -> ControlState:
+    """The control state that the last decision left, as of a start now; what was of another pool is forgotten."""
+    if left is None or left.pool.name != pool.name:
+        return ControlState(pool.service, pool, TierCounts(), now_s)
+    return ControlState(
+        service=pool.service,
+        pool=pool,
+        counts=TierCounts(),
+        started_at_s=now_s,
+        desired=left.desired,
+        last_scale_out_s=left.last_scale_out_s,
+        last_scale_in_s=left.last_scale_in_s,
+        needs=left.needs,
+        work_ms_per_request=left.work_ms_per_request,
+        mean_input_tokens=left.mean_input_tokens,
+        mean_output_tokens=left.mean_output_tokens,
+    )
+
+
+async def reapply(daemon: Daemon, now_s: float) -> list[str]:
+    """Carry out what was decided and perhaps not done; gives the ids. Fleets take targets, so twice is once."""
+    done = []
+    for name in daemon.memory.services:
+        entry = await asyncio.to_thread(daemon.ledger.unapplied, name)
+        if entry is not None:
+            await daemon.fleet.apply(entry.decision.plan.targets, entry.decision.id)
+            await asyncio.to_thread(daemon.ledger.mark_applied, entry.decision.id, now_s)
+            log.info("decision applied again", id=entry.decision.id)
+            done.append(entry.decision.id)
+    return done
+
+
+async def remember_load(daemon: Daemon, now_s: float) -> None:
+    """Give every forecaster its history; a store without any is filled from the fleet's past first."""
+    empty = [name for name in daemon.memory.services if daemon.history.last_at(name) is None]
+    if empty:
+        past = await past_of(daemon)
+        await asyncio.to_thread(back_fill, daemon, {name: past.get(name, []) for name in empty}, now_s)
+    for name, mind in daemon.minds.items():
+        await asyncio.to_thread(load, daemon, name, mind, now_s)
+
+
+async def past_of(daemon: Daemon) -> dict[str, list[list[float]]]:
+    """The fleet's past; none where it keeps none."""
+    try:
+        return await daemon.fleet.past()
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != httpx.codes.NOT_FOUND:
+            raise
+        return {}
+
+
+def back_fill(daemon: Daemon, past: dict[str, list[list[float]]], now_s: float) -> None:
+    """Write a past per minute into the history, as offered load and rates."""
+    for name, minutes in past.items():
+        step = daemon.memory.services[name].pool.step
+        rows = [(name, minute[0], past_signals(step, *minute[1:])) for minute in minutes if minute[0] <= now_s]
+        daemon.history.append_many(rows)
+
+
+def past_signals(step: StepTime, arrivals_per_s: float, tokens_in: float, tokens_out: float) -> Signals:
+    """What a minute of the past would have been observed as; lengths are means, tokens per request."""
+    return {
+        "offered_erlangs": arrivals_per_s * step.work_ms(tokens_in, tokens_out) / 1000,
+        "arrivals_per_s": arrivals_per_s,
+        "input_tokens_per_s": arrivals_per_s * tokens_in,
+        "output_tokens_per_s": arrivals_per_s * tokens_out,
+    }
+
+
+def load(daemon: Daemon, name: str, mind: Mind, now_s: float) -> None:
+    """Replay the recorded load, as far as it is not of a time to come, into the forecaster."""
+    times, values = daemon.history.load(name, "offered_erlangs", now_s - HISTORY_S)
+    known = times <= now_s
+    if bool(np.any(known)):
+        mind.forecaster.load(times[known], values[known])

@@ -1,0 +1,148 @@
+"""Our own metrics, ``leadtime_*``: the daemon's memory as Prometheus reads it.
+
+Names follow the Prometheus conventions: base units, ``_total`` on counters, ``_ratio`` between 0 and 1. What
+is not known is absent, never zero.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.daemon.memory import Memory, ServiceMemory
+from app.daemon.signals import state_of
+
+Row = tuple[tuple[str, ...], float | None]
+
+
+def page(memory: Memory, now_s: float) -> bytes:
+    """The exposition page for the memory as it is."""
+    registry = CollectorRegistry()
+    registry.register(MemoryCollector(memory, now_s))
+    return generate_latest(registry)
+
+
+class MemoryCollector(Collector):
+    """Reads the memory at each scrape."""
+
+    def __init__(self, memory: Memory, now_s: float) -> None:
+        self._memory = memory
+        self._now_s = now_s
+
+    def collect(self) -> Iterable[Metric]:
+        """All families."""
+        yield gauge("leadtime_build_info", "The version that runs.", ["version"], [((version("leadtime"),), 1)])
+        yield from daemon_families(self._memory)
+        yield from service_families(self._memory, self._now_s)
+
+
+def gauge(name: str, text: str, labels: list[str], rows: Iterable[Row]) -> Metric:
+    """A gauge family without the rows that are not known."""
+    family = GaugeMetricFamily(name, text, labels=labels)
+    return filled(family, rows)
+
+
+def counter(name: str, text: str, labels: list[str], rows: Iterable[Row]) -> Metric:
+    """A counter family; ``name`` ends in ``_total``."""
+    return filled(CounterMetricFamily(name, text, labels=labels), rows)
+
+
+def filled(family: GaugeMetricFamily | CounterMetricFamily, rows: Iterable[Row]) -> Metric:
+    """The family with its known rows."""
+    for labels, value in rows:
+        if value is not None:
+            family.add_metric(list(labels), value)
+    return family
+
+
+def daemon_families(memory: Memory) -> Iterator[Metric]:
+    """The loop itself, the GPUs and what has been decided."""
+    tally, use = memory.tally, memory.gpus
+    yield counter("leadtime_ticks_total", "Ticks of the control loop.", [], [((), tally.ticks)])
+    yield counter("leadtime_failed_ticks_total", "Ticks that failed.", [], [((), tally.failed_ticks)])
+    yield counter("leadtime_tick_overruns_total", "Ticks that came late.", [], [((), tally.overruns)])
+    yield gauge("leadtime_tick_cpu_seconds", "CPU of the last tick.", [], [((), tally.last_tick_cpu_s)])
+    yield gauge("leadtime_clock_speed_ratio", "Times real speed.", [], [((), memory.speed)])
+    if use:
+        rows = [((state,), float(getattr(use, state))) for state in ("busy", "idle_held", "idle", "faulty")]
+        yield gauge("leadtime_gpus", "GPUs by use.", ["state"], rows)
+    yield counter("leadtime_decision_total", "Decisions.", ["service", "action", "reason"], tally.decisions.items())
+    costs = [((service, "serving"), usd) for service, usd in tally.cost_usd.items()]
+    yield counter("leadtime_cost_dollars_total", "Price of all replicas.", ["service", "kind"], costs)
+
+
+def service_families(memory: Memory, now_s: float) -> Iterator[Metric]:
+    """One family per number, one row per service."""
+    services = memory.services.items()
+    for name, text, read in PER_SERVICE:
+        rows = [((service,), read(known, now_s)) for service, known in services]
+        yield gauge(name, text, ["service"], rows)
+    for name, text, labels, read_rows in PER_SERVICE_AND_MORE:
+        more = [((service, *keys), value) for service, known in services for keys, value in read_rows(known)]
+        yield gauge(name, text, ["service", *labels], more)
+
+
+def data_age_s(known: ServiceMemory, now_s: float) -> float | None:
+    """Age of the last valid observation."""
+    return None if known.last_valid_s is None else max(0.0, now_s - known.last_valid_s)
+
+
+def replica_rows(known: ServiceMemory) -> list[Row]:
+    """Replicas by state."""
+    return [((state,), float(count)) for state, count in Counter(map(state_of, known.replicas)).items()]
+
+
+def standby_rows(known: ServiceMemory) -> list[Row]:
+    """Replicas that are ready but not in rotation, by tier."""
+    counts = Counter(map(state_of, known.replicas))
+    return [((tier,), float(counts[tier])) for tier in ("standby", "asleep")]
+
+
+def forecast_rows(known: ServiceMemory) -> list[Row]:
+    """Every horizon and quantile of the latest forecast, erlangs."""
+    forecast = known.forecast
+    if forecast is None:
+        return []
+    return [
+        ((f"{horizon_s:g}", f"{tau:g}"), value)
+        for horizon_s, row in zip(forecast.horizons_s, forecast.values, strict=True)
+        for tau, value in zip(forecast.taus, row, strict=True)
+    ]
+
+
+def lead_time_rows(known: ServiceMemory) -> list[Row]:
+    """The lead times that decisions use."""
+    times = known.control.lead_times.items()
+    return [((tier, q), getattr(time, f"p{q[2:]}_s")) for tier, time in times for q in ("0.50", "0.90")]
+
+
+def signal(name: str) -> Callable[[ServiceMemory, float], float | None]:
+    """Reads one signal of the last tick."""
+    return lambda known, now_s: known.signals.get(name)
+
+
+PER_SERVICE: tuple[tuple[str, str, Callable[[ServiceMemory, float], float | None]], ...] = (
+    ("leadtime_desired_replicas", "Replicas wanted in rotation.", signal("replicas_desired")),
+    ("leadtime_offered_load_erlangs", "Work that arrives.", signal("offered_erlangs")),
+    ("leadtime_capacity_erlangs", "Work that active replicas carry.", signal("capacity_erlangs")),
+    ("leadtime_slo_attainment_ratio", "Estimated share of requests within targets.", signal("attainment")),
+    ("leadtime_cost_dollars_per_hour", "Price of the replicas now.", signal("usd_per_hour")),
+    ("leadtime_data_age_seconds", "Age of the last valid observation.", data_age_s),
+    (
+        "leadtime_shortfall_risk_ratio",
+        "Probability of too little capacity before new replicas serve.",
+        lambda known, now_s: known.decision.risk_of_shortfall if known.decision else None,
+    ),
+)
+
+PER_SERVICE_AND_MORE: tuple[tuple[str, str, list[str], Callable[[ServiceMemory], list[Row]]], ...] = (
+    ("leadtime_replicas", "Replicas by state.", ["state"], replica_rows),
+    ("leadtime_standby_replicas", "Replicas ready but not in rotation.", ["tier"], standby_rows),
+    ("leadtime_forecast_quantile", "Greatest load to come, erlangs.", ["horizon", "quantile"], forecast_rows),
+    ("leadtime_lead_time_seconds", "Time from a tier to serving.", ["tier", "quantile"], lead_time_rows),
+)

@@ -1,0 +1,125 @@
+"""A fleet file that loads is consistent; any other is one line with file, line, key and what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.errors import UserError
+from app.settings import Settings, load
+from autoscaler.policy import Mode
+from runtime.replica import Tier
+
+GOOD = """\
+source:
+  interval_s: 15
+services:
+  - name: chat
+    policy:
+      mode: auto
+      slo: {ttft_s: 1.5}
+      replicas:
+        min: 1
+        max: 4
+    pools:
+      - name: chat-h100
+        gpu: H100
+        gpus_per_replica: 2
+        price_usd_per_gpu_hour: 2.5
+        step: {a_ms: 10, b_ms_per_seq: 0.1, k_ms_per_1k_kv_tokens: 0.02, p_ms_per_1k_prefill_tokens: 30}
+        kv_blocks: 20000
+        lead_times:
+          cold: {p50_s: 100, p90_s: 200}
+"""
+
+# what is replaced, by what, the line told, and words that must be in it
+MISTAKES = [
+    ("gpus_per_replica: 2", "gpus_per_replica: two", 14, "'two' is not an integer; give a whole number of GPUs"),
+    ("interval_s: 15", "interval: 15", 2, "source.interval: unknown key; did you mean interval_s (in seconds)?"),
+    ("ttft_s: 1.5", "ttft_ms: 1500", 7, "ttft_ms: unknown key; did you mean ttft_s (in seconds)?"),
+    ("ttft_s: 1.5", "ttft_s: 2s", 7, "ttft_s: '2s' is not a number; give a plain number of seconds"),
+    ("ttft_s: 1.5", "ttft_s: 0", 7, "ttft_s: 0 is too small; give more than 0 seconds"),
+    ("ttft_s: 1.5", "ttft_s: .nan", 7, "ttft_s: nan is"),
+    ("min: 1", "min: 9", 8, "replicas: min 9 is greater than max 4; give a min of at most 4"),
+    ("mode: auto", "mode: on", 6, "mode: 'on' is not known; give 'off', 'shadow', 'auto' or 'paused'"),
+    ("gpu: H100", "gpu: [H100]", 13, "gpu: ['H100'] is not text"),
+    ("        gpu: H100\n", "", 12, "pools[0].gpu: is missing; give GPU type, such as H100"),
+    ("cold: {", "freezing: {", 19, "lead_times.freezing: 'freezing' is not known; give 'active', 'standby'"),
+    ("p90_s: 200", "p90_s: 50", 19, "p50_s 100 is greater than p90_s 50"),
+    ("name: chat\n", "name: chat one\n", 4, "name: 'chat one' is not allowed"),
+    ("kv_blocks: 20000", "kv_blocks: 1.5", 17, "kv_blocks: 1.5 is not an integer; give a whole number of blocks"),
+    ("interval_s: 15", "interval_s: 15\n  interval_s: 30", 3, "source.interval_s: key given twice"),
+    ("interval_s: 15", "kind: prometheus", 1, "source: kind is prometheus but url is missing; give url: http://"),
+    ("interval_s: 15", "interval_s: [15", 3, "YAML syntax"),
+    ("services:", "services: chat #", 4, "YAML syntax"),
+    ("source:\n  interval_s: 15", "source: 15", 1, "source: 15 is not a mapping; give keys and values below it"),
+]
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "fleet.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_good_file_becomes_settings_and_pools(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, GOOD))
+    service = settings.services[0]
+    assert service.policy.mode is Mode.AUTO
+    assert service.pool.replica_usd_per_hour == 5.0
+    assert service.pool.step.a_ms == 10
+    assert service.pool.lead_times[Tier.COLD].p90_s == 200
+
+
+def test_off_is_a_mode_and_not_false(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, GOOD.replace("mode: auto", "mode: off")))
+    assert settings.services[0].policy.mode is Mode.OFF
+
+
+def test_defaults_listen_on_loopback(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, GOOD))
+    assert (settings.api.host, settings.api.port, settings.console.port) == ("127.0.0.1", 8800, 8501)
+
+
+@pytest.mark.parametrize(("old", "new", "line", "said"), MISTAKES)
+def test_a_mistake_is_one_line(tmp_path: Path, old: str, new: str, line: int, said: str) -> None:
+    assert old in GOOD
+    path = written(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(UserError) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path}:{line}: ")
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_several_pools_are_refused(tmp_path: Path) -> None:
+    pool = GOOD[GOOD.index("      - name: chat-h100") :]
+    path = written(tmp_path, GOOD + pool.replace("chat-h100", "chat-a100"))
+    with pytest.raises(UserError, match="chat has 2 pools; give one pool per service for now"):
+        load(path)
+
+
+def test_a_service_named_twice_is_refused(tmp_path: Path) -> None:
+    again = GOOD[GOOD.index("  - name: chat\n") :].replace("chat-h100", "other")
+    with pytest.raises(UserError, match="service name 'chat' is used twice"):
+        load(written(tmp_path, GOOD + again))
+
+
+def test_a_missing_or_empty_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"absent\.yaml: no such file"):
+        load(tmp_path / "absent.yaml")
+    with pytest.raises(UserError, match="is empty"):
+        load(written(tmp_path, "# nothing\n"))
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_bytes(b"\xff\xfe\x00services")
+    with pytest.raises(UserError, match="cannot be read"):
+        load(path)
+
+
+def test_settings_survive_a_round_trip(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, GOOD))
+    assert Settings.model_validate(settings.model_dump(mode="json")) == settings
