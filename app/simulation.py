@@ -13,9 +13,9 @@ from pathlib import Path
 from app.errors import UserError
 from app.settings import ServiceSettings, Settings
 from runtime.simulated.outcomes import LatencyTarget
+from runtime.simulated.replicas import SimulatedService
 from runtime.simulated.server import FleetSpec
 from runtime.simulated.workload import ServiceLoad, SyntheticWorkload, TraceWorkload, Workload, default_services
-from runtime.simulated.world import SimulatedService
 from runtime.traces import TraceError, load
 
 REAL_SPEED = 1.0

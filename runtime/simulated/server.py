@@ -24,9 +24,10 @@ from runtime.replica import Tier, Transition
 from runtime.simulated import openai
 from runtime.simulated.live import LiveWorld
 from runtime.simulated.pages import engine_page, gateway_page, node_page
+from runtime.simulated.replicas import SimulatedReplica, SimulatedService
 from runtime.simulated.summary import summarise
 from runtime.simulated.workload import Workload
-from runtime.simulated.world import SimulatedReplica, SimulatedService, World
+from runtime.simulated.world import World
 
 PAST_HOURS = 7 * 24
 
@@ -134,7 +135,7 @@ class _Api:
         return JSONResponse({"decision_id": body.get("decision_id")})
 
     async def lead_times(self, _: Request) -> Response:
-        return JSONResponse([asdict(sample) for sample in self.world.lead_times])
+        return JSONResponse([asdict(sample) for sample in self.world.replicas.lead_times])
 
     async def summary(self, _: Request) -> Response:
         return JSONResponse(summarise(self.world))
@@ -162,7 +163,7 @@ class _Api:
         host = request.url.netloc
         groups = [_target(host, "/gateway/metrics", leadtime_job="gateway")]
         groups += [_target(host, f"/nodes/{node}/metrics", leadtime_node=node) for node in self.live.telemetry.nodes()]
-        for replica in self.world.replicas.values():
+        for replica in self.world.replicas.by_name.values():
             if _has_process(replica):
                 service = self.world.services[replica.service]
                 labels = {"leadtime_service": service.name, "leadtime_pool": service.pool.name}
@@ -174,7 +175,7 @@ class _Api:
 
     def _replica(self, request: Request) -> SimulatedReplica:
         name = request.path_params["replica"]
-        replica = self.world.replicas.get(name)
+        replica = self.world.replicas.by_name.get(name)
         if replica is None:
             raise HTTPException(404, f"no replica {name}")
         if not _has_process(replica):
@@ -212,13 +213,13 @@ class _Api:
 
     async def sleep(self, request: Request) -> Response:
         try:
-            self.world.sleep(self._replica(request))
+            self.world.replicas.sleep(self._replica(request), self.world.now_s)
         except ValueError as error:
             raise HTTPException(409, str(error)) from error
         return Response()
 
     async def wake_up(self, request: Request) -> Response:
-        self.world.wake(self._replica(request))
+        self.world.replicas.wake(self._replica(request), self.world.now_s)
         return Response()
 
     async def models(self, _: Request) -> Response:

@@ -6,7 +6,8 @@ from collections import defaultdict
 
 from runtime.replica import Tier, Transition
 from runtime.simulated.gpus import Gpu
-from runtime.simulated.world import SimulatedReplica, World
+from runtime.simulated.replicas import SimulatedReplica
+from runtime.simulated.world import World
 
 REFRESH_S = 1.0
 """dcgm-exporter collects at intervals; a faster look reads the same figures, virtual seconds."""
@@ -30,7 +31,7 @@ class Telemetry:
         if elapsed_s >= REFRESH_S:
             self._refresh(elapsed_s)
         nodes: dict[str, list[Gpu]] = defaultdict(list)
-        for inventory in self._world.inventories:
+        for inventory in self._world.replicas.inventories:
             for gpu in inventory.gpus:
                 nodes[gpu.node].append(gpu)
         return nodes
@@ -38,19 +39,19 @@ class Telemetry:
     def _refresh(self, elapsed_s: float) -> None:
         self._read_s = self._world.now_s
         work: dict[str, tuple[float, float]] = {}
-        for name, replica in self._world.replicas.items():
+        for name, replica in self._world.replicas.by_name.items():
             engine = self._world.state.replicas[replica.row]
             total = (float(engine["busy_s"]), float(engine["prefill_s"]))
             before = self._seen.get(name, (0.0, 0.0))
             work[name] = (total[0] - before[0], total[1] - before[1])
             self._seen[name] = total
-        for name in self._seen.keys() - self._world.replicas.keys():
+        for name in self._seen.keys() - self._world.replicas.by_name.keys():
             del self._seen[name]
-        for inventory in self._world.inventories:
+        for inventory in self._world.replicas.inventories:
             for gpu in inventory.gpus:
                 busy_s, prefill_s = work.get(gpu.replica or "", (0.0, 0.0))
                 gpu.accrue(elapsed_s, busy_s, prefill_s)
-                holder = self._world.replicas.get(gpu.replica or "")
+                holder = self._world.replicas.by_name.get(gpu.replica or "")
                 gpu.memory_ratio = _memory_ratio(holder) if holder else 0.0
 
 

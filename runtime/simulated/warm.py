@@ -10,8 +10,9 @@ from runtime.pool import LeadTime, Pool, StepTime
 from runtime.replica import Tier
 from runtime.simulated.kernel import generated_tokens
 from runtime.simulated.outcomes import LatencyTarget
+from runtime.simulated.replicas import SimulatedService
 from runtime.simulated.workload import SyntheticWorkload, default_services
-from runtime.simulated.world import SimulatedService, World
+from runtime.simulated.world import World
 
 
 def warm() -> None:
