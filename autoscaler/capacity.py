@@ -90,8 +90,9 @@ def rho_max(pool: Pool, slo: Slo, mean_input_tokens: float | None, mean_output_t
     limits = {name: max(0.0, limit) for name, limit in limits.items()}
     binding = min(limits, key=lambda name: limits[name])
     value = max(FLOOR, limits[binding])
-    residence_ms = (mean_output_tokens or 0.0) * pool.step.a_ms / (1 - value)
-    return RhoMax(value, binding, limits, residence_ms / work if work > 0 and residence_ms > 0 else None)
+    # A request is in service for as long as its tokens take, and at least for its own work.
+    residence_ms = max((mean_output_tokens or 0.0) * pool.step.a_ms / (1 - value), work)
+    return RhoMax(value, binding, limits, residence_ms / work if work > 0 else None)
 
 
 def replicas_for(erlangs: float, rho: RhoMax) -> int:

@@ -19,7 +19,7 @@ from autoscaler.explain import demand_detail, latency_detail, load_detail, sente
 from autoscaler.guardrails import Facts
 from autoscaler.policy import Mode, Policy
 from autoscaler.reactive import latency_need, latency_ratio, load_need
-from autoscaler.sizing import Sizing, launch_lead_s, size
+from autoscaler.sizing import Sizing, launch_lead_s, size, spare_limits
 from collectors.observation import Observation
 from forecasting.forecast import Forecast
 from runtime.fleet import PoolTarget
@@ -56,7 +56,7 @@ def decide(
     needs = _needs(observation if fresh else None, erlangs, sizing, known, policy, rho)
     facts = _facts(observation, erlangs, forecast, state, policy, now_s, needs.active)
     active, binding, guards = guardrails.apply(needs.active, needs.binding, facts)
-    wanted = max(policy.standby.min, sizing.active + sizing.spare - active) if sizing else facts.current_spare
+    wanted = _spares_wanted(sizing, active, state, policy) if sizing else facts.current_spare
     target = _target(state, policy, active, guardrails.spare(wanted, active, facts, guards))
     constraints = tuple(replace(c, binds=c.name == binding) for c in needs.constraints) + tuple(guards)
     acts = mode is Mode.AUTO
@@ -170,6 +170,12 @@ def _hold_reason(
     if erlangs is None:
         return "the offered load cannot be known yet"
     return "there is no forecast yet" if forecast is None else None
+
+
+def _spares_wanted(sizing: Sizing, active: int, state: ControlState, policy: Policy) -> int:
+    """What is left of the total once the active ones are set, as far as spares are worth holding."""
+    fewest, most = spare_limits(state, policy)
+    return min(most, max(fewest, sizing.active + sizing.spare - active))
 
 
 def _target(state: ControlState, policy: Policy, active: int, spare: int) -> PoolTarget:

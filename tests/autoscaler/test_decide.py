@@ -1,0 +1,221 @@
+"""The decision: its laws for all inputs, and the cases that an operator would ask about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.decide import decide, effective_mode
+from autoscaler.decision import ControlState, Decision, TierCounts
+from autoscaler.policy import Mode, Policy
+from collectors.observation import Gap, Observation
+from forecasting.forecast import Forecast
+from tests.autoscaler.cases import (
+    AUTO,
+    NOW_S,
+    SHARED,
+    forecast,
+    forecasts,
+    needs,
+    observation,
+    observations,
+    policies,
+    state,
+    states,
+)
+
+
+def active(decision: Decision) -> int:
+    return decision.plan.targets[0].active
+
+
+def spare(decision: Decision) -> int:
+    return decision.plan.targets[0].standby + decision.plan.targets[0].asleep
+
+
+def present(s: ControlState) -> int:
+    return s.desired.active if s.desired else s.counts.active + s.counts.launching + s.counts.waking
+
+
+def ceiling(s: ControlState, policy: Policy) -> int:
+    """The most that the operator allows."""
+    budget = policy.budget_usd_per_hour
+    paid = policy.replicas.max if budget is None else int(budget / s.pool.replica_usd_per_hour + 1e-9)
+    return min(policy.replicas.max, max(paid, policy.replicas.min))
+
+
+@given(observations(), forecasts, states(), policies(), st.floats(0, 400))
+def test_more_offered_load_never_gives_fewer_active(
+    seen: Observation, fc: Forecast | None, s: ControlState, policy: Policy, more: float
+) -> None:
+    busier = replace(seen, arrivals_per_s=None if seen.arrivals_per_s is None else seen.arrivals_per_s + more)
+    assert active(decide(busier, fc, s, policy, NOW_S)) >= active(decide(seen, fc, s, policy, NOW_S))
+
+
+@given(observations(), st.floats(0, 40), st.floats(0, 20), states(), policies())
+def test_a_higher_forecast_never_gives_fewer_active(
+    seen: Observation, load: float, more: float, s: ControlState, policy: Policy
+) -> None:
+    lower, higher = forecast(load), forecast(load + more)
+    assert active(decide(seen, higher, s, policy, NOW_S)) >= active(decide(seen, lower, s, policy, NOW_S))
+
+
+@given(observations(), forecasts, states(), policies())
+def test_the_operators_bounds_always_hold(
+    seen: Observation, fc: Forecast | None, s: ControlState, policy: Policy
+) -> None:
+    decision = decide(seen, fc, s, policy, NOW_S)
+    assert policy.replicas.min <= active(decision) <= ceiling(s, policy)
+    assert active(decision) + spare(decision) <= policy.replicas.max
+    assert 0 <= spare(decision) <= policy.standby.max
+
+
+@given(observations(), forecasts, states(), policies())
+def test_steps_are_bounded(seen: Observation, fc: Forecast | None, s: ControlState, policy: Policy) -> None:
+    now, then = present(s), active(decide(seen, fc, s, policy, NOW_S))
+    out = max(now + 1, min(now + policy.scale_out.max_step, int(now * policy.scale_out.max_factor + 1e-9)))
+    assert then <= max(out, policy.replicas.min)
+    assert then >= min(now - policy.scale_in.max_step, ceiling(s, policy))
+
+
+@given(observations(), forecasts, states(), policies())
+def test_never_scales_in_on_missing_or_stale_data_or_without_a_forecast(
+    seen: Observation, fc: Forecast | None, s: ControlState, policy: Policy
+) -> None:
+    blind = not seen.valid or NOW_S - seen.at_s > policy.stale_after_s or seen.arrivals_per_s is None or fc is None
+    if blind:
+        assert active(decide(seen, fc, s, policy, NOW_S)) >= min(present(s), ceiling(s, policy))
+
+
+@given(observations(), forecasts, states(), policies())
+def test_never_scales_in_after_a_restart_in_the_cooldown_or_below_the_window(
+    seen: Observation, fc: Forecast | None, s: ControlState, policy: Policy
+) -> None:
+    then, rule = active(decide(seen, fc, s, policy, NOW_S)), policy.scale_in
+    least = min(present(s), ceiling(s, policy))
+    if NOW_S - s.started_at_s < rule.settle_after_restart_s:
+        assert then >= least
+    if s.last_scale_in_s is not None and NOW_S - s.last_scale_in_s < rule.cooldown_s:
+        assert then >= least
+    recent = [need for at_s, need in s.needs if NOW_S - rule.window_s <= at_s]
+    assert then >= min(least, max(recent, default=0))
+
+
+@given(observations(), forecasts, states(), policies())
+def test_what_binds_is_named_and_there_is_a_sentence(
+    seen: Observation, fc: Forecast | None, s: ControlState, policy: Policy
+) -> None:
+    decision = decide(seen, fc, s, policy, NOW_S)
+    bound = [c.name for c in decision.constraints if c.binds]
+    assert bound == [decision.binding]
+    assert decision.sentence.endswith(".") and "\n" not in decision.sentence
+    assert decision.act == (decision.mode is Mode.AUTO)
+    assert decision.risk_of_shortfall is None or 0 <= decision.risk_of_shortfall <= 1
+
+
+def test_a_forecast_raises_the_fleet_before_the_load_is_there() -> None:
+    decision = decide(observation(), forecast(3.0), state(4), AUTO, NOW_S)
+    assert active(decision) > 4
+    assert decision.binding == "forecast"
+    assert "Scale out 4 -> " in decision.sentence and "TPOT binds" in decision.sentence
+
+
+def test_scales_in_when_observation_and_forecast_agree() -> None:
+    decision = decide(observation(), forecast(1.2), state(6), AUTO, NOW_S)
+    assert active(decision) == 4
+    assert decision.binding == "scale_in_step"
+    assert decision.next_state.last_scale_in_s == NOW_S
+
+
+def test_a_low_forecast_does_not_lower_what_the_load_needs() -> None:
+    assert active(decide(observation(arrivals_per_s=30.0), forecast(0.1), state(4), AUTO, NOW_S)) >= 7
+
+
+def test_a_high_need_holds_for_its_window() -> None:
+    held = decide(observation(), forecast(1.2), state(6, needs=needs(6, 299)), AUTO, NOW_S)
+    assert (active(held), held.binding) == (6, "window")
+    assert active(decide(observation(), forecast(1.2), state(6, needs=needs(6, 301)), AUTO, NOW_S)) == 4
+
+
+def test_stale_data_holds_but_the_forecast_may_add() -> None:
+    old = observation(at_s=NOW_S - 75)
+    held = decide(old, forecast(1.2), state(6), AUTO, NOW_S)
+    assert (active(held), held.binding, held.offered_erlangs) == (6, "hold", None)
+    assert "75 s old" in held.sentence
+    assert active(decide(old, forecast(5.0), state(6), AUTO, NOW_S)) > 6
+
+
+def test_a_hold_is_followed_by_a_full_window() -> None:
+    held = decide(observation(at_s=NOW_S - 75), forecast(1.2), state(6), AUTO, NOW_S)
+    seen = observation(at_s=NOW_S + 30)
+    assert active(decide(seen, forecast(1.2), held.next_state, AUTO, NOW_S + 30)) == 6
+
+
+def test_gaps_are_named() -> None:
+    seen = observation(valid=False, gaps=(Gap("chat-3", "timed out"),))
+    assert "chat-3: timed out" in decide(seen, forecast(1.2), state(6), AUTO, NOW_S).sentence
+
+
+def test_requests_wake_a_service_from_zero_before_anything_is_known_of_them() -> None:
+    policy = Policy.model_validate({"mode": "auto", "replicas": {"min": 0}})
+    seen = observation(arrivals_per_s=None, held=3.0, mean_input_tokens=None, running=0.0)
+    assert active(decide(seen, None, state(0), policy, NOW_S)) == 1
+
+
+def test_an_idle_service_goes_to_its_minimum() -> None:
+    policy = Policy.model_validate({"mode": "auto", "replicas": {"min": 0}})
+    seen = observation(arrivals_per_s=0.0, completed_per_s=0.0, running=0.0)
+    assert active(decide(seen, forecast(0.0), state(1), policy, NOW_S)) == 0
+
+
+def test_dedicated_gpus_get_no_standby_and_shared_ones_do() -> None:
+    dedicated = decide(observation(), forecast(3.0), state(5), AUTO, NOW_S)
+    shared = decide(observation(), forecast(3.0), state(5, pool=SHARED), AUTO, NOW_S)
+    assert spare(dedicated) == 0 < spare(shared)
+    assert active(shared) + spare(shared) >= active(dedicated) > active(shared) - 1
+
+
+def test_a_demand_that_is_met_by_standby_takes_it_in() -> None:
+    with_standby = state(4, pool=SHARED, counts=TierCounts(active=4, standby=2))
+    decision = decide(observation(arrivals_per_s=22.0), forecast(3.0), with_standby, AUTO, NOW_S)
+    assert active(decision) > 4
+
+
+def test_the_budget_caps_and_says_so() -> None:
+    policy = AUTO.model_copy(update={"budget_usd_per_hour": 27.0})
+    decision = decide(observation(arrivals_per_s=60.0), forecast(10.0), state(4), policy, NOW_S)
+    assert (active(decision), decision.binding) == (5, "budget")
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.SHADOW, Mode.PAUSED])
+def test_other_modes_do_not_act_and_keep_no_target(mode: Mode) -> None:
+    decision = decide(observation(), forecast(3.0), state(4), Policy(mode=mode), NOW_S)
+    assert not decision.act
+    assert decision.next_state.desired is None
+    assert "not acted on" in decision.sentence
+
+
+def test_a_pause_ends() -> None:
+    policy = Policy(mode=Mode.PAUSED, paused_until_s=NOW_S)
+    assert effective_mode(policy, NOW_S - 1) is Mode.PAUSED
+    assert decide(observation(), forecast(3.0), state(4), policy, NOW_S).act
+
+
+def test_risk_falls_with_capacity() -> None:
+    risks = [decide(observation(), forecast(3.0), state(n), AUTO, NOW_S).risk_of_shortfall for n in (1, 3, 5, 9)]
+    assert risks == sorted(risks, reverse=True)  # type: ignore[type-var]
+    assert risks[-1] is not None and risks[-1] < 0.01
+
+
+def test_work_is_smoothed() -> None:
+    before = state(4, work_ms_per_request=100.0)
+    after = decide(observation(mean_output_tokens=3000.0), forecast(3.0), before, AUTO, NOW_S).next_state
+    assert after.work_ms_per_request is not None and 100 < after.work_ms_per_request < 200
+
+
+def test_what_a_step_limit_leaves_open_is_not_made_up_by_dedicated_spares() -> None:
+    decision = decide(observation(), forecast(9.0), state(2), AUTO, NOW_S)
+    assert (active(decision), spare(decision)) == (4, 0)
