@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import httpx
 
 from collectors.catch import Catch, wanted
-from collectors.exposition import parse
+from collectors.exposition import Page, parse
 from collectors.observation import Scrape
 from collectors.source import Target
 
@@ -39,30 +39,32 @@ class DirectSource:
         )
 
     async def scrape(self, targets: Sequence[Target], at_s: float) -> Scrape:
-        """Everything readable at ``at_s``; the rest is gaps."""
+        """Everything readable at ``at_s``; the rest is gaps. In the order of targets, whoever answers first."""
         catch = Catch()
-        await asyncio.gather(*(self._read(target, at_s, catch) for target in targets))
+        read = await asyncio.gather(*(self._read(target) for target in targets))
+        for target, page in zip(targets, read, strict=True):
+            if isinstance(page, Page):
+                catch.add(target, page, at_s)
+            else:
+                catch.miss(target, page)
         return catch.scrape(at_s)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _read(self, target: Target, at_s: float, catch: Catch) -> None:
-        kind = wanted(target)
-        if kind is None:
-            catch.miss(target, f"nobody reads {target.kind} targets of engine {target.engine}")
-            return
+    async def _read(self, target: Target) -> Page | str:
+        """The page of a target, or why there is none."""
+        families = wanted(target)
+        if families is None:
+            return f"nobody reads {target.kind} targets of engine {target.engine}"
         try:
             async with self._slots, asyncio.timeout(self._timeout_s):
-                page = await self._page(target.url)
+                return parse(await self._page(target.url), families)
         except (TimeoutError, httpx.TimeoutException):
-            catch.miss(target, f"no answer within {self._timeout_s:g} s from {target.url}")
+            return f"no answer within {self._timeout_s:g} s from {target.url}"
         except (httpx.HTTPError, httpx.InvalidURL, Unreadable) as problem:
-            text = str(problem) or type(problem).__name__
-            catch.miss(target, f"{text} ({target.url})")
-        else:
-            catch.add(target, parse(page, kind), at_s)
+            return f"{str(problem) or type(problem).__name__} ({target.url})"
 
     async def _page(self, url: str) -> bytes:
         async with self._client.stream("GET", url) as response:
