@@ -24,12 +24,14 @@ BLUE, ORANGE, GREEN, SKY, PURPLE, RED, GREY = (
     "#8a949e",
 )
 
+SOLID, DASHED, DOTTED = [1, 0], [6, 3], [2, 2]
+
 FORECAST = "Forecast P50–P95"
 DEMAND = {
-    "Offered load": BLUE,
-    FORECAST: ORANGE,
-    "Capacity in rotation": GREEN,
-    "with standby": SKY,
+    "Offered": (BLUE, SOLID),
+    FORECAST: (ORANGE, [4, 3]),
+    "Capacity": (GREEN, [8, 3]),
+    "With standby": (SKY, SOLID),
 }
 DEMAND_TIPS = {
     "offered_erlangs": "offered",
@@ -45,7 +47,10 @@ REPLICAS = {
     "replicas_launching": ("launching", ORANGE),
     "replicas_draining": ("draining", GREY),
 }
-QUANTILES = {"p50": ("P50", BLUE, [1, 0]), "p90": ("P90", PURPLE, [6, 3]), "p99": ("P99", GREY, [2, 2])}
+QUANTILES = {"p50": ("P50", BLUE, SOLID), "p90": ("P90", PURPLE, DASHED), "p99": ("P99", GREY, DOTTED)}
+
+TIME_LABEL = "utcFormat(datum.value, datum.value % 86400000 == 0 ? '%d %b' : '%H:%M')"
+"""Axis labels: the date at midnight, else the time of day, UTC."""
 
 HEIGHT = 210
 """Height of a chart's plot, px."""
@@ -57,7 +62,7 @@ def demand(history: pd.DataFrame, ahead: pd.DataFrame) -> alt.LayerChart:
     ``history`` has ``time``, ``offered_erlangs``, ``capacity_erlangs``, ``ready_erlangs``, ``forecast_p50``
     and ``forecast_p95``; ``ahead`` is ``frames.fan``.
     """
-    colour = coloured(DEMAND)
+    colour, dash = styled(DEMAND)
     load, band, capacity, ready = (named(history, name) for name in DEMAND)
     fan = named(ahead, FORECAST)
     x, axis = time_axis(), alt.Axis(tickCount=5)
@@ -66,9 +71,9 @@ def demand(history: pd.DataFrame, ahead: pd.DataFrame) -> alt.LayerChart:
         band.mark_area(opacity=0.3).encode(x, alt.Y("forecast_p50:Q"), alt.Y2("forecast_p95"), colour),
         fan.mark_area(opacity=0.12).encode(x, alt.Y("p50:Q"), alt.Y2("p99"), colour),
         fan.mark_area(opacity=0.3).encode(x, alt.Y("p50:Q"), alt.Y2("p95"), colour),
-        fan.mark_line(strokeDash=[4, 3], strokeWidth=1.2).encode(x, alt.Y("p95:Q"), colour),
-        capacity.mark_line(interpolate="step-after", strokeDash=[8, 3]).encode(x, alt.Y("capacity_erlangs:Q"), colour),
-        load.mark_line().encode(x, alt.Y("offered_erlangs:Q", title="erlangs", axis=axis), colour),
+        fan.mark_line().encode(x, alt.Y("p95:Q"), colour, dash),
+        capacity.mark_line(interpolate="step-after").encode(x, alt.Y("capacity_erlangs:Q"), colour, dash),
+        load.mark_line().encode(x, alt.Y("offered_erlangs:Q", title="erlangs", axis=axis), colour, dash),
         hover(history, DEMAND_TIPS),
     ]
     return finished(layers, height=HEIGHT + 50)
@@ -80,13 +85,13 @@ def quantiles(history: pd.DataFrame, signal: str, target_ms: float) -> alt.Layer
         **{label: 1000 * history[f"{signal}_{name}_s"] for name, (label, _, _) in QUANTILES.items()},
         Target=target_ms,
     )
-    styles = {label: (colour, dash) for label, colour, dash in QUANTILES.values()} | {"Target": (RED, [1, 0])}
+    styles = {label: (colour, dash) for label, colour, dash in QUANTILES.values()} | {"Target": (RED, SOLID)}
     return line_chart(frame, {label: label for label in styles}, styles, alt.Axis(tickCount=4), "ms", digits=0)
 
 
 def lines(history: pd.DataFrame, signals: Mapping[str, str], unit: str, axis_format: str = "~s") -> alt.LayerChart:
     """Plain lines of up to three signals (column → label) on one axis."""
-    styles = dict(zip(signals.values(), ((BLUE, [1, 0]), (ORANGE, [6, 3]), (PURPLE, [2, 2])), strict=False))
+    styles = dict(zip(signals.values(), ((BLUE, SOLID), (ORANGE, DASHED), (PURPLE, DOTTED)), strict=False))
     return line_chart(history, signals, styles, alt.Axis(tickCount=4, format=axis_format), unit, digits=2)
 
 
@@ -99,11 +104,9 @@ def line_chart(
     digits: int,
 ) -> alt.LayerChart:
     """One line per signal (column → label), each with the colour and dash of its label."""
-    colour = coloured({label: shade for label, (shade, _) in styles.items()})
+    colour, dash = styled(styles)
     layers = [
-        named(frame, label)
-        .mark_line(strokeDash=styles[label][1])
-        .encode(time_axis(), alt.Y(f"{column}:Q", title=unit, axis=axis), colour)
+        named(frame, label).mark_line().encode(time_axis(), alt.Y(f"{column}:Q", title=unit, axis=axis), colour, dash)
         for column, label in signals.items()
     ]
     return finished([*layers, hover(frame, signals, digits)])
@@ -114,7 +117,7 @@ def replicas(history: pd.DataFrame) -> alt.LayerChart:
     labels = {column: label for column, (label, _) in REPLICAS.items()}
     stack = frames.long(history, labels)
     stack["order"] = stack["series"].map({label: i for i, label in enumerate(labels.values())})
-    colour = coloured(dict(REPLICAS.values()) | {"wanted": RED})
+    colour, _ = styled({label: (shade, SOLID) for label, shade in REPLICAS.values()} | {"wanted": (RED, DASHED)})
     y = alt.Y("value:Q", stack="zero", title="replicas", axis=alt.Axis(tickMinStep=1, tickCount=5))
     areas = (
         alt.Chart(stack)
@@ -123,7 +126,7 @@ def replicas(history: pd.DataFrame) -> alt.LayerChart:
     )
     wanted = (
         named(history, "wanted")
-        .mark_line(interpolate="step-after", strokeDash=[5, 3])
+        .mark_line(interpolate="step-after", strokeDash=DASHED)
         .encode(time_axis(), alt.Y("replicas_desired:Q"), colour)
     )
     return finished([areas, wanted, hover(history, {**labels, "replicas_desired": "wanted"}, digits=0)])
@@ -135,13 +138,21 @@ def time_axis() -> alt.X:
         "time:T",
         title=None,
         scale=alt.Scale(type="utc"),
-        axis=alt.Axis(labelOverlap=True, tickCount=6, grid=False),
+        axis=alt.Axis(labelOverlap=True, tickCount=6, grid=False, labelExpr=TIME_LABEL),
     )
 
 
-def legend() -> alt.Legend:
-    """Above the plot, wrapping rather than cut on a narrow screen."""
-    return alt.Legend(orient="top", title=None, columns=3, labelLimit=0, symbolType="stroke", symbolStrokeWidth=3)
+def legend(columns: int) -> alt.Legend:
+    """Above the plot, in rows of ``columns``, so that a narrow screen does not cut it."""
+    return alt.Legend(
+        orient="top",
+        title=None,
+        columns=columns,
+        labelLimit=0,
+        symbolType="stroke",
+        symbolStrokeWidth=3,
+        symbolOpacity=1,
+    )
 
 
 def named(frame: pd.DataFrame, name: str) -> alt.Chart:
@@ -149,10 +160,16 @@ def named(frame: pd.DataFrame, name: str) -> alt.Chart:
     return alt.Chart(frame).transform_calculate(series=f"'{name}'")
 
 
-def coloured(colours: Mapping[str, str]) -> alt.Color:
-    """Colour by series name."""
-    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
-    return alt.Color("series:N", scale=scale, legend=legend())
+def styled(styles: Mapping[str, tuple[str, list[int]]]) -> tuple[alt.Color, alt.StrokeDash]:
+    """Colour and dash by series name, in one legend."""
+    names = list(styles)
+    key = legend(4 if max(map(len, names)) < 8 else 3)
+    colours = alt.Scale(domain=names, range=[colour for colour, _ in styles.values()])
+    dashes = alt.Scale(domain=names, range=[dash for _, dash in styles.values()])
+    return (
+        alt.Color("series:N", scale=colours, legend=key),
+        alt.StrokeDash("series:N", scale=dashes, legend=key),
+    )
 
 
 def hover(frame: pd.DataFrame, columns: Mapping[str, str], digits: int = 2) -> alt.Chart:
@@ -172,5 +189,6 @@ def hover(frame: pd.DataFrame, columns: Mapping[str, str], digits: int = 2) -> a
 
 def finished(layers: Sequence[alt.Chart], height: int = HEIGHT) -> alt.LayerChart:
     """Layers over each other at the common size."""
-    chart: alt.LayerChart = alt.layer(*layers)
-    return chart.properties(height=height).configure_line(strokeWidth=2)
+    chart = alt.LayerChart(layer=list(layers), height=height, padding={"top": 0, "bottom": 0})
+    thick: alt.LayerChart = chart.configure_line(strokeWidth=2)
+    return thick

@@ -1,7 +1,8 @@
 """The console's entry point: page frame, navigation and the header that stands on every page.
 
 ``streamlit run app/console/main.py`` with ``options.STREAMLIT_OPTIONS``; the API's address comes from
-``LEADTIME_API``.
+``LEADTIME_API``. Pages are files in ``views/``: a folder named ``pages`` beside this file would make Streamlit
+serve the first deep link after a start without this frame.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ ICON = Path(__file__).with_name("icon.svg")
 st.set_page_config(page_title="Leadtime", page_icon=str(ICON), layout="wide")
 page = st.navigation(
     [
-        st.Page("pages/fleet.py", title="Fleet", icon=":material/dashboard:", default=True),
-        st.Page("pages/service.py", title="Service", icon=":material/monitoring:"),
-        st.Page("pages/policies.py", title="Policies", icon=":material/tune:"),
+        st.Page("views/fleet.py", title="Fleet", icon=":material/dashboard:", default=True),
+        st.Page("views/service.py", title="Service", icon=":material/monitoring:"),
+        st.Page("views/policies.py", title="Policies", icon=":material/tune:"),
     ],
     position="top",
 )

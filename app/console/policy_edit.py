@@ -1,7 +1,7 @@
 """One operator's edit of one policy: draft, check, apply, and what to do when somebody else was faster.
 
 All mutations are here, as callbacks; the page only shows the state they leave behind. A draft survives a conflict:
-it is rebased on the newer version by the operator, never merged in silence.
+the operator carries it over to the newer version and sees the difference, nothing is merged in silence.
 """
 
 from __future__ import annotations
@@ -13,35 +13,48 @@ import streamlit as st
 
 from app.api import schemas
 from app.console import policy_form, shell
-from app.console.client import ApiError, ApiRefused
+from app.console.client import ApiError
 
-CONFLICT = 409
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the last action came to, shown where it was started."""
+
+    place: Literal["apply", "rollback"]
+    good: bool
+    text: str
 
 
 @dataclass(slots=True)
 class Edit:
-    """``generation`` names the widgets, so that a fresh start shows fresh values."""
+    """A draft on top of ``base``. The widgets begin with ``start``; a new ``generation`` makes them begin anew."""
 
     base: schemas.PolicyVersion
+    start: dict[str, Any]
     generation: int = 0
     check: schemas.PolicyCheck | None = None
     checked: dict[str, Any] | None = None
-    conflict: schemas.PolicyVersion | None = None
-    notice: tuple[Literal["success", "error"], str] | None = None
+    notice: Notice | None = None
 
 
 def current(service: str) -> Edit:
-    """The session's edit of this service's policy; a new one from the policy in force where there is none."""
+    """The session's edit of this service's policy; a fresh one where there is none or nothing was changed yet."""
+    newest = shell.api().policy(service)
     edit = st.session_state.get("policy-edit")
-    if not isinstance(edit, Edit) or edit.base.service != service:
-        edit = Edit(shell.api().policy(service), generation(edit) + 1)
-        st.session_state["policy-edit"] = edit
+    if not isinstance(edit, Edit):
+        return begin(newest, 0)
+    if edit.base.service != service:
+        return begin(newest, edit.generation + 1)
+    if edit.base.version != newest.version and draft(edit) == edit.base.policy:
+        return begin(newest, edit.generation + 1)
     return edit
 
 
-def generation(edit: object) -> int:
-    """The generation of an edit that may not exist."""
-    return edit.generation if isinstance(edit, Edit) else 0
+def begin(base: schemas.PolicyVersion, generation: int, notice: Notice | None = None) -> Edit:
+    """Begin anew from ``base``."""
+    edit = Edit(base, base.policy, generation, notice=notice)
+    st.session_state["policy-edit"] = edit
+    return edit
 
 
 def widget_key(edit: Edit, path: str) -> str:
@@ -53,83 +66,68 @@ def draft(edit: Edit) -> dict[str, Any]:
     """The policy that the widgets say now."""
     keys = {field.path: widget_key(edit, field.path) for field in policy_form.FIELDS}
     values = {path: st.session_state[key] for path, key in keys.items() if key in st.session_state}
-    return policy_form.to_policy(edit.base.policy, values)
-
-
-def restart(edit: Edit, base: schemas.PolicyVersion, notice: str | None = None) -> None:
-    """Begin anew from ``base``."""
-    said: tuple[Literal["success"], str] | None = None if notice is None else ("success", notice)
-    st.session_state["policy-edit"] = Edit(base, edit.generation + 1, notice=said)
+    return policy_form.to_policy(edit.start, values)
 
 
 def on_validate(edit: Edit) -> None:
     """Check the draft."""
     edit.notice = None
     edit.checked = draft(edit)
+    check(edit)
+
+
+def check(edit: Edit) -> None:
+    """Ask the API about ``edit.checked``."""
     try:
-        edit.check = shell.api().check_policy(edit.base.service, edit.checked)
+        edit.check = shell.api().check_policy(edit.base.service, edit.checked or {})
     except ApiError as error:
-        edit.check, edit.notice = None, ("error", str(error))
+        edit.check, edit.notice = None, Notice("apply", False, str(error))
 
 
-def on_discard(edit: Edit) -> None:
+def on_discard(edit: Edit, newest: schemas.PolicyVersion) -> None:
     """Throw the draft away and take the policy in force."""
-    try:
-        shell.api().forget()
-        restart(edit, shell.api().policy(edit.base.service))
-    except ApiError as error:
-        edit.notice = ("error", str(error))
+    begin(newest, edit.generation + 1)
 
 
-def on_rebase(edit: Edit) -> None:
-    """After a conflict: put the draft on top of the newer version and compare again."""
-    if edit.conflict is not None:
-        edit.base, edit.conflict = edit.conflict, None
-        on_validate(edit)
+def on_rebase(edit: Edit, newest: schemas.PolicyVersion) -> None:
+    """Carry the fields that this draft changed over to the newer version, and compare again."""
+    rebased = begin(newest, edit.generation + 1)
+    rebased.start = policy_form.rebased(edit.base.policy, draft(edit), newest.policy)
+    rebased.checked = rebased.start
+    check(rebased)
 
 
 def on_apply(edit: Edit) -> None:
     """Make the checked draft the next version."""
     author, reason = signature("apply")
-    if edit.checked is None:
-        return
     if problem := unsigned(author, reason):
-        edit.notice = ("error", problem)
+        edit.notice = Notice("apply", False, problem)
         return
-    write = schemas.PolicyWrite(policy=edit.checked, base_version=edit.base.version, author=author, reason=reason)
+    write = schemas.PolicyWrite(policy=edit.checked or {}, base_version=edit.base.version, author=author, reason=reason)
     try:
         applied = shell.api().apply_policy(edit.base.service, write)
     except ApiError as error:
-        refused(edit, error)
+        edit.notice = Notice("apply", False, f"Nothing was applied. {error}")
         return
-    forget_reason("apply")
-    restart(edit, applied, f"Version {applied.version} is in force.")
+    st.session_state["apply-reason"] = ""
+    begin(applied, edit.generation + 1, Notice("apply", True, f"Version {applied.version} is in force."))
 
 
 def on_roll_back(edit: Edit, to_version: int, newest: int) -> None:
     """Make an older version's content the next version."""
     author, reason = signature("rollback")
     if problem := unsigned(author, reason):
-        edit.notice = ("error", problem)
+        edit.notice = Notice("rollback", False, problem)
         return
     rollback = schemas.PolicyRollback(to_version=to_version, base_version=newest, author=author, reason=reason)
     try:
         applied = shell.api().roll_back(edit.base.service, rollback)
     except ApiError as error:
-        refused(edit, error)
+        edit.notice = Notice("rollback", False, f"Nothing was rolled back. {error}")
         return
-    forget_reason("rollback")
-    restart(edit, applied, f"Version {applied.version} is in force, with the content of version {to_version}.")
-
-
-def refused(edit: Edit, error: ApiError) -> None:
-    """Remember a refusal; on a conflict also the version that came in between."""
-    edit.notice = ("error", str(error))
-    if isinstance(error, ApiRefused) and error.status == CONFLICT:
-        try:
-            edit.conflict, edit.notice = shell.api().policy(edit.base.service), None
-        except ApiError as second:
-            edit.notice = ("error", str(second))
+    st.session_state["rollback-reason"] = ""
+    said = f"Version {applied.version} is in force, with the content of version {to_version}."
+    begin(applied, edit.generation + 1, Notice("rollback", True, said))
 
 
 def signature(form: str) -> tuple[str, str]:
@@ -143,8 +141,3 @@ def unsigned(author: str, reason: str) -> str | None:
     if not author:
         return "Say who you are: the change is recorded under your name."
     return "Give a reason of at least three characters: it is what others will read." if len(reason) < 3 else None
-
-
-def forget_reason(form: str) -> None:
-    """A reason belongs to one change."""
-    st.session_state[f"{form}-reason"] = ""

@@ -141,6 +141,16 @@ def to_policy(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
     return policy
 
 
+def rebased(base: Mapping[str, Any], draft: Mapping[str, Any], newest: Mapping[str, Any]) -> dict[str, Any]:
+    """``newest`` with those fields in which ``draft`` differs from ``base``."""
+    changed = {
+        field.path: to_widget(field, value_at(draft, field.path))
+        for field in FIELDS
+        if value_at(draft, field.path) != value_at(base, field.path)
+    }
+    return to_policy(newest, changed)
+
+
 def schema_at(schema: Mapping[str, Any], path: str) -> dict[str, Any]:
     """The schema of the field at a dotted path, references resolved; empty where it does not know the field."""
     here: Mapping[str, Any] = schema

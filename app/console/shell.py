@@ -134,7 +134,9 @@ def panel(title: str, chart: Callable[[], alt.LayerChart], table: pd.DataFrame, 
         st.info("No data in this window yet.", icon=":material/hourglass_empty:")
         return
     st.altair_chart(chart(), key=f"{key}-chart", alt=title)
-    with st.expander("Table and download", key=f"{key}-table", icon=":material/table:", on_change="rerun") as fold:
+    with st.expander(
+        "Table and download", key=f"{key}-table", icon=":material/table:", type="compact", on_change="rerun"
+    ) as fold:
         if fold.open:
             st.dataframe(table.iloc[::-1], hide_index=True, height=240)
             st.download_button(

@@ -203,7 +203,7 @@ def service_tiles(row: schemas.ServiceRow) -> list[Tile]:
             f"{format.number(row.offered_erlangs)} / {format.number(row.capacity_erlangs)}",
             "erlangs",
             "unknown" if row.offered_erlangs is None else "neutral",
-            tuple(row.demand_sparkline),
+            (),
             "Work arriving per second against what the replicas in rotation can do within the SLO.",
         ),
         Tile(

@@ -16,47 +16,47 @@ from app.console.policy_form import FormField
 def page(service: str) -> None:
     """Form on the left, review on the right, history below."""
     edit = policy_edit.current(service)
-    schema = shell.api().policy_schema()
+    newest, schema = shell.api().policy(service), shell.api().policy_schema()
     st.markdown(
-        f"**Version {edit.base.version}** in force since {format.stamp(edit.base.at_s)} UTC, "
-        f"by {format.escape(edit.base.author)}: {format.escape(edit.base.reason)}"
+        f"**Version {newest.version}** in force since {format.stamp(newest.at_s)} UTC, "
+        f"by {format.escape(newest.author)}: {format.escape(newest.reason)}"
     )
-    notice(edit)
+    if newest.version != edit.base.version:
+        conflict(edit, newest)
     left, right = st.columns([3, 2], gap="large")
     with left:
         form(edit, schema)
     with right, st.container(key="review"):
-        review(edit)
+        review(edit, newest)
     history(edit)
 
 
-def notice(edit: Edit) -> None:
+def notice(edit: Edit, place: str) -> None:
     """What the last action came to."""
-    if edit.notice:
-        kind, text = edit.notice
-        show, icon = (st.success, ":material/check_circle:") if kind == "success" else (st.error, ":material/error:")
-        show(format.escape(text), icon=icon)
-    if edit.conflict is not None:
-        conflict(edit, edit.conflict)
+    if edit.notice and edit.notice.place == place:
+        if edit.notice.good:
+            st.success(format.escape(edit.notice.text), icon=":material/check_circle:")
+        else:
+            st.error(format.escape(edit.notice.text), icon=":material/error:")
 
 
 def conflict(edit: Edit, newest: schemas.PolicyVersion) -> None:
     """Somebody was faster: who, when, why, and the two ways on."""
     st.error(
-        f"**Conflict: nothing was applied.** You edited version {edit.base.version}; meanwhile "
-        f"{format.escape(newest.author)} applied version {newest.version} at {format.time_of_day(newest.at_s)} UTC "
-        f"({format.escape(newest.reason)}). Your draft is kept. Compare it with version {newest.version} and apply "
-        "again, or start over from it.",
+        f"**Conflict.** Your draft is made from version {edit.base.version}; meanwhile "
+        f"{format.escape(newest.author)} applied version {newest.version} at "
+        f"{format.time_of_day(newest.at_s)} UTC ({format.escape(newest.reason)}). Your draft is kept: carry your "
+        f"changes over to version {newest.version}, look at the difference and apply; or start over.",
         icon=":material/merge:",
     )
     with st.container(horizontal=True):
         st.button(
-            f"Compare my draft with version {newest.version}",
+            f"Carry my changes over to version {newest.version}",
             on_click=policy_edit.on_rebase,
-            args=(edit,),
+            args=(edit, newest),
             icon=":material/difference:",
         )
-        st.button("Start over", on_click=policy_edit.on_discard, args=(edit,), icon=":material/restart_alt:")
+        st.button("Start over", on_click=policy_edit.on_discard, args=(edit, newest), icon=":material/restart_alt:")
 
 
 def form(edit: Edit, schema: dict[str, Any]) -> None:
@@ -73,7 +73,7 @@ def form(edit: Edit, schema: dict[str, Any]) -> None:
 def widget(field: FormField, edit: Edit, help_text: str | None) -> None:
     """The widget of one field, starting from the base version's value."""
     key = policy_edit.widget_key(edit, field.path)
-    value = policy_form.to_widget(field, policy_form.value_at(edit.base.policy, field.path))
+    value = policy_form.to_widget(field, policy_form.value_at(edit.start, field.path))
     match field.kind:
         case "choice":
             st.selectbox(field.title, field.options, field.options.index(value), key=key, help=help_text)
@@ -86,7 +86,7 @@ def widget(field: FormField, edit: Edit, help_text: str | None) -> None:
             st.number_input(field.title, value=value, step=float(field.step), format=places, key=key, help=help_text)
 
 
-def review(edit: Edit) -> None:
+def review(edit: Edit, newest: schemas.PolicyVersion) -> None:
     """The result of the check, the diff, and the way to apply it."""
     st.markdown("#### Review")
     with st.container(horizontal=True):
@@ -97,7 +97,8 @@ def review(edit: Edit) -> None:
             args=(edit,),
             icon=":material/fact_check:",
         )
-        st.button("Discard draft", on_click=policy_edit.on_discard, args=(edit,), icon=":material/undo:")
+        st.button("Discard draft", on_click=policy_edit.on_discard, args=(edit, newest), icon=":material/undo:")
+    notice(edit, "apply")
     if edit.check is None:
         st.info("Change fields, then validate: the differences appear here.", icon=":material/difference:")
         return
@@ -168,6 +169,7 @@ def history(edit: Edit) -> None:
 def roll_back(edit: Edit, older: list[int], newest: int) -> None:
     """Choose an older version, see what going back would change, do it."""
     with st.expander("Roll back", icon=":material/history:", key="rollback-panel"):
+        notice(edit, "rollback")
         chosen = st.selectbox("To version", older, key=f"rollback-to/{edit.base.service}/{newest}", width=200)
         change = shell.api().policy_diff(edit.base.service, newest, chosen)
         if not change.changes:

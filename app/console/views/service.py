@@ -10,8 +10,8 @@ import streamlit as st
 from app.api import schemas
 from app.console import charts, decisions, format, frames, shell, tiles
 
+# How far back the charts reach, in the API's time.
 WINDOWS_S = {"15 min": 900.0, "1 h": 3600.0, "6 h": 21600.0, "24 h": 86400.0, "7 d": 604800.0}
-"""Choices of how far back the charts reach, in the API's time."""
 
 SIGNALS = (
     "offered_erlangs",
@@ -57,7 +57,13 @@ def history() -> None:
     row, now_s = api.service(service), api.fleet().clock.now_s
     series = api.series(service, SIGNALS, now_s - WINDOWS_S[st.session_state["window"]], now_s)
     frame = frames.wide(series, SIGNALS)
-    demand_panel(row, frame, api.forecast(service))
+    with st.container(key="stale-charts" if row.stale else "charts"):
+        panels(row, frame, api.forecast(service))
+
+
+def panels(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas.ForecastView | None) -> None:
+    """All charts of one window."""
+    demand_panel(row, frame, forecast)
     left, right = st.columns(2)
     with left:
         latency_panel("TTFT", "ttft", row.ttft_p90_s, row.ttft_target_s, frame)
@@ -124,7 +130,9 @@ def why() -> None:
             icon=":material/hourglass_empty:",
         )
     for spell in decisions.spells(rows):
-        with st.expander(decisions.headline(spell), key=f"decision-{spell.newest.id}", icon=decisions.icon(spell)):
+        with st.expander(
+            decisions.headline(spell), key=f"decision-{spell.newest.id}", icon=decisions.icon(spell), type="compact"
+        ):
             st.markdown(decisions.explanation(spell.newest))
     if len(rows) == limit:
         st.button("Show older decisions", on_click=show_older, icon=":material/history:")

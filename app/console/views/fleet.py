@@ -8,8 +8,7 @@ import streamlit as st
 from app.api import schemas
 from app.console import format, frames, shell, tiles
 
-SHOWN_ATTENTION = 4
-"""Attention lines that are shown at once; the rest is folded."""
+SHOWN_ATTENTION = 4  # lines shown at once; the rest is folded, so that the table stays in sight
 
 SEVERITY = {
     "critical": (":material/error:", "red"),
@@ -63,7 +62,7 @@ def attention(items: list[schemas.AttentionItem]) -> None:
         for item in items[:SHOWN_ATTENTION]:
             attention_line(item)
         if len(items) > SHOWN_ATTENTION:
-            with st.expander(f"{len(items) - SHOWN_ATTENTION} more"):
+            with st.expander(f"{len(items) - SHOWN_ATTENTION} more", type="compact"):
                 for item in items[SHOWN_ATTENTION:]:
                     attention_line(item)
 
@@ -72,7 +71,7 @@ def attention_line(item: schemas.AttentionItem) -> None:
     """Severity as icon and word, service, what is the matter."""
     icon, colour = SEVERITY[item.severity]
     text = f":{colour}[**{item.severity.capitalize()}**] **{format.escape(item.service)}** {format.escape(item.text)}"
-    st.page_link("pages/service.py", label=text, icon=icon, query_params={"service": item.service})
+    st.page_link("views/service.py", label=text, icon=icon, query_params={"service": item.service})
 
 
 def services(view: schemas.FleetView) -> None:
