@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from sqlalchemy import (
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     String,
     Table,
     delete,
@@ -180,14 +182,12 @@ def _write(connection: Connection, table: Table, rows: Sequence[tuple[int, float
     connection.execute(text(sql), [dict(zip(names, row, strict=True)) for row in rows])
 
 
-def _select(
-    connection: Connection, table: Table, service: int, start_s: float, end_s: float
-) -> Sequence[tuple[float, bytes]]:
+def _select(connection: Connection, table: Table, service: int, start_s: float, end_s: float) -> Sequence[Row[Any]]:
     time = table.c.at_s
     chosen = select(time, table.c.packed).where(table.c.service_id == service, time >= start_s)
     if end_s < math.inf:
         chosen = chosen.where(time <= end_s)
-    return connection.execute(chosen.order_by(time)).tuples().all()
+    return connection.execute(chosen.order_by(time)).all()
 
 
 def _compact(connection: Connection, service: int, cutoff_s: float, peaks: Collection[int]) -> None:

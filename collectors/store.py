@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
 BUSY_TIMEOUT_MS = 5000
@@ -41,10 +41,14 @@ def open_store(url: str) -> Engine:
     except (ArgumentError, NoSuchModuleError) as problem:
         hint = "expected sqlite:///path or postgresql+psycopg://user@host/name"
         raise ValueError(f"store: {url!r} is no database URL ({problem}); {hint}") from problem
+    except ModuleNotFoundError as problem:
+        raise ValueError(
+            f"store: {parsed.drivername} needs the module {problem.name}, which is not installed"
+        ) from problem
     try:
         with engine.connect():
             return engine
-    except OperationalError as problem:
+    except DatabaseError as problem:
         safe = parsed.render_as_string(hide_password=True)
         raise StoreUnavailable(f"store: cannot open {safe}: {str(problem.orig).strip()}") from problem
 
