@@ -210,7 +210,7 @@ def wait_end(run: Run, supervisor: Supervisor) -> list[dict[str, Any]]:
         while True:
             supervisor.check()
             if run.trace is not None:
-                summary = ended_summary(run.settings)
+                summary = ended_summary(run.settings, run.api)
                 if summary is not None:
                     return summary
             status.update(progress(run.api))

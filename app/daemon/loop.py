@@ -23,7 +23,7 @@ from app.daemon.tick import tick
 EXPECTED = (httpx.HTTPError, OSError, SQLAlchemyError)
 """What may fail without being a defect of ours."""
 
-RETRY_S = 1.0
+RETRY_S = 0.5
 """Real seconds before the next attempt where not even the time can be told."""
 
 HOUSEKEEPING_S = 3600.0
@@ -38,7 +38,7 @@ async def run(daemon: Daemon) -> None:
     """Start and then tick until cancelled."""
     while not await attempted(daemon, begin):
         await asyncio.sleep(RETRY_S)
-    at_s = next_tick(daemon.memory.now_s, daemon.interval_s)
+    at_s = daemon.memory.now_s  # the first at once, so that whoever asks has an answer
     tidy_at_s = daemon.memory.now_s + HOUSEKEEPING_S
     while True:
         now_s = await waited(daemon, at_s)
@@ -118,7 +118,9 @@ async def attempted(daemon: Daemon, step: Step) -> bool:
 
 
 def failed(daemon: Daemon, what: str, error: Exception) -> None:
-    """Say what went wrong in one line, in the log and to whoever looks."""
+    """Say what went wrong in one line, in the log (once, until it changes or mends) and to whoever looks."""
     reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-    daemon.memory.trouble = f"{what}: {reason}"
-    log.warning(what, reason=reason, kind=type(error).__name__)
+    trouble = f"{what}: {reason}"
+    if trouble != daemon.memory.trouble:
+        log.warning(what, reason=reason, kind=type(error).__name__)
+    daemon.memory.trouble = trouble

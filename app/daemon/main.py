@@ -15,7 +15,7 @@ from app.api.backend import Backend
 from app.api.main import create_app
 from app.daemon import loop
 from app.daemon.parts import Daemon
-from app.daemon.wiring import wire
+from app.daemon.wiring import check_source, wire
 from app.settings import Settings
 
 
@@ -42,6 +42,7 @@ def log_to_stderr() -> None:
 async def serve(settings: Settings) -> None:
     """Run loop and API side by side."""
     daemon = wire(settings)
+    await check_source(daemon.source)
     app = create_app(Backend(daemon.memory, daemon.history, daemon.ledger, daemon.policies))
     config = uvicorn.Config(
         app,

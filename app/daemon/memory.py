@@ -79,7 +79,7 @@ def clock(memory: Memory, monotonic_s: float) -> float:
     """The time between ticks, so that data ages even while the clock cannot be read."""
     if memory.told_at_monotonic_s is None:
         return memory.now_s
-    return memory.now_s + memory.speed * max(0.0, monotonic_s - memory.told_at_monotonic_s)
+    return memory.now_s + memory.speed * (monotonic_s - memory.told_at_monotonic_s)
 
 
 def extend(recent: dict[str, deque[float | None]], signals: Mapping[str, float | None]) -> None:

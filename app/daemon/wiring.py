@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
+from app.daemon.memory import Memory, clock
 from app.daemon.parts import Configured, Daemon, HttpFleet
 from app.errors import UserError
 from app.settings import Settings, SourceSettings
 from autoscaler.ledger import SqlLedger
 from autoscaler.policies import PolicyStore
 from collectors.history import History
+from collectors.prometheus import PrometheusSource, SourceUnavailable
 from collectors.scrape import DirectSource
 from collectors.source import Source
 from collectors.store import StoreUnavailable, open_store
 from runtime.simulated.client import SimulatedClock, SimulatedFleet
+
+PROMETHEUS_MAX_AGE_INTERVALS = 3.0
+"""Samples that Prometheus took longer ago than this many of our intervals are stale."""
 
 
 def wire(settings: Settings) -> Daemon:
@@ -20,9 +27,11 @@ def wire(settings: Settings) -> Daemon:
         engine = open_store(settings.store.url)
     except (StoreUnavailable, ValueError) as error:
         raise UserError(f"store.url: {error}") from None
+    memory = Memory()
     return Daemon(
+        memory=memory,
         fleet=fleet_of(settings),
-        source=source_of(settings.source),
+        source=source_of(settings.source, memory),
         clock=SimulatedClock(settings.fleet.url),
         history=History(engine),
         ledger=SqlLedger(engine),
@@ -32,15 +41,28 @@ def wire(settings: Settings) -> Daemon:
     )
 
 
+async def check_source(source: Source) -> None:
+    """Raise ``UserError`` where the settings point at a Prometheus that does not answer."""
+    if isinstance(source, PrometheusSource):
+        try:
+            await source.check()
+        except SourceUnavailable as error:
+            raise UserError(f"source.url: {error}") from None
+
+
+def from_wall(memory: Memory, wall_s: float) -> float:
+    """The fleet's time at a moment of the machine's UTC clock."""
+    return clock(memory, wall_s - time.time() + time.monotonic())
+
+
 def fleet_of(settings: Settings) -> HttpFleet:
     """What moves the replicas."""
     return SimulatedFleet(settings.fleet.url)
 
 
-def source_of(source: SourceSettings) -> Source:
-    """What observes them."""
+def source_of(source: SourceSettings, memory: Memory) -> Source:
+    """What observes them. Prometheus stamps its samples with the machine's time, which becomes the fleet's."""
     if source.kind == "prometheus" and source.url:
-        from collectors.prometheus import PrometheusSource
-
-        return PrometheusSource(source.url)
+        max_age_s = PROMETHEUS_MAX_AGE_INTERVALS * source.interval_s
+        return PrometheusSource(source.url, max_age_s=max_age_s, clock=lambda at_s: from_wall(memory, at_s))
     return DirectSource(source.timeout_s, source.concurrency)
