@@ -32,9 +32,7 @@ GAIN = 0.1
 class Calibration:
     """Tracked error quantiles ``q`` of shape (experts, horizons, taus), on the square-root scale."""
 
-    def __init__(
-        self, experts: int, horizons: tuple[int, ...], step_s: float, taus: tuple[float, ...]
-    ) -> None:
+    def __init__(self, experts: int, horizons: tuple[int, ...], step_s: float, taus: tuple[float, ...]) -> None:
         self._taus = np.array(taus)
         cells = np.array(horizons, dtype=np.float64)
         # Feedback for a horizon of H cells comes H cells late and overlaps with its neighbours: smaller

@@ -123,9 +123,7 @@ class Forecaster:
         window = self._grid.values(cell - deepest + 1, cell)[::-1]
         peaks = np.maximum.accumulate(window)[np.array(self._horizons) - 1]
         nothing = np.full((len(EXPERTS), len(self._horizons)), np.nan)
-        bases = np.stack(
-            [self._made.get(cell - h, nothing)[:, i] for i, h in enumerate(self._horizons)], axis=1
-        )
+        bases = np.stack([self._made.get(cell - h, nothing)[:, i] for i, h in enumerate(self._horizons)], axis=1)
         self._learn(np.sqrt(peaks) - np.sqrt(bases))
         self._made[cell] = self._bases(cell, cell)[0]
         for old in [c for c in self._made if c <= cell - deepest]:

@@ -61,19 +61,19 @@ class Grid:
     def of(cls, step_s: float, size: int, times: Array, values: Array) -> Grid:
         """A grid with this history: ascending UTC seconds and erlangs (NaN is a gap), both of shape (n,)."""
         grid = cls(step_s, size)
-        recent = times > (times[-1:].max(initial=0.0) - (size - 1) * step_s)
-        times, values = times[recent], values[recent]
-        if not np.isfinite(values).any():
+        known = np.flatnonzero(np.isfinite(values))
+        if not len(known):
             return grid
-        first, cells = _to_cells(step_s, times, values)
-        last = int(np.flatnonzero(np.isfinite(values))[-1])
-        grid.newest = int(times[last] // step_s)
-        grid._cells[np.arange(first, grid.newest + 1) % size] = cells[: grid.newest - first + 1]
-        grid.first_at_s = float(times[np.isfinite(values)][0])
-        grid.last_at_s, grid._clock_s = float(times[last]), float(times[-1])
-        grid._open_max = float(cells[grid.newest - first])
+        end = int(known[-1]) + 1
+        recent = times[:end] > times[end - 1] - (size - 1) * step_s
+        first, cells = _to_cells(step_s, times[:end][recent], values[:end][recent])
+        grid.newest = first + len(cells) - 1
+        grid._cells[np.arange(first, grid.newest + 1) % size] = cells
+        grid.first_at_s = float(times[max(int(known[0]), end - int(recent.sum()))])
+        grid.last_at_s, grid._clock_s = float(times[end - 1]), float(times[-1])
+        grid._open_max = float(cells[-1])
         grid._remember(grid.last_at_s, grid._open_max)
-        grid._bridge = last == len(values) - 1
+        grid._bridge = end == len(values)
         return grid
 
     def values(self, first: int, last: int) -> Array:
