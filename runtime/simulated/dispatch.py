@@ -21,7 +21,7 @@ def least_requests(s: EngineState, rows: npt.NDArray[np.int64], count: int, now_
     for i in range(count):
         row = rows[(start + i) % count]
         rep = s.replicas[row]
-        if rep.wake <= now_s:
+        if rep.wake <= now_s or rep.aborting > 0:
             advance(s, row, now_s)
         if rep.running + rep.waiting < fewest:
             best, fewest = row, rep.running + rep.waiting

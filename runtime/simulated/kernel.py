@@ -589,8 +589,8 @@ def enqueue(s: EngineState, row: int, slot: int, now_s: float) -> bool:
         rep.clock = max(rep.clock, now_s)
     req.status = WAITING
     _wait_append(s, row, slot)
-    if rep.pending_end == INF:
-        rep.wake = rep.clock
+    # It may end before any that runs: it joins when the step in progress ends.
+    rep.wake = rep.clock if rep.pending_end == INF else min(rep.wake, rep.pending_end)
     return True
 
 
