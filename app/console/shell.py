@@ -15,6 +15,7 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.api import schemas
 from app.console import format, frames, tiles
@@ -55,11 +56,11 @@ def live(run_every_s: float) -> Callable[[Callable[[], None]], Callable[[], None
 
 @contextmanager
 def api_errors() -> Iterator[None]:
-    """Show a failure of the API as one line where the data would have been."""
+    """Show a failure of the API as one line where the data would have been; that it is down, the header says."""
     try:
         yield
-    except ApiDown as error:
-        st.error(f"**API down.** {error}", icon=":material/cloud_off:")
+    except ApiDown:
+        pass
     except ApiError as error:
         st.error(format.escape(str(error)), icon=":material/error:")
 
@@ -71,28 +72,50 @@ def style() -> None:
 
 @st.fragment(run_every=REFRESH_S)
 def header() -> None:
-    """Product name, clock and its speed, modes, freshness: on every page, live."""
-    with st.container(key="header", horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown("## Leadtime", width="content")
-        try:
-            view = api().fleet()
-        except ApiError:
-            st.badge("API down", icon=":material/cloud_off:", color="red")
-            return
+    """Product name, clock and its speed, modes, freshness: on every page, live.
+
+    When the API comes back or its services change, the whole page runs again, also where it is not live.
+    """
+    try:
+        view = api().fleet()
+    except ApiError as error:
+        st.session_state["services-seen"] = None
+        failed_header(error)
+        return
+    names = [row.service for row in view.services]
+    if st.session_state.setdefault("services-seen", names) != names:
+        st.session_state["services-seen"] = names
+        st.rerun()
+    with header_row():
         st.badge(format.clock(view.clock.now_s), icon=":material/schedule:", color="gray")
-        virtual = view.clock.speed != 1
-        st.badge(
-            format.speed(view.clock.speed),
-            icon=":material/fast_forward:" if virtual else ":material/timer:",
-            color="violet" if virtual else "gray",
-        )
-        names = [row.mode for row in view.services]
-        st.badge(
-            f"Mode: {format.modes(names)}",
-            icon=format.MODE_ICONS.get(format.modes(names), ":material/tune:"),
-            color="blue",
-        )
+        speed_badge(view.clock.speed)
+        modes = format.modes([row.mode for row in view.services])
+        st.badge(f"Mode: {modes}", icon=format.MODE_ICONS.get(modes, ":material/tune:"), color="blue")
         freshness_badge(view.data_age_s, view.stale)
+
+
+def failed_header(error: ApiError) -> None:
+    """The header while the API fails; the one place that says how to start it."""
+    down = isinstance(error, ApiDown)
+    with header_row():
+        st.badge("API down" if down else "API error", icon=":material/cloud_off:", color="red")
+    if down:
+        st.error(f"**API down.** {error}", icon=":material/cloud_off:")
+
+
+def header_row() -> DeltaGenerator:
+    """The row of the header, begun with the product's name."""
+    row = st.container(key="header", horizontal=True, vertical_alignment="center", gap="small")
+    row.markdown("## Leadtime", width="content")
+    return row
+
+
+def speed_badge(speed: float) -> None:
+    """Says when time is virtual."""
+    if speed == 1:
+        st.badge(format.speed(speed), icon=":material/timer:", color="gray")
+    else:
+        st.badge(format.speed(speed), icon=":material/fast_forward:", color="violet")
 
 
 def freshness_badge(age_s: float | None, stale: bool) -> None:
@@ -152,18 +175,16 @@ def panel(title: str, chart: Callable[[], alt.LayerChart], table: pd.DataFrame, 
 
 def choose_service() -> str | None:
     """The service selector, bound to ``?service=``; None (and a word about it) where there is none."""
-    try:
-        names = [row.service for row in api().fleet().services]
-    except ApiError as error:
-        st.error(format.escape(str(error)), icon=":material/cloud_off:")
-        return None
+    names = [row.service for row in api().fleet().services]
     if not names:
-        st.info(
-            "No services yet. They appear here once the daemon has read its configuration.",
-            icon=":material/inbox:",
-        )
+        no_services()
         return None
     return st.selectbox("Service", names, key="service", bind="query-params", width=280)
+
+
+def no_services() -> None:
+    """What an empty fleet looks like."""
+    st.info("No services yet. They appear here once the daemon has read its configuration.", icon=":material/inbox:")
 
 
 def stale_notice(row: schemas.ServiceRow) -> None:

@@ -78,10 +78,7 @@ def services(view: schemas.FleetView) -> None:
     """One row per service; rows with stale data are grey and say so."""
     st.markdown("**Services**")
     if not view.services:
-        st.info(
-            "No services yet. They appear once the daemon has read its configuration.",
-            icon=":material/inbox:",
-        )
+        shell.no_services()
         return
     table = frames.fleet_table(view.services)
     st.dataframe(

@@ -148,12 +148,19 @@ def chosen() -> str:
     return str(st.session_state["service"])
 
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    found = shell.choose_service()
-    if found:
-        st.segmented_control("Window", list(WINDOWS_S), default="1 h", key="window", bind="query-params", required=True)
-if found:
-    now()
-    history()
-    replicas()
-    why()
+def controls() -> bool:
+    """Service and window; whether there is a service."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if shell.choose_service() is None:
+            return False
+        options = list(WINDOWS_S)
+        st.segmented_control("Window", options, default="1 h", key="window", bind="query-params", required=True)
+        return True
+
+
+with shell.api_errors():
+    if controls():
+        now()
+        history()
+        replicas()
+        why()
