@@ -66,9 +66,10 @@ class Calibration:
         self._seen += valid
         return loss
 
-    def start(self, errors: Array) -> Array:
-        """Begin from past errors of shape (n, experts, horizons); gives the mean pinball loss, NaN where
-        nothing is known.
+    def start(self, errors: Array) -> tuple[Array, Array]:
+        """Begin from past errors of shape (n, experts, horizons).
+
+        Gives the mean pinball loss, NaN where nothing is known, and the number of errors per (expert, horizon).
         """
         self._seen = np.isfinite(errors).sum(axis=0).astype(np.float64)
         loss = np.full(self._q.shape, np.nan)
@@ -79,7 +80,7 @@ class Calibration:
             self._scale[expert, horizon] = np.abs(known).mean()
             over = known[:, None] - self._q[expert, horizon]
             loss[expert, horizon] = pinball(over, self._taus).mean(axis=0)
-        return loss
+        return loss, self._seen.copy()
 
 
 def pinball(over: Array, taus: Array) -> Array:

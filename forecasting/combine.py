@@ -2,8 +2,7 @@
 
 Per (horizon, tau) each expert's loss is averaged with a half-life of a day. An expert that is ten per cent
 worse than the best keeps about a fifth of its weight once the evidence is in; a small share stays equal so
-that a change of regime can be noticed. Losses are compared only on moments that all available experts have
-been judged on.
+that a change of regime can be noticed.
 """
 
 from __future__ import annotations
@@ -25,28 +24,31 @@ class Combination:
 
     def __init__(self, experts: int, horizons: int, taus: int, half_life_cells: float) -> None:
         self._loss: Array = np.zeros((experts, horizons, taus))
-        self._seen: Array = np.zeros((horizons, taus))
+        self._seen: Array = np.zeros((experts, horizons, taus))
         self._forget = 1 - 0.5 ** (1 / half_life_cells)
 
     def learn(self, loss: Array) -> None:
         """Take one moment's pinball losses, NaN where an expert was not judged."""
-        common = np.isfinite(loss).all(axis=0)
-        rate = np.where(common, np.maximum(self._forget, 1 / (1 + self._seen)), 0.0)
-        self._loss += rate * (np.where(common, loss, 0.0) - self._loss)
-        self._seen += common
+        judged = np.isfinite(loss)
+        rate = np.where(judged, np.maximum(self._forget, 1 / (1 + self._seen)), 0.0)
+        self._loss += rate * (np.where(judged, loss, 0.0) - self._loss)
+        self._seen += judged
 
-    def start(self, loss: Array, moments: float) -> None:
-        """Begin from mean losses over that many past moments."""
-        common = np.isfinite(loss).all(axis=0)
-        self._loss = np.where(common, loss, 0.0)
-        self._seen = np.where(common, moments, 0.0)
+    def start(self, loss: Array, seen: Array) -> None:
+        """Begin from mean losses over ``seen`` past moments, of shape (experts, horizons)."""
+        self._loss = np.where(np.isfinite(loss), loss, 0.0)
+        self._seen = np.where(np.isfinite(loss), seen[..., None], 0.0)
 
     def weights(self, available: Array) -> Array:
-        """Weights that add up to 1 over the experts; ``available`` is 1 or 0 per (expert, horizon)."""
-        best = self._loss.min(axis=0)
-        relative = self._loss / np.maximum(best, 1e-12) - 1
+        """Weights that add up to 1 over the experts; ``available`` is 1 or 0 per (expert, horizon).
+
+        An expert that was never judged counts as the best until it is.
+        """
+        judged = self._seen > 0
+        best = np.where(judged, self._loss, np.inf).min(axis=0)
+        worse = np.where(judged, self._loss - best, 0.0) / np.maximum(best, 1e-12)
         sharpness = SHARPNESS * self._seen / (self._seen + EVIDENCE)
-        raw = np.exp(-np.minimum(sharpness * relative, 50.0)) * available[..., None]
+        raw = np.exp(-np.minimum(sharpness * worse, 50.0)) * available[..., None]
         raw = (1 - UNIFORM_SHARE) * raw / np.maximum(raw.sum(axis=0), 1e-300)
         even = available[..., None] / np.maximum(available.sum(axis=0), 1)[..., None]
         return np.asarray(raw + UNIFORM_SHARE * even, dtype=np.float64)

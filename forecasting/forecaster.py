@@ -23,11 +23,12 @@ from forecasting.expert import Expert
 from forecasting.forecast import Forecast
 from forecasting.grid import Array, Grid
 from forecasting.last_value import LastValue
+from forecasting.recent_mean import RecentMean
 from forecasting.seasonal import DAYS, LEVEL_CELLS, Seasonal
 
 HORIZONS_S = (15.0, 60.0, 180.0, 300.0, 600.0, 1800.0, 3600.0)
 TAUS = (0.5, 0.8, 0.9, 0.95, 0.99)
-EXPERTS: tuple[Expert, ...] = (LastValue(), Seasonal())
+EXPERTS: tuple[Expert, ...] = (LastValue(), RecentMean(), Seasonal())
 MAX_AGE_S = 3600.0
 DAY_S = 86400.0
 
@@ -103,7 +104,6 @@ class Forecaster:
         shape = (len(EXPERTS), len(self._horizons), len(self.taus))
         self._calibration = Calibration(len(EXPERTS), self._horizons, self._step_s, self.taus)
         self._combination = Combination(*shape, half_life_cells=DAY_S / self._step_s)
-        self._outcome = Calibration(1, self._horizons, self._step_s, self.taus)
         self._made: dict[int, Array] = {}
 
     def _bases(self, first: int, last: int) -> Array:
@@ -142,8 +142,7 @@ class Forecaster:
         peaks = np.maximum.accumulate(sliding_window_view(truth, deepest), axis=1)
         errors = np.sqrt(peaks[:, None, np.array(self._horizons) - 1]) - np.sqrt(bases)
         split = len(errors) - round(DAY_S / self._step_s)
-        judged = float(np.isfinite(errors[:split]).all(axis=1).any(axis=1).sum())
-        self._combination.start(self._calibration.start(errors[:split]), judged)
+        self._combination.start(*self._calibration.start(errors[:split]))
         for moment in errors[split:]:
             self._learn(moment)
         for cell in range(max(first, newest - deepest + 1), newest):

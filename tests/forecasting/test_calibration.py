@@ -49,11 +49,11 @@ def test_one_experts_errors_leave_the_other_alone() -> None:
 def test_starting_from_history_takes_its_quantiles() -> None:
     errors = np.random.default_rng(1).normal(size=(5000, 2, 2))
     tracked = calibration()
-    loss = tracked.start(errors)
+    loss, seen = tracked.start(errors)
     quantiles = tracked.quantiles(np.full((2, 2), 100.0))[0, 0] - 10
     assert quantiles == pytest.approx(np.quantile(errors[:, 0, 0], TAUS), abs=0.1)
-    assert np.isfinite(loss).all()
-    assert np.isnan(calibration().start(np.full((5, 2, 2), np.nan))).all()
+    assert np.isfinite(loss).all() and (seen == 5000).all()
+    assert np.isnan(calibration().start(np.full((5, 2, 2), np.nan))[0]).all()
 
 
 def test_pinball() -> None:

@@ -67,7 +67,7 @@ def test_a_few_minutes_of_history_give_an_honest_wide_band() -> None:
     forecast = made(fed([(n * 15.0, 4.0) for n in range(8)]), 105.0)
     assert forecast.quantile(60, 0.5) == pytest.approx(4.0, rel=0.1)
     assert forecast.quantile(600, 0.95) > 5.0
-    assert forecast.history_s == 105.0 and forecast.model == "last_value 1.00"
+    assert forecast.history_s == 105.0 and forecast.model.startswith("last_value")
 
 
 def test_nothing_seen_nothing_said() -> None:
