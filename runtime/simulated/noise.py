@@ -35,7 +35,7 @@ def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 def uniform(key: int, index: Ints) -> Floats:
     """A draw in (0, 1) for every index, in the shape of ``index``."""
     z = index.astype(np.uint64) * _STEP + np.uint64(key)
-    return ((_mix(_mix(z)) >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+    return ((_mix(_mix(z)) >> np.uint64(12)).astype(np.float64) + 0.5) / 2.0**52
 
 
 def normal(key: int, index: Ints) -> Floats:
