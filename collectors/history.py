@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 from sqlalchemy import (
@@ -21,7 +20,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    Row,
     String,
     Table,
     delete,
@@ -182,12 +180,14 @@ def _write(connection: Connection, table: Table, rows: Sequence[tuple[int, float
     connection.execute(text(sql), [dict(zip(names, row, strict=True)) for row in rows])
 
 
-def _select(connection: Connection, table: Table, service: int, start_s: float, end_s: float) -> Sequence[Row[Any]]:
+def _select(
+    connection: Connection, table: Table, service: int, start_s: float, end_s: float
+) -> list[tuple[float, bytes]]:
     time = table.c.at_s
     chosen = select(time, table.c.packed).where(table.c.service_id == service, time >= start_s)
     if end_s < math.inf:
         chosen = chosen.where(time <= end_s)
-    return connection.execute(chosen.order_by(time)).all()
+    return [(at_s, packed) for at_s, packed in connection.execute(chosen.order_by(time))]
 
 
 def _compact(connection: Connection, service: int, cutoff_s: float, peaks: Collection[int]) -> None:

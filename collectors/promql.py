@@ -49,7 +49,8 @@ class Prometheus:
         self._warnings: dict[str, None] = {}
         session = requests.Session()
         session.hooks["response"].append(self._notice)
-        never = Retry(total=0, redirect=3)
+        # read=False lets a time-out come through as one.
+        never = Retry(total=0, read=False, redirect=3)
         self._client = PrometheusConnect(
             self.url, headers=dict(headers or {}), retry=never, session=session, timeout=timeout_s
         )

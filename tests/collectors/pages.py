@@ -26,10 +26,11 @@ class Pages:
         while request := await reader.readline():
             while (await reader.readline()).strip():
                 pass
-            path = request.split()[1].decode()
+            path = request.split()[1].decode().partition("?")[0]
             body = self.bodies.get(path, 404)
             if body is None:
-                await asyncio.sleep(60)
+                await reader.read()
+                break
             status, text = (body, b"no") if isinstance(body, int) else (200, body or b"")
             writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(text)))
             writer.write(text[: len(text) // 2] if path.startswith("/cut/") else text)
