@@ -6,6 +6,9 @@ later value as long as they are at most ``MAX_SPAN_S`` apart; after a longer sil
 was missing (``None``), the cells between are gaps (NaN), never zeros. While a cell is open it shows the
 maximum over the last ``step_s`` seconds, so that a forecast does not sag each time a cell begins.
 
+Samples closer together than ``SMOOTH_S`` are averaged first: what is over sooner than that is absorbed by
+queues and staffed for by the square-root term of sizing, and would be counted twice here.
+
 Time only moves forward: a sample older than the newest one is ignored. Memory is fixed by ``size``.
 """
 
@@ -23,6 +26,9 @@ MAX_SPAN_S = 185.0
 s.
 """
 
+SMOOTH_S = 15.0
+"""Loads are means over at least this long, about as long as a request is in service."""
+
 
 class Grid:
     """A ring of ``size`` cells; cells are numbered ``floor(at_s / step_s)``."""
@@ -35,6 +41,7 @@ class Grid:
         self.last_at_s: float | None = None
         self._cells: Array = np.full(size, np.nan)
         self._open_max = np.nan
+        self._raw: deque[tuple[float, float]] = deque()
         self._recent: deque[tuple[float, float]] = deque()
         self._bridge = False
         self._clock_s = -np.inf
@@ -47,10 +54,12 @@ class Grid:
         if value is None:
             self._bridge = False
             return range(0)
+        _slide(self._raw, at_s, value, SMOOTH_S)
+        value = sum(v for _, v in self._raw) / len(self._raw)
         cell = int(at_s // self.step_s)
         closed = self._advance(cell, at_s, value)
         self._open_max = float(np.fmax(self._open_max, value))
-        self._remember(at_s, value)
+        _slide(self._recent, at_s, value, self.step_s)
         self._cells[cell % self.size] = max(v for _, v in self._recent)
         self.newest, self.last_at_s, self._bridge = cell, at_s, True
         if self.first_at_s is None:
@@ -66,13 +75,13 @@ class Grid:
             return grid
         end = int(known[-1]) + 1
         recent = times[:end] > times[end - 1] - (size - 1) * step_s
-        first, cells = _to_cells(step_s, times[:end][recent], values[:end][recent])
+        first, cells = _to_cells(step_s, times[:end][recent], _smooth(times, values)[:end][recent])
         grid.newest = first + len(cells) - 1
         grid._cells[np.arange(first, grid.newest + 1) % size] = cells
         grid.first_at_s = float(times[max(int(known[0]), end - int(recent.sum()))])
         grid.last_at_s, grid._clock_s = float(times[end - 1]), float(times[-1])
         grid._open_max = float(cells[-1])
-        grid._remember(grid.last_at_s, grid._open_max)
+        _slide(grid._recent, grid.last_at_s, grid._open_max, step_s)
         grid._bridge = end == len(values)
         return grid
 
@@ -97,10 +106,24 @@ class Grid:
         self._open_max = np.nan
         return range(before, cell if bridged else before + 1)
 
-    def _remember(self, at_s: float, value: float) -> None:
-        self._recent.append((at_s, value))
-        while self._recent[0][0] <= at_s - self.step_s:
-            self._recent.popleft()
+
+def _slide(window: deque[tuple[float, float]], at_s: float, value: float, span_s: float) -> None:
+    window.append((at_s, value))
+    while window[0][0] <= at_s - span_s:
+        window.popleft()
+
+
+def _smooth(times: Array, values: Array) -> Array:
+    """Each known sample as the mean of those of the last ``SMOOTH_S``, itself included; gaps stay NaN."""
+    known = np.isfinite(values)
+    at, load = times[known], values[known]
+    start = np.searchsorted(at, at - SMOOTH_S, side="right")
+    end = np.arange(1, len(at) + 1)
+    total = np.concatenate([[0.0], np.cumsum(load)])
+    mean = np.where(end - start > 1, np.maximum(total[end] - total[start], 0.0) / (end - start), load)
+    smooth = np.full(len(values), np.nan)
+    smooth[known] = mean
+    return smooth
 
 
 def _to_cells(step_s: float, times: Array, values: Array) -> tuple[int, Array]:

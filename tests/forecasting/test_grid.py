@@ -19,8 +19,13 @@ def grid(*samples: tuple[float, float | None]) -> Grid:
     return made
 
 
+def test_samples_closer_than_fifteen_seconds_are_averaged() -> None:
+    assert grid((0, 1.0), (5, 3.0), (14, 2.0)).values(0, 0).tolist() == [2.0]
+    assert grid((0, 1.0), (15, 3.0)).values(0, 0).tolist() == [3.0]
+
+
 def test_a_cell_keeps_its_maximum() -> None:
-    cells = grid((0, 1.0), (5, 3.0), (50, 2.0), (70, 1.0)).values(0, 1)
+    cells = grid((0, 3.0), (50, 2.0), (70, 1.0)).values(0, 1)
     assert cells.tolist() == [3.0, 2.0]  # the open cell still shows the last 60 s
     assert grid((0, 3.0), (50, 2.0), (115, 1.0), (130, 0.5)).values(0, 2).tolist() == [3.0, 1.0, 1.0]
 
