@@ -13,7 +13,7 @@ from app.errors import UserError
 if TYPE_CHECKING:
     from app.settings import ServiceSettings, Settings
     from runtime.simulated.workload import Workload
-    from runtime.simulated.world import SimulatedService
+    from runtime.simulated.replicas import SimulatedService
 
 SEED = 7
 """Seed of every draw of a simulated run: two runs see the same requests and the same lead times."""
@@ -48,7 +48,7 @@ def serve(settings: Settings, speed: float, trace: Path | None) -> None:
 def simulated(service: ServiceSettings) -> SimulatedService:
     """A service as the simulation needs it; it starts with as many replicas as its policy allows at least."""
     from runtime.simulated.outcomes import LatencyTarget
-    from runtime.simulated.world import SimulatedService
+    from runtime.simulated.replicas import SimulatedService
 
     slo, bounds = service.policy.slo, service.policy.replicas
     target = LatencyTarget(slo.ttft_s, slo.ttft_s_per_1k_tokens, slo.tpot_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ def out() -> Console:
     """The console that results go to."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=False)
+    # A pipe has no width of its own; tables in files should not be folded at 80.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def err() -> Console:

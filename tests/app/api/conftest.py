@@ -1,0 +1,37 @@
+"""The API over a daemon that has ticked a few times, asked in process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.api.backend import Backend
+from app.api.main import create_app
+from app.daemon.parts import Daemon
+from tests.app.daemon.test_tick import ticks
+from tests.app.fakes import World
+
+
+def app_of(daemon: Daemon) -> FastAPI:
+    """The application over a daemon."""
+    return create_app(Backend(daemon.memory, daemon.history, daemon.ledger, daemon.policies))
+
+
+@pytest.fixture
+async def daemon(world: World) -> Daemon:
+    """A daemon after four ticks under load."""
+    world.source.rps = 20.0
+    daemon = await world.start()
+    await ticks(daemon, 4)
+    return daemon
+
+
+@pytest.fixture
+async def api(daemon: Daemon) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the API."""
+    transport = httpx.ASGITransport(app_of(daemon))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        yield client
