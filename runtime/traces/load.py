@@ -32,8 +32,10 @@ def load(path: Path) -> Trace:
     table = open_table(path)
     fmt = recognise(table.columns)
     if fmt is None:
-        found = ", ".join(table.columns)[:200]
+        found = "".join(c if c.isprintable() else "\ufffd" for c in ", ".join(table.columns)[:200])
         raise TraceError(f"{path}: found columns {found}; a trace needs {accepted()}")
+    if twice := [name for name in fmt.columns if table.columns.count(name) > 1]:
+        raise TraceError(f"{path}: column {twice[0]} is there twice; keep one of them")
     parts: list[tuple[Column, Column, Column, int]] = []
     rows, last = 0, None
     for batch in table.batches(fmt):

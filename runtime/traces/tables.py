@@ -23,6 +23,8 @@ from runtime.traces.trace import TraceError
 _ROWS = 1 << 18
 _LINES = 1 << 14
 _PARQUET = b"PAR1"
+_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What the parquet reader raises on a file that is cut or has other bytes where its own were."""
 
 
 class Table(Protocol):
@@ -67,7 +69,7 @@ class ParquetTable:
         self._path = path
         try:
             self._file = pq.ParquetFile(path)
-        except pa.ArrowInvalid:
+        except _DAMAGE:
             raise TraceError(f"{path}: the parquet file is cut or damaged; copy or write it again") from None
         self.columns = tuple(self._file.schema_arrow.names)
 
@@ -80,7 +82,7 @@ class ParquetTable:
                 raise TraceError(f"{self._path}: column {name} holds {kind}; write it as {right}")
         try:
             yield from self._file.iter_batches(_ROWS, columns=list(fmt.columns))
-        except (pa.ArrowInvalid, OSError) as error:
+        except _DAMAGE as error:
             raise TraceError(
                 f"{self._path}: the parquet file is cut or damaged ({_first_line(error)}); copy or write it again"
             ) from None
@@ -96,7 +98,11 @@ class CsvTable:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._open() as file:
-            self.columns = tuple(name.strip() for name in next(csv.reader(file)))
+            header = file.readline().replace("\0", "\ufffd")
+        try:
+            self.columns = tuple(name.strip() for name in next(csv.reader([header])))
+        except csv.Error as error:
+            raise TraceError(f"{path}: not a readable CSV file ({error}); write it again as UTF-8 text") from None
 
     def _open(self) -> Any:
         return self._path.open(encoding="utf-8-sig", errors="replace", newline="")
@@ -182,7 +188,8 @@ class JsonTable:
         if isinstance(value, bool) or not isinstance(value, int | float):
             shown = _cut(json.dumps(value))
             raise TraceError(f"{self._path}: line {number}, column {name}: {shown} is no number; mend or remove it")
-        return float(value)
+        # JSON has no largest number; what no float holds is absurd as a time and as a count.
+        return float(max(min(value, 1e300), -1e300))
 
     def place(self, row: int) -> str:
         """Lines are counted from 1."""

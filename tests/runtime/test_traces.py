@@ -172,6 +172,9 @@ def test_a_long_file_is_read_in_batches_and_checked_across_them(tmp_path: Path) 
         (LEADTIME + "0,1,1\n1,1,\n", "line 3, column output_tokens: an empty or NaN value is no count"),
         (LEADTIME + "0,1,2.5\n", "line 2, column output_tokens: 2.5 is no count of tokens; give a whole number"),
         (LEADTIME + "0,1,10000001\n", "line 2, column output_tokens: 10000001 is absurd"),
+        ("\n" + LEADTIME + "0,1,1\n", "found columns ; a trace needs"),
+        ("arrival_s,arrival_s,input_tokens,output_tokens\n0,0,1,1\n", "column arrival_s is there twice; keep one"),
+        ("x" * 200_000 + ",y\n1,2\n", "not a readable CSV file (field larger"),
         (LEADTIME + "0,1,1\n1,37", "line 3 has 2 columns, not 3: '1,37'"),
         (LEADTIME + "0,1,1\n\n1,many,1\n", "line 4, column input_tokens: 'many' is no number"),
         (AZURE + "2023-11-16 18:15:46,1,1\nyesterday,1,1\n", "line 3, column TIMESTAMP: 'yesterday' is no date"),
@@ -196,6 +199,10 @@ GOOD_LINE = '{"timestamp": 0, "input_length": 1, "output_length": 1}\n'
         (GOOD_LINE + "[1, 2]\n", "line 2 is no JSON object"),
         (GOOD_LINE + "\n" + GOOD_LINE.replace("1,", '"x",'), "line 3, column input_length: '\"x\"' is no number"),
         (GOOD_LINE + '{"timestamp": 5, "input_length": 1}\n', "line 2, column output_length: an empty or NaN value"),
+        (
+            '{"timestamp": 0, "input_length": 1' + "0" * 400 + ', "output_length": 1}',
+            "line 1, column input_length: 1e+300 is",
+        ),
         ('{"prompt": "hi"}\n', "found columns prompt; a trace needs"),
     ],
 )
@@ -236,3 +243,21 @@ def test_a_file_that_is_no_text_at_all(tmp_path: Path) -> None:
     assert complaint(path).startswith("line 3, column arrival_s: ")
     path.write_bytes(bytes(range(128, 256)))
     assert complaint(path).startswith("found columns ")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["t.csv", "t.jsonl"]),
+    st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 20), st.binary(max_size=6)), min_size=1, max_size=5),
+)
+def test_whatever_damage_gives_a_trace_or_one_line(tmp_path_factory: Any, name: str, damage: list[Any]) -> None:
+    text = GOOD_LINE * 30 if name == "t.jsonl" else LEADTIME + "".join(f"{i},{i},{i}\n" for i in range(1, 90))
+    content = bytearray(text.encode())
+    for at, length, instead in damage:
+        content[at : at + length] = instead
+    path = tmp_path_factory.mktemp("damage") / name
+    path.write_bytes(content)
+    try:
+        assert load(path).requests > 0
+    except TraceError as error:
+        assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
