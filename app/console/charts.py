@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from app.console import frames
-
 BLUE, ORANGE, GREEN, SKY, PURPLE, RED, GREY = (
     "#2a8fd0",
     "#e69f00",
@@ -35,8 +33,8 @@ DEMAND = {
 }
 DEMAND_TIPS = {
     "offered_erlangs": "offered",
-    "forecast_p50": "forecast P50",
-    "forecast_p95": "forecast P95",
+    "any_p50": "forecast P50",
+    "any_p95": "forecast P95",
     "capacity_erlangs": "capacity",
     "ready_erlangs": "with standby",
 }
@@ -63,18 +61,20 @@ def demand(history: pd.DataFrame, ahead: pd.DataFrame) -> alt.LayerChart:
     and ``forecast_p95``; ``ahead`` is ``frames.fan``.
     """
     colour, dash = styled(DEMAND)
-    load, band, capacity, ready = (named(history, name) for name in DEMAND)
-    fan = named(ahead, FORECAST)
+    frame = pd.concat([history, ahead], ignore_index=True)  # one data set keeps the chart alive on refresh
+    frame["any_p50"] = frame["forecast_p50"].fillna(frame["p50"])
+    frame["any_p95"] = frame["forecast_p95"].fillna(frame["p95"])
+    load, band, capacity, ready = (named(frame, name) for name in DEMAND)
     x, axis = time_axis(), alt.Axis(tickCount=5)
     layers = [
         ready.mark_area(interpolate="step-after", opacity=0.14).encode(x, alt.Y("ready_erlangs:Q"), colour),
         band.mark_area(opacity=0.3).encode(x, alt.Y("forecast_p50:Q"), alt.Y2("forecast_p95"), colour),
-        fan.mark_area(opacity=0.12).encode(x, alt.Y("p50:Q"), alt.Y2("p99"), colour),
-        fan.mark_area(opacity=0.3).encode(x, alt.Y("p50:Q"), alt.Y2("p95"), colour),
-        fan.mark_line().encode(x, alt.Y("p95:Q"), colour, dash),
+        band.mark_area(opacity=0.12).encode(x, alt.Y("p50:Q"), alt.Y2("p99"), colour),
+        band.mark_area(opacity=0.3).encode(x, alt.Y("p50:Q"), alt.Y2("p95"), colour),
+        band.mark_line().encode(x, alt.Y("p95:Q"), colour, dash),
         capacity.mark_line(interpolate="step-after").encode(x, alt.Y("capacity_erlangs:Q"), colour, dash),
         load.mark_line().encode(x, alt.Y("offered_erlangs:Q", title="erlangs", axis=axis), colour, dash),
-        hover(history, DEMAND_TIPS),
+        hover(frame, DEMAND_TIPS),
     ]
     return finished(layers, height=HEIGHT + 50)
 
@@ -115,21 +115,24 @@ def line_chart(
 def replicas(history: pd.DataFrame) -> alt.LayerChart:
     """Replicas by state, stacked, and the active replicas wanted as a line."""
     labels = {column: label for column, (label, _) in REPLICAS.items()}
-    stack = frames.long(history, labels)
-    stack["order"] = stack["series"].map({label: i for i, label in enumerate(labels.values())})
+    frame = history.rename(columns=labels)
+    tips = {label: label for label in labels.values()} | {"replicas_desired": "wanted"}
+    order = f"indexof({list(labels.values())}, datum.series)"
     colour, _ = styled({label: (shade, SOLID) for label, shade in REPLICAS.values()} | {"wanted": (RED, DASHED)})
     y = alt.Y("value:Q", stack="zero", title="replicas", axis=alt.Axis(tickMinStep=1, tickCount=5))
     areas = (
-        alt.Chart(stack)
+        alt.Chart(frame)
+        .transform_fold(list(labels.values()), as_=["series", "value"])
+        .transform_calculate(order=order)
         .mark_area(interpolate="step-after", opacity=0.75)
-        .encode(time_axis(), y, colour, alt.Order("order:O"))
+        .encode(time_axis(), y, colour, alt.Order("order:Q"))
     )
     wanted = (
-        named(history, "wanted")
+        named(frame, "wanted")
         .mark_line(interpolate="step-after", strokeDash=DASHED)
         .encode(time_axis(), alt.Y("replicas_desired:Q"), colour)
     )
-    return finished([areas, wanted, hover(history, {**labels, "replicas_desired": "wanted"}, digits=0)])
+    return finished([areas, wanted, hover(frame, tips, digits=0)])
 
 
 def time_axis() -> alt.X:

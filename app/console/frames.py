@@ -6,7 +6,7 @@ value (NaN), so a gap in the data is a gap in the line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,12 +26,6 @@ def wide(series: schemas.Series, names: Sequence[str]) -> pd.DataFrame:
         values = [points.get(at_s) for at_s in times]
         frame[name] = pd.Series([np.nan if value is None else value for value in values], dtype=float)
     return frame
-
-
-def long(frame: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
-    """Columns ``time``, ``series`` (the label) and ``value``: one row per point and signal of ``labels``."""
-    renamed = frame[["time", *labels]].rename(columns=dict(labels))
-    return renamed.melt("time", var_name="series", value_name="value")
 
 
 def fan(forecast: schemas.ForecastView | None, anchor_erlangs: float | None) -> pd.DataFrame:

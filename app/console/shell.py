@@ -150,13 +150,16 @@ def show_tile(tile: tiles.Tile, stale: bool) -> None:
     )
 
 
-def panel(title: str, chart: Callable[[], alt.LayerChart], table: pd.DataFrame, key: str) -> None:
-    """A titled chart with its numbers and their download folded under it; one sentence where there is no data."""
-    st.markdown(f"**{format.escape(title)}**")
+def panel(name: str, finding: str, chart: Callable[[], alt.LayerChart], table: pd.DataFrame, key: str) -> None:
+    """A chart under its name and what it shows now; its numbers and their download are folded under it.
+
+    One sentence stands in its place where there is no data.
+    """
+    st.markdown(f"**{name}** {format.escape(finding)}")
     if not frames.has_points(table):
         st.info("No data in this window yet.", icon=":material/hourglass_empty:")
         return
-    st.altair_chart(chart(), key=f"{key}-chart", alt=title)
+    st.altair_chart(chart(), key=f"{key}-chart", alt=name)
     with st.expander(
         "Table and download", key=f"{key}-table", icon=":material/table:", type="compact", on_change="rerun"
     ) as fold:

@@ -224,3 +224,11 @@ def headroom_words(row: schemas.ServiceRow) -> str:
         return "headroom not known"
     spare = 1 - row.offered_erlangs / row.capacity_erlangs
     return f"{format.percent(spare, 0)} headroom" if spare >= 0 else f"{format.percent(-spare, 0)} short"
+
+
+def latency_words(p90_s: float | None, target_s: float) -> str:
+    """``P90 585 ms, within the target of 2 s``, or that it is not known."""
+    if p90_s is None:
+        return f"P90 not known, target {format.latency(target_s)}"
+    side = "within" if p90_s <= target_s else "above"
+    return f"P90 {format.latency(p90_s)}, {side} the target of {format.latency(target_s)}"

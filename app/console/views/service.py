@@ -72,7 +72,7 @@ def panels(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas.Forec
         latency_panel("TPOT", "tpot", row.tpot_p90_s, row.tpot_target_s, frame)
         level_panel("Requests", {"running": "running", "waiting": "waiting"}, "requests", "~s", frame, "queue")
     states = frame[["time", *charts.REPLICAS, "replicas_desired"]]
-    shell.panel("Replicas by state", partial(charts.replicas, states), states, "replicas")
+    shell.panel("Replicas by state", "", partial(charts.replicas, states), states, "replicas")
 
 
 def demand_panel(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas.ForecastView | None) -> None:
@@ -80,8 +80,8 @@ def demand_panel(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas
     columns = ["offered_erlangs", "capacity_erlangs", "ready_erlangs", "forecast_p50", "forecast_p95"]
     demand = frame[["time", *columns]]
     ahead = frames.fan(forecast, frames.last_known(demand, "offered_erlangs"))
-    title = f"Demand and capacity: {tiles.headroom_words(row)}"
-    shell.panel(title, partial(charts.demand, demand, ahead), demand, "demand")
+    finding = tiles.headroom_words(row)
+    shell.panel("Demand and capacity", finding, partial(charts.demand, demand, ahead), demand, "demand")
     if forecast is not None:
         st.caption(
             f"Ahead of now: the greatest load expected within that time, P50 to P95 (faint: P99), "
@@ -91,10 +91,9 @@ def demand_panel(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas
 
 def latency_panel(name: str, signal: str, p90_s: float | None, target_s: float, frame: pd.DataFrame) -> None:
     """One latency's quantiles against its target."""
-    verdict = "" if p90_s is None else ": P90 within target" if p90_s <= target_s else ": P90 above target"
-    title = f"{name}{verdict} ({format.latency(p90_s)} of {format.latency(target_s)})"
+    finding = tiles.latency_words(p90_s, target_s)
     table = frame[["time", *(f"{signal}_{quantile}_s" for quantile in charts.QUANTILES)]]
-    shell.panel(title, partial(charts.quantiles, table, signal, 1000 * target_s), table, signal)
+    shell.panel(name, finding, partial(charts.quantiles, table, signal, 1000 * target_s), table, signal)
 
 
 def level_panel(
@@ -102,28 +101,28 @@ def level_panel(
 ) -> None:
     """Plain lines."""
     table = frame[["time", *signals]]
-    shell.panel(title, partial(charts.lines, table, signals, unit, axis_format), table, key)
+    shell.panel(title, "", partial(charts.lines, table, signals, unit, axis_format), table, key)
 
 
 @shell.live(shell.CHART_REFRESH_S)
 def replicas() -> None:
     """Every replica and what it is doing."""
-    st.markdown("**Replicas**")
     api = shell.api()
-    found = api.replicas(chosen())
+    found, now_s = api.replicas(chosen()), api.fleet().clock.now_s
+    st.markdown("**Replicas**")
     if not found:
         st.info("This service has no replicas now.", icon=":material/inbox:")
         return
-    table = frames.replica_table(found, api.fleet().clock.now_s)
+    table = frames.replica_table(found, now_s)
     st.dataframe(table, hide_index=True, column_config=REPLICA_COLUMNS, key="replica-table", placeholder=format.DASH)
 
 
 @shell.live(shell.CHART_REFRESH_S)
 def why() -> None:
     """The latest decisions, equal ones in a row told once."""
-    st.markdown("**Decisions**")
     limit = st.session_state.setdefault("decisions-limit", 60)
     rows = shell.api().decisions(chosen(), limit)
+    st.markdown("**Decisions**")
     if not rows:
         st.info(
             "No decision yet; the first follows the first complete observation.",
