@@ -88,17 +88,20 @@ class Inventory:
             for i in range(GPUS_PER_NODE)
         ]
 
-    def take(self, replica: str) -> list[Gpu]:
-        """Give a replica its GPUs, all on one node, on the fullest node that has room; empty list if none has."""
+    def take(self, replica: str, node: str | None = None) -> list[Gpu]:
+        """Give a replica its GPUs, all on one node: ``node`` if it has room, else the fullest that has.
+
+        An empty list if none has.
+        """
         need = self.pool.gpus_per_replica
         by_node: dict[str, list[Gpu]] = {}
         for gpu in self.gpus:
             if gpu.replica is None and gpu.fault is None:
                 by_node.setdefault(gpu.node, []).append(gpu)
-        fitting = [free for free in by_node.values() if len(free) >= need]
+        fitting = {name: free for name, free in by_node.items() if len(free) >= need}
         if not fitting:
             return []
-        chosen = min(fitting, key=len)[:need]
+        chosen = fitting.get(node or "", min(fitting.values(), key=len))[:need]
         for gpu in chosen:
             gpu.replica = replica
         return chosen

@@ -29,7 +29,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One move: ``member`` is None for a launch, ``to`` the tier the replica is to reach."""
+    """One move to the tier ``to``; a launch names the warm node that it uses up, or None where it starts cold."""
 
     verb: Verb
     member: str | None
@@ -58,9 +58,9 @@ def reconcile(members: Sequence[Member], target: PoolTarget) -> list[Move]:
         moves += _fill_active(tiers, lacking)
     else:
         moves += _shrink_active(tiers, -lacking, wanted)
-    for tier in (Tier.STANDBY, Tier.ASLEEP, Tier.WARM_NODE):
+    for tier in (Tier.STANDBY, Tier.ASLEEP):
         moves += _settle(tiers, tier, wanted)
-    return moves
+    return _on_warm_nodes(moves, tiers[Tier.WARM_NODE]) + _settle(tiers, Tier.WARM_NODE, wanted)
 
 
 def _fill_active(tiers: dict[Tier, list[Member]], lacking: int) -> list[Move]:
@@ -68,7 +68,7 @@ def _fill_active(tiers: dict[Tier, list[Member]], lacking: int) -> list[Move]:
     draining = [m for t in (Tier.STANDBY, Tier.ASLEEP, Tier.COLD) for m in tiers[t] if _draining(m)]
     ready = [m for m in tiers[Tier.STANDBY] if m.transition is None]
     sleeping = [m for m in tiers[Tier.ASLEEP] if m.transition is None]
-    coming = [m for t in (Tier.STANDBY, Tier.ASLEEP) for m in tiers[t] if m.transition is Transition.LAUNCHING]
+    coming = [m for t in (Tier.STANDBY, Tier.ASLEEP) for m in tiers[t] if m.transition in _STARTING]
     coming.sort(key=lambda m: m.since_s)
     moves = [Move(Verb.ACTIVATE, m.name, Tier.ACTIVE) for m in [*draining, *ready]]
     moves += [Move(Verb.WAKE, m.name, Tier.ACTIVE) for m in sleeping]
@@ -78,6 +78,20 @@ def _fill_active(tiers: dict[Tier, list[Member]], lacking: int) -> list[Move]:
     for tier in tiers:
         tiers[tier] = [m for m in tiers[tier] if m.name not in used]
     return moves + [Move(Verb.LAUNCH, None, Tier.ACTIVE)] * (lacking - len(moves))
+
+
+def _on_warm_nodes(moves: Sequence[Move], warm: list[Member]) -> list[Move]:
+    """Launches take the warm nodes there are, which are then no longer in ``warm``."""
+    ready = [m for m in warm if m.transition is None]
+    placed = []
+    for move in moves:
+        if move.verb is Verb.LAUNCH and ready:
+            used = ready.pop(0)
+            warm.remove(used)
+            placed.append(Move(Verb.LAUNCH, used.name, move.to))
+        else:
+            placed.append(move)
+    return placed
 
 
 def _shrink_active(tiers: dict[Tier, list[Member]], surplus: int, wanted: dict[Tier, int]) -> list[Move]:
@@ -115,6 +129,9 @@ def _settle(tiers: dict[Tier, list[Member]], tier: Tier, wanted: dict[Tier, int]
         else:
             moves.append(Move(Verb.STOP, member.name, Tier.COLD))
     return moves
+
+
+_STARTING = (Transition.LAUNCHING, Transition.WAKING)
 
 
 def _draining(member: Member) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 from runtime.simulated.pacing import Pacer
@@ -21,16 +22,23 @@ class LiveWorld:
         self.pacer = Pacer(world.now_s, speed, time.monotonic())
         self.telemetry = Telemetry(world)
         self._ticked = asyncio.Event()
+        self._hurry = asyncio.Event()
 
     async def run(self) -> None:
         """Let time pass until cancelled; after the end of its workload the world stands still."""
         self.pacer.wall_s = time.monotonic()
         while True:
-            if not self.world.finished:
-                self.world.run_until(self.pacer.allowed(time.monotonic()))
-            self._ticked.set()
-            self._ticked = asyncio.Event()
-            await asyncio.sleep(TICK_S)
+            self.advance(time.monotonic())
+            self._hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), TICK_S)
+
+    def advance(self, wall_s: float) -> None:
+        """Let as much time pass as may have at that wall time, monotonic seconds, and wake whoever waits for it."""
+        if not self.world.finished:
+            self.world.run_until(self.pacer.allowed(wall_s))
+        self._ticked.set()
+        self._ticked = asyncio.Event()
 
     async def tick(self) -> None:
         """Wait until time has passed."""
@@ -39,6 +47,7 @@ class LiveWorld:
     async def wait_until(self, client: str, at_s: float) -> None:
         """Hold time at ``at_s`` for this client, and return when it is reached or the world has ended."""
         self.pacer.hold(client, at_s, time.monotonic())
+        self._hurry.set()
         while self.world.now_s < at_s and not self.world.finished:
             await self.tick()
         self.pacer.hold(client, at_s, time.monotonic())

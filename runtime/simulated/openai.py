@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from runtime.simulated.kernel import generated_tokens
 from runtime.simulated.live import LiveWorld
-from runtime.simulated.state import DONE, REASON_LOST, REASON_REJECTED
+from runtime.simulated.state import DONE, HELD, NO_SLOT, REASON_LOST, REASON_REJECTED
 
 CHARACTERS_PER_TOKEN = 4
 DEFAULT_MAX_TOKENS = 16
+MOST_TOKENS = 2**31 - 1
 WORD = " tok"
 
 
@@ -37,74 +40,150 @@ def count_tokens(body: dict[str, Any]) -> int:
     raise ValueError("give a prompt (text or token ids) or messages")
 
 
+def wanted_tokens(body: dict[str, Any]) -> int:
+    """Output tokens that a body asks for; raises ValueError for anything but a positive whole number."""
+    given = [body[key] for key in ("max_tokens", "max_completion_tokens") if body.get(key) is not None]
+    wanted = given[0] if given else DEFAULT_MAX_TOKENS
+    if not isinstance(wanted, int) or wanted < 1:
+        raise ValueError(f"max_tokens: {wanted!r} is no positive whole number")
+    return min(wanted, MOST_TOKENS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request in the world, and how its client wants to be answered."""
+
+    live: LiveWorld
+    slot: int
+    model: str
+    chat: bool
+    prompt_tokens: int
+
+    @property
+    def record(self) -> Any:
+        """The request as the world has it now."""
+        return self.live.world.state.requests[self.slot]
+
+    def forget(self) -> None:
+        """Over, one way or the other; what still runs is aborted."""
+        self.live.world.forget(self.slot)
+
+    def usage(self, generated: int) -> dict[str, int]:
+        """Token counts as OpenAI names them."""
+        total = self.prompt_tokens + generated
+        return {"prompt_tokens": self.prompt_tokens, "completion_tokens": generated, "total_tokens": total}
+
+    def answer(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        """The frame of an answer or a chunk of one."""
+        prefix = "chatcmpl" if self.chat else "cmpl"
+        created = int(self.live.world.now_s)
+        return {
+            "id": f"{prefix}-{self.slot}",
+            "object": kind,
+            "created": created,
+            "model": self.model,
+            "choices": choices,
+        }
+
+    def refusal(self) -> JSONResponse | None:
+        """What to answer instead of tokens: 400 where an engine refused, 503 where none came, 500 where it died."""
+        reason = int(self.record["reason"])
+        if int(self.record["status"]) != DONE or reason not in (REASON_REJECTED, REASON_LOST):
+            return None
+        if reason == REASON_LOST:
+            return _error(500, "the engine died")
+        if int(self.record["replica"]) == NO_SLOT:
+            return _error(503, "no replica came in time")
+        return _error(400, f"a prompt of {self.prompt_tokens} tokens does not fit this model")
+
+
 def _error(status: int, message: str) -> JSONResponse:
     return JSONResponse({"error": {"message": message, "code": status}}, status)
 
 
-async def complete(live: LiveWorld, request: Request, service: str, replica: str | None, chat: bool) -> Response:
+async def complete(
+    live: LiveWorld, request: Request, body: dict[str, Any], replica: str | None, chat: bool
+) -> Response:
     """Answer ``/v1/completions`` or ``/v1/chat/completions``, streaming if the body asks for it."""
     try:
-        body = await request.json()
-        prompt_tokens = count_tokens(body)
-        wanted = int(body.get("max_tokens") or body.get("max_completion_tokens") or DEFAULT_MAX_TOKENS)
-    except (ValueError, AttributeError, TypeError) as error:
+        prompt_tokens, wanted = count_tokens(body), wanted_tokens(body)
+    except ValueError as error:
         return _error(400, f"bad request: {error}")
-    slot = live.world.submit(service, prompt_tokens, wanted, replica)
-    shape = _chat_chunk if chat else _text_chunk
-    if body.get("stream"):
-        return StreamingResponse(_stream(live, slot, service, shape), media_type="text/event-stream")
-    generated = 0
-    try:
-        async for seen in _progress(live, slot, request):
-            generated = seen
-        reason = int(live.world.state.requests[slot]["reason"])
-    finally:
-        live.world.forget(slot)
-    if reason == REASON_REJECTED:
-        return _error(503 if prompt_tokens > 0 and replica is None else 400, "the request was refused")
-    if reason == REASON_LOST:
-        return _error(500, "the engine died")
-    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": generated, "total_tokens": prompt_tokens + generated}
-    choice = shape(WORD * generated, "length", final=True)
-    return JSONResponse(
-        {"id": f"cmpl-{slot}", "object": "completion", "model": service, "choices": [choice], "usage": usage}
-    )
+    model = str(body["model"])
+    call = _Call(live, live.world.submit(model, prompt_tokens, wanted, replica), model, chat, prompt_tokens)
+    if not body.get("stream"):
+        return await _whole(call, request)
+    while int(call.record["status"]) == HELD and not await request.is_disconnected():
+        await live.tick()
+    if refused := call.refusal():
+        call.forget()
+        return refused
+    options = body.get("stream_options") or {}
+    return _Stream(_events(call, bool(options.get("include_usage"))), call.forget)
 
 
-async def _progress(live: LiveWorld, slot: int, request: Request | None = None) -> AsyncIterator[int]:
+async def _progress(call: _Call, request: Request | None = None) -> AsyncIterator[int]:
     """Tokens generated so far, each time there are more, until the request ends or its client leaves."""
     seen = 0
     while True:
-        generated = int(generated_tokens(live.world.state, slot))
-        ended = int(live.world.state.requests[slot]["status"]) == DONE
+        generated = int(generated_tokens(call.live.world.state, call.slot))
+        ended = int(call.record["status"]) == DONE
         if generated > seen or ended:
             seen = generated
             yield generated
         if ended or (request is not None and await request.is_disconnected()):
             return
-        await live.tick()
+        await call.live.tick()
 
 
-def _text_chunk(text: str, reason: str | None, final: bool = False) -> dict[str, Any]:
-    return {"index": 0, "text": text, "finish_reason": reason}
-
-
-def _chat_chunk(text: str, reason: str | None, final: bool = False) -> dict[str, Any]:
-    part = {"role": "assistant", "content": text}
-    return {"index": 0, "message" if final else "delta": part, "finish_reason": reason}
-
-
-async def _stream(
-    live: LiveWorld, slot: int, service: str, shape: Callable[[str, str | None], dict[str, Any]]
-) -> AsyncIterator[str]:
-    sent = 0
+async def _whole(call: _Call, request: Request) -> Response:
+    generated = 0
     try:
-        async for generated in _progress(live, slot):
-            for position in range(sent + 1, generated + 1):
-                ended = int(live.world.state.requests[slot]["status"]) == DONE and position == generated
-                chunk = {"id": f"cmpl-{slot}", "model": service, "choices": [shape(WORD, "length" if ended else None)]}
-                yield f"data: {json.dumps(chunk)}\n\n"
-            sent = generated
-        yield "data: [DONE]\n\n"
+        async for seen in _progress(call, request):
+            generated = seen
+        if refused := call.refusal():
+            return refused
     finally:
-        live.world.forget(slot)
+        call.forget()
+    content = WORD * generated
+    said = {"message": {"role": "assistant", "content": content}} if call.chat else {"text": content}
+    answer = call.answer(
+        "chat.completion" if call.chat else "text_completion", [{"index": 0, **said, "finish_reason": "length"}]
+    )
+    return JSONResponse({**answer, "usage": call.usage(generated)})
+
+
+class _Stream(StreamingResponse):
+    """Server-sent events; ``done`` is called at their end and also where the client leaves before the first."""
+
+    def __init__(self, events: AsyncIterator[str], done: Callable[[], None]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._done = done
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._done()
+
+
+async def _events(call: _Call, with_usage: bool) -> AsyncIterator[str]:
+    """One event a token; a stream whose engine died ends with an error and without ``[DONE]``."""
+    kind, sent = "chat.completion.chunk" if call.chat else "text_completion", 0
+    async for generated in _progress(call):
+        ended = int(call.record["status"]) == DONE and int(call.record["reason"]) != REASON_LOST
+        for position in range(sent + 1, generated + 1):
+            reason = "length" if ended and position == generated else None
+            said = {"delta": {"role": "assistant", "content": WORD}} if call.chat else {"text": WORD}
+            yield _event(call.answer(kind, [{"index": 0, **said, "finish_reason": reason}]))
+        sent = generated
+    if refused := call.refusal():
+        yield _event(json.loads(bytes(refused.body)))
+        return
+    if with_usage:
+        yield _event({**call.answer(kind, []), "usage": call.usage(sent)})
+    yield "data: [DONE]\n\n"
+
+
+def _event(content: dict[str, Any]) -> str:
+    return f"data: {json.dumps(content)}\n\n"

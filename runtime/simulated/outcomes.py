@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from runtime.simulated.state import REASON_LENGTH, REASON_LOST, REASON_STOP
 
-_EDGES = np.geomspace(1e-4, 1e5, 2000)
+_EDGES = np.geomspace(1e-4, 1e5, 4200)
 
 
 @dataclass(frozen=True, slots=True)

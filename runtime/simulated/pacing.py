@@ -13,17 +13,21 @@ from dataclasses import dataclass, field
 LEASE_S = 5.0
 """Wall seconds after which a silent client no longer holds time back."""
 
-MAX_LEAP_S = 0.25
-"""Most wall seconds that one call may account for, so that a stalled process does not leap."""
+MAX_DEBT_S = 2.0
+"""Wall seconds of waiting that may be made up for afterwards; what was lost beyond that stays lost."""
 
 
 @dataclass(slots=True)
 class Pacer:
-    """Where virtual time may be now. All wall times are passed in, monotonic seconds."""
+    """Where virtual time may be now. All wall times are passed in, monotonic seconds.
+
+    Time that passes on the wall is owed to the virtual clock at ``speed``; what a hold keeps back is paid when it ends.
+    """
 
     now_s: float
     speed: float
     wall_s: float
+    owed_s: float = 0.0
     holds: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def hold(self, client: str, at_s: float, wall_s: float) -> None:
@@ -36,16 +40,18 @@ class Pacer:
 
     def allowed(self, wall_s: float) -> float:
         """Virtual time at that wall time."""
-        elapsed_s = wall_s - self.wall_s
+        self.owed_s += self.speed * (wall_s - self.wall_s)
         self.wall_s = wall_s
-        if self.speed == 1.0:
-            self.now_s += elapsed_s
-            return self.now_s
-        wish_s = self.now_s + self.speed * min(elapsed_s, MAX_LEAP_S)
+        before_s = self.now_s
+        self.now_s += self.owed_s
+        if self.speed != 1.0:
+            self._held_back(before_s, wall_s)
+        self.owed_s = min(self.owed_s - (self.now_s - before_s), self.speed * MAX_DEBT_S)
+        return self.now_s
+
+    def _held_back(self, before_s: float, wall_s: float) -> None:
         for client, (at_s, since_s) in list(self.holds.items()):
-            if at_s <= self.now_s and wall_s - since_s > LEASE_S:
+            if at_s <= before_s and wall_s - since_s > LEASE_S:
                 del self.holds[client]
             else:
-                wish_s = min(wish_s, max(at_s, self.now_s))
-        self.now_s = wish_s
-        return self.now_s
+                self.now_s = min(self.now_s, max(at_s, before_s))

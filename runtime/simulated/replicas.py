@@ -65,6 +65,17 @@ class SimulatedReplica:
         """In rotation now."""
         return self.tier is Tier.ACTIVE and self.transition is None
 
+    @property
+    def has_process(self) -> bool:
+        """Whether an engine process answers: not while it launches, nor once it failed, nor on an empty warm node."""
+        return self.tier is not Tier.WARM_NODE and self.transition not in (Transition.LAUNCHING, Transition.FAILED)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether its weights are out of GPU memory; so they are until it has woken up."""
+        waking = self.transition is Transition.WAKING and self.origin is Tier.ASLEEP
+        return waking or (self.tier is Tier.ASLEEP and self.transition is None)
+
     def become(self, now_s: float, tier: Tier, transition: Transition | None, ready_at_s: float = math.inf) -> None:
         """Change state; a transition that ends by itself ends at ``ready_at_s``."""
         self.tier, self.transition = tier, transition
@@ -104,6 +115,7 @@ class Replicas:
         self._free_rows = list(range(count - 1, -1, -1))
         self._serial = 0
         for i, service in enumerate(services):
+            _next_slower(service.pool, Tier.COLD)  # a pool that cannot start is refused now, not at the first start
             self.targets[service.name] = PoolTarget(service.name, service.pool.name, service.initial_active)
             for _ in range(service.initial_active):
                 self._launch(i, Tier.ACTIVE, now_s, at_once=True)
@@ -125,18 +137,24 @@ class Replicas:
     # --- what others ask for -------------------------------------------------------------------------------------
 
     def set_targets(self, targets: Iterable[PoolTarget], now_s: float) -> None:
-        """New targets per pool; raises KeyError, and changes nothing, for a service or pool that does not exist."""
+        """New targets per pool; raises KeyError for a service or pool that does not exist, ValueError for a number
+        below zero, and then changes nothing.
+        """
         targets = list(targets)
         for target in targets:
             if target.pool != self._services[self._index[target.service]].pool.name:
                 raise KeyError(target.pool)
+            if min(target.active, target.standby, target.asleep, target.warm_node) < 0:
+                raise ValueError(f"a target below zero: {target}")
         self.targets.update((target.service, target) for target in targets)
         self.reconcile(now_s)
 
     def sleep(self, replica: SimulatedReplica, now_s: float) -> None:
-        """Put an idle replica to sleep by hand; the target follows. Raises ValueError while it has requests."""
+        """Put an idle replica to sleep by hand; the target follows. Raises ValueError for one that cannot now."""
         if load := self.load(replica):
             raise ValueError(f"{replica.name} has {load} requests; drain it first")
+        if replica.tier not in (Tier.ACTIVE, Tier.STANDBY, Tier.ASLEEP) or replica.transition is Transition.FAILED:
+            raise ValueError(f"{replica.name} is on its way out or holds no engine")
         self._retarget_by_hand(replica, Tier.ASLEEP)
         replica.become(now_s, Tier.ASLEEP, None)
         self._refresh_rotation()
@@ -181,7 +199,7 @@ class Replicas:
                 continue
             if replica.transition is not Transition.DRAINING and replica.tier is Tier.ACTIVE:
                 pool = self._services[replica.service].pool.name
-                seconds = replica.ready_at_s - replica.created_s
+                seconds = replica.ready_at_s - replica.since_s
                 self.lead_times.append(LeadTimeSample(pool, replica.origin, seconds, now_s))
             replica.become(now_s, replica.tier, None)
             engine = self._engines.replicas[replica.row]
@@ -216,34 +234,32 @@ class Replicas:
 
     def _make(self, service: int, move: Move, now_s: float) -> None:
         if move.verb is Verb.LAUNCH:
-            self._launch(service, move.to, now_s)
+            self._launch(service, move.to, now_s, warm=move.member)
             return
         replica = self.by_name[str(move.member)]
-        if move.verb is Verb.STOP:
-            self._stop(replica)
-        elif move.verb is Verb.RETARGET:
+        if move.verb is Verb.RETARGET:
             replica.tier = move.to
-        elif move.verb is Verb.DRAIN:
-            replica.become(now_s, move.to, Transition.DRAINING)
+        elif move.verb is Verb.DRAIN or (move.verb in (Verb.SLEEP, Verb.STOP) and self.load(replica)):
+            replica.become(now_s, move.to, Transition.DRAINING)  # out of rotation, a client may still call it by name
+        elif move.verb is Verb.STOP:
+            self._stop(replica)
         elif move.verb is Verb.SLEEP:
             replica.become(now_s, move.to, Transition.DRAINING, now_s + FALL_ASLEEP_S)
         elif replica.transition is Transition.DRAINING and replica.ready_at_s == math.inf:
             replica.become(now_s, Tier.ACTIVE, None)  # it still serves: back at once
         else:
-            replica.origin, replica.created_s = replica.tier, now_s
+            replica.origin = replica.tier
             seconds = self._draw(self._services[service].pool, replica.origin)
             replica.become(now_s, Tier.ACTIVE, Transition.WAKING, now_s + seconds)
 
-    def _launch(self, service: int, to: Tier, now_s: float, at_once: bool = False) -> None:
-        """Start a replica, on a warm node if there is one; without free GPUs nothing starts yet."""
-        pool, origin = self._services[service].pool, Tier.COLD
-        mine = (r for r in self.by_name.values() if r.service == service)
-        warm = next((r for r in mine if r.tier is Tier.WARM_NODE and r.transition is None), None)
-        if warm is not None and to is not Tier.WARM_NODE:
-            origin = Tier.WARM_NODE
-            self._stop(warm)
+    def _launch(self, service: int, to: Tier, now_s: float, at_once: bool = False, warm: str | None = None) -> None:
+        """Start a replica, in the place of a warm node if one is named; without free GPUs nothing starts yet."""
+        pool, origin, node = self._services[service].pool, Tier.COLD, None
+        if warm is not None:
+            origin, node = Tier.WARM_NODE, self.by_name[warm].gpus[0].node
+            self._stop(self.by_name[warm])
         name = f"{self._services[service].name}-{self._serial + 1:04d}"
-        gpus = self.inventories[service].take(name) if self._free_rows else []
+        gpus = self.inventories[service].take(name, node) if self._free_rows else []
         if not gpus:
             return
         self._serial += 1
@@ -285,7 +301,14 @@ class Replicas:
 
 
 def _nodes(service: SimulatedService) -> int:
-    return 1 + math.ceil(service.max_replicas * service.pool.gpus_per_replica / GPUS_PER_NODE)
+    """Nodes for all its replicas, and a spare one. Raises ValueError for a replica that fits on no node."""
+    pool = service.pool
+    if not 1 <= pool.gpus_per_replica <= GPUS_PER_NODE:
+        raise ValueError(
+            f"pool {pool.name}: gpus_per_replica {pool.gpus_per_replica} does not fit a simulated node; "
+            f"give 1 to {GPUS_PER_NODE}"
+        )
+    return 1 + math.ceil(service.max_replicas / (GPUS_PER_NODE // pool.gpus_per_replica))
 
 
 def _next_slower(pool: Pool, origin: Tier) -> LeadTime:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import uvicorn
+from pydantic import TypeAdapter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,7 +21,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from runtime.fleet import PoolTarget
-from runtime.replica import Tier, Transition
 from runtime.simulated import openai
 from runtime.simulated.live import LiveWorld
 from runtime.simulated.pages import engine_page, gateway_page, node_page
@@ -30,6 +30,10 @@ from runtime.simulated.workload import Workload
 from runtime.simulated.world import World
 
 PAST_HOURS = 7 * 24
+
+FAULTS = ("xid", "ecc", "heat")
+
+_TARGETS = TypeAdapter(list[PoolTarget])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,11 @@ def create_app(live: LiveWorld) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        running = asyncio.create_task(live.run())
+        api.running = asyncio.create_task(live.run())
         yield
-        running.cancel()
+        api.running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await running
+            await api.running
 
     api = _Api(live)
     gets: dict[str, Callable[[Request], Awaitable[Response]]] = {
@@ -98,10 +102,13 @@ class _Api:
     def __init__(self, live: LiveWorld) -> None:
         self.live = live
         self.world = live.world
+        self.running: asyncio.Task[None] | None = None
 
     # --- time ----------------------------------------------------------------------------------------------------
 
     async def healthz(self, _: Request) -> Response:
+        if self.running is not None and self.running.done():
+            return JSONResponse({"status": "time has stopped", "error": repr(self.running.exception())}, 503)
         return JSONResponse({"status": "ok"})
 
     async def clock(self, _: Request) -> Response:
@@ -112,12 +119,16 @@ class _Api:
         return {"now_s": self.world.now_s, "speed": pacer.speed, "finished": self.world.finished}
 
     async def clock_wait(self, request: Request) -> Response:
-        body = await request.json()
-        await self.live.wait_until(str(body["client"]), float(body["at_s"]))
+        body = await _body(request)
+        try:
+            client, at_s = str(body["client"]), float(body["at_s"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise HTTPException(422, f"give client and at_s, UTC seconds: {error}") from error
+        await self.live.wait_until(client, at_s)
         return JSONResponse(self._clock())
 
     async def clock_release(self, request: Request) -> Response:
-        self.live.pacer.release(str((await request.json())["client"]))
+        self.live.pacer.release(str((await _body(request)).get("client")))
         return JSONResponse(self._clock())
 
     # --- the fleet -----------------------------------------------------------------------------------------------
@@ -127,10 +138,10 @@ class _Api:
         return JSONResponse([asdict(replica) for replica in self.world.view(base_url)])
 
     async def targets(self, request: Request) -> Response:
-        body = await request.json()
+        body = await _body(request)
         try:
-            self.world.set_targets([PoolTarget(**row) for row in body["targets"]])
-        except (KeyError, TypeError) as error:
+            self.world.set_targets(_TARGETS.validate_python(body.get("targets")))
+        except (KeyError, ValueError) as error:
             raise HTTPException(422, f"no such service or a bad target: {error}") from error
         return JSONResponse({"decision_id": body.get("decision_id")})
 
@@ -141,22 +152,27 @@ class _Api:
         return JSONResponse(summarise(self.world))
 
     async def past(self, request: Request) -> Response:
-        hours = float(request.query_params.get("hours", PAST_HOURS))
-        return JSONResponse(self.world.workload.past(hours))
+        asked = request.query_params.get("hours", str(PAST_HOURS))
+        if not asked.isdecimal():
+            raise HTTPException(422, f"hours: {asked!r} is no whole number of hours")
+        return JSONResponse(self.world.workload.past(float(asked)))
 
     async def nodes(self, _: Request) -> Response:
         return JSONResponse(sorted(self.live.telemetry.nodes()))
 
     async def fault(self, request: Request) -> Response:
-        body = await request.json()
+        body = await _body(request)
+        gpu, kind, xid = str(body.get("gpu")), body.get("kind"), body.get("xid", 79)
+        if kind not in (None, *FAULTS) or not isinstance(xid, int):
+            raise HTTPException(422, f"kind: give {', '.join(FAULTS)} (with a number as xid) or null to repair")
         try:
-            if body.get("kind") is None:
-                self.world.heal_gpu(body["gpu"])
+            if kind is None:
+                self.world.heal_gpu(gpu)
             else:
-                self.world.fail_gpu(body["gpu"], body["kind"], int(body.get("xid", 79)))
+                self.world.fail_gpu(gpu, kind, xid)
         except KeyError as error:
             raise HTTPException(404, f"no such GPU: {error}") from error
-        return JSONResponse({"gpu": body["gpu"], "kind": body.get("kind")})
+        return JSONResponse({"gpu": gpu, "kind": kind})
 
     async def service_discovery(self, request: Request) -> Response:
         """Prometheus HTTP service discovery: every engine, node and the gateway, each with its path and labels."""
@@ -164,7 +180,7 @@ class _Api:
         groups = [_target(host, "/gateway/metrics", leadtime_job="gateway")]
         groups += [_target(host, f"/nodes/{node}/metrics", leadtime_node=node) for node in self.live.telemetry.nodes()]
         for replica in self.world.replicas.by_name.values():
-            if _has_process(replica):
+            if replica.has_process:
                 service = self.world.services[replica.service]
                 labels = {"leadtime_service": service.name, "leadtime_pool": service.pool.name}
                 path = f"/replicas/{replica.name}/metrics"
@@ -178,14 +194,14 @@ class _Api:
         replica = self.world.replicas.by_name.get(name)
         if replica is None:
             raise HTTPException(404, f"no replica {name}")
-        if not _has_process(replica):
+        if not replica.has_process:
             raise HTTPException(503, f"{name} is {replica.transition or replica.tier}")
         return replica
 
     async def engine_metrics(self, request: Request) -> Response:
         replica = self._replica(request)
         pool = self.world.services[replica.service].pool
-        page = engine_page(self.world.state, replica.row, pool, _asleep(replica), replica.created_s)
+        page = engine_page(self.world.state, replica.row, pool, replica.asleep, replica.created_s)
         return PlainTextResponse(page, media_type="text/plain; version=0.0.4")
 
     async def node_metrics(self, request: Request) -> Response:
@@ -209,7 +225,7 @@ class _Api:
         return Response()
 
     async def is_sleeping(self, request: Request) -> Response:
-        return JSONResponse({"is_sleeping": _asleep(self._replica(request))})
+        return JSONResponse({"is_sleeping": self._replica(request).asleep})
 
     async def sleep(self, request: Request) -> Response:
         try:
@@ -228,26 +244,27 @@ class _Api:
 
     async def completions(self, request: Request) -> Response:
         chat = request.url.path.endswith("/chat/completions")
+        body = await _body(request)
+        served, name = {s.name for s in self.world.services}, None
         if "replica" in request.path_params:
             replica = self._replica(request)
-            if _asleep(replica):
+            if replica.asleep:
                 raise HTTPException(503, f"{replica.name} is asleep")
-            service = self.world.services[replica.service].name
-            return await openai.complete(self.live, request, service, replica.name, chat)
+            name, served = replica.name, {self.world.services[replica.service].name}
+        if body.get("model") not in served:
+            raise HTTPException(404, f"no model {body.get('model')}; there is {', '.join(sorted(served))}")
+        return await openai.complete(self.live, request, body, name, chat)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The request's JSON object; 400 for anything else."""
+    try:
         body = await request.json()
-        service = str(body.get("model"))
-        if service not in {s.name for s in self.world.services}:
-            raise HTTPException(404, f"no model {service}")
-        return await openai.complete(self.live, request, service, None, chat)
-
-
-def _has_process(replica: SimulatedReplica) -> bool:
-    """Whether an engine process answers; one that is launching or failed does not, nor does an empty warm node."""
-    return replica.tier is not Tier.WARM_NODE and replica.transition not in (Transition.LAUNCHING, Transition.FAILED)
-
-
-def _asleep(replica: SimulatedReplica) -> bool:
-    return replica.tier is Tier.ASLEEP and replica.transition is None
+    except ValueError as error:
+        raise HTTPException(400, f"the body is no JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise HTTPException(400, "the body is no JSON object")
+    return body
 
 
 def _target(host: str, path: str, **labels: str) -> dict[str, Any]:

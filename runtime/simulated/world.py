@@ -202,7 +202,7 @@ class World:
     # --- the fleet -----------------------------------------------------------------------------------------------
 
     def set_targets(self, targets: Iterable[PoolTarget]) -> None:
-        """New targets per pool; raises KeyError, and changes nothing, for a service or pool that does not exist."""
+        """New targets per pool; raises as ``Replicas.set_targets`` does, and then changes nothing."""
         targets, before = list(targets), dict(self.replicas.targets)
         self.replicas.set_targets(targets, self.now_s)
         for target in targets:
@@ -229,15 +229,18 @@ class World:
         requests = self.state.requests
         in_engine = np.isin(requests["status"], (WAITING, PREFILL, DECODE))
         for slot in np.flatnonzero((requests["replica"] == replica.row) & in_engine).tolist():
-            requests[slot]["status"], requests[slot]["reason"] = DONE, REASON_LOST
+            requests[slot]["status"], requests[slot]["finish"] = DONE, self.now_s
+            if requests[slot]["reason"] != REASON_ABORT:
+                requests[slot]["reason"] = REASON_LOST
             self.slots.mark_ended(slot)
         install(self.state, replica.row, self.services[replica.service].pool, self.now_s)
         self.replicas.fail(replica, self.now_s)
         self._collect()
 
     def heal_gpu(self, uuid: str) -> None:
-        """Repair a GPU. Raises KeyError for an unknown one."""
+        """Repair a GPU; whoever waited for one may start. Raises KeyError for an unknown one."""
         self.replicas.gpu(uuid).fault = None
+        self.replicas.reconcile(self.now_s)
 
     def view(self, base_url: str) -> list[Replica]:
         """Every replica, as a fleet reports it."""
