@@ -140,8 +140,9 @@ class _Api:
     async def targets(self, request: Request) -> Response:
         body = await _body(request)
         try:
-            self.world.set_targets(_TARGETS.validate_python(body.get("targets")))
-        except (KeyError, ValueError) as error:
+            rows = [asdict(PoolTarget(**row)) for row in body["targets"]]
+            self.world.set_targets(_TARGETS.validate_python(rows))
+        except (KeyError, TypeError, ValueError) as error:
             raise HTTPException(422, f"no such service or a bad target: {error}") from error
         return JSONResponse({"decision_id": body.get("decision_id")})
 
