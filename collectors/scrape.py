@@ -16,6 +16,7 @@ from collectors.catch import Catch, wanted
 from collectors.exposition import Page, parse
 from collectors.observation import Scrape
 from collectors.source import Target
+from collectors.transport import PerOrigin
 
 MAX_PAGE_BYTES = 16 * 1024 * 1024
 """Largest page read: a vLLM page has 50 KB, a dcgm page of 16 GPUs 200 KB."""
@@ -31,15 +32,19 @@ class DirectSource:
     def __init__(self, timeout_s: float = 5.0, concurrency: int = 64) -> None:
         self._timeout_s = timeout_s
         self._slots = asyncio.Semaphore(concurrency)
+        self._transport = PerOrigin()
         self._client = httpx.AsyncClient(
             timeout=timeout_s,
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=None),
+            transport=self._transport,
             headers={"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"},
             trust_env=False,
         )
 
     async def scrape(self, targets: Sequence[Target], at_s: float) -> Scrape:
-        """Everything readable at ``at_s``; the rest is gaps. In the order of targets, whoever answers first."""
+        """Everything readable at ``at_s``; the rest is gaps. In the order of targets, whoever answers
+        first.
+        """
+        await self._transport.next_round()
         catch = Catch()
         read = await asyncio.gather(*(self._read(target) for target in targets))
         for target, page in zip(targets, read, strict=True):
