@@ -114,6 +114,7 @@ def cases(draw: st.DrawFn, aborts: bool = False) -> Case:
     seqs, block = draw(st.integers(1, 6)), draw(st.sampled_from([1, 2, 4, 16]))
     pool = replace(
         POOL,
+        step=draw(st.sampled_from([EXACT, replace(EXACT, k_ms_per_1k_kv_tokens=0.0)])),
         block_tokens=block,
         kv_blocks=1 + max(1, draw(st.integers(40, 240)) // block),
         max_num_seqs=seqs,
