@@ -14,7 +14,10 @@ def daemon(
     config: Annotated[Path, typer.Option(help="The fleet file.")] = Path("fleet.yaml"),
 ) -> None:
     """Serve until stopped."""
+    from app.cli.ports import refuse_used
     from app.daemon.main import run
     from app.settings import load
 
-    run(load(config))
+    settings = load(config)
+    refuse_used({"API": (settings.api.host, settings.api.port)})
+    run(settings)

@@ -12,8 +12,8 @@ from app.errors import UserError
 
 if TYPE_CHECKING:
     from app.settings import ServiceSettings, Settings
-    from runtime.simulated.workload import Workload
     from runtime.simulated.replicas import SimulatedService
+    from runtime.simulated.workload import Workload
 
 SEED = 7
 """Seed of every draw of a simulated run: two runs see the same requests and the same lead times."""

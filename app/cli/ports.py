@@ -13,7 +13,7 @@ def refuse_used(ports: Mapping[str, tuple[str, int]]) -> None:
     for name, (host, port) in ports.items():
         problem = problem_of(host, port)
         if problem:
-            raise UserError(f"{host}:{port}: {problem}; give another with --{name}-port or stop what uses it")
+            raise UserError(f"{host}:{port}: {problem}; give the {name} another port or stop what uses it")
 
 
 def problem_of(host: str, port: int) -> str | None:

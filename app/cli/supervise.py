@@ -107,15 +107,17 @@ def dying_with(parent: int) -> Callable[[], None] | None:
 def supervised(logs: Path) -> Iterator[Supervisor]:
     """A supervisor that stops its children on the way out, also on SIGTERM and SIGHUP."""
     supervisor = Supervisor(logs)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before[signal.SIGINT] = signal.getsignal(signal.SIGINT)
     try:
         yield supervisor
     finally:
-        # A second Ctrl-C must not cut the stop short and leave a process behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # A second signal must not cut the stop short and leave a process behind.
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
         supervisor.stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

@@ -132,7 +132,7 @@ def refuse_ports(run: Run) -> None:
     from app.cli.ports import refuse_used
 
     settings = run.settings
-    ports = {"fleet": address(settings), "api": (settings.api.host, settings.api.port)}
+    ports = {"fleet": address(settings), "API": (settings.api.host, settings.api.port)}
     if run.console:
         ports["console"] = (settings.console.host, settings.console.port)
     refuse_used(ports)

@@ -48,9 +48,7 @@ async def test_a_stale_write_is_refused_and_changes_nothing(api: httpx.AsyncClie
         ({"budget_usd_per_hour": "ten"}, "budget_usd_per_hour: 'ten' is not a number"),
     ],
 )
-async def test_a_bad_policy_is_told_in_words(
-    api: httpx.AsyncClient, change: dict[str, Any], said: str
-) -> None:
+async def test_a_bad_policy_is_told_in_words(api: httpx.AsyncClient, change: dict[str, Any], said: str) -> None:
     bad = draft() | change
     answer = await api.put(PATH, json={"policy": bad, "base_version": 1, **BY})
     assert answer.status_code == 422 and said in answer.json()["detail"]

@@ -10,8 +10,8 @@ from app.daemon.start import control_of
 from app.daemon.tick import tick
 from autoscaler.decision import ControlState, TierCounts
 from runtime.fleet import PoolTarget
-from tests.app.fakes import AUTO, INTERVAL_S, POOL, START_S, World
 from tests.app.daemon.test_tick import ticks
+from tests.app.fakes import AUTO, INTERVAL_S, POOL, START_S, World
 
 
 async def test_a_decision_that_was_not_marked_is_applied_again(world: World) -> None:
