@@ -127,7 +127,7 @@ def standby_tile(view: schemas.FleetView) -> Tile:
         str(view.standby_ready),
         f"{view.asleep} asleep",
         "good" if view.standby_ready + view.asleep else "neutral",
-        sparkline(view, "standby_ready", "replicas_standby"),
+        sparkline(view, "standby_ready"),
         "Loaded replicas out of rotation: ready in milliseconds. Sleeping ones take seconds.",
     )
 
@@ -153,13 +153,10 @@ def graded(value: float | None, good: Test, bad: Test) -> Verdict:
     return "good" if good(value) else "bad" if bad(value) else "warning"
 
 
-def sparkline(view: schemas.FleetView, *names: str) -> tuple[float | None, ...]:
-    """The first of the named sparklines that the API gives; empty where none has a value."""
-    for name in names:
-        points = view.sparklines.get(name, [])
-        if any(point is not None for point in points):
-            return tuple(points)
-    return ()
+def sparkline(view: schemas.FleetView, name: str) -> tuple[float | None, ...]:
+    """The named sparkline; empty where nothing of it is known."""
+    points = view.sparklines.get(name, [])
+    return tuple(points) if any(point is not None for point in points) else ()
 
 
 def ordered(items: Sequence[schemas.AttentionItem]) -> list[schemas.AttentionItem]:

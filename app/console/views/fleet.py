@@ -68,10 +68,14 @@ def attention(items: list[schemas.AttentionItem]) -> None:
 
 
 def attention_line(item: schemas.AttentionItem) -> None:
-    """Severity as icon and word, service, what is the matter."""
+    """Severity as icon and word, service, what is the matter; what concerns no one service leads nowhere."""
     icon, colour = SEVERITY[item.severity]
-    text = f":{colour}[**{item.severity.capitalize()}**] **{format.escape(item.service)}** {format.escape(item.text)}"
-    st.page_link("views/service.py", label=text, icon=icon, query_params={"service": item.service})
+    text = f":{colour}[**{item.severity.capitalize()}**] **{format.escape(item.service)}** "
+    label = text + format.escape(item.text)
+    if item.service:
+        st.page_link("views/service.py", label=label, icon=icon, query_params={"service": item.service})
+    else:
+        st.markdown(f"{icon} {label}")
 
 
 def services(view: schemas.FleetView) -> None:

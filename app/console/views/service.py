@@ -13,6 +13,8 @@ from app.console import charts, decisions, format, frames, shell, tiles
 # How far back the charts reach, in the API's time.
 WINDOWS_S = {"15 min": 900.0, "1 h": 3600.0, "6 h": 21600.0, "24 h": 86400.0, "7 d": 604800.0}
 
+FIRST_DECISIONS, MOST_DECISIONS = 60, 1000  # the API gives no more at once
+
 SIGNALS = (
     "offered_erlangs",
     "capacity_erlangs",
@@ -120,7 +122,7 @@ def replicas() -> None:
 @shell.live(shell.CHART_REFRESH_S)
 def why() -> None:
     """The latest decisions, equal ones in a row told once."""
-    limit = st.session_state.setdefault("decisions-limit", 60)
+    limit = st.session_state.setdefault("decisions-limit", FIRST_DECISIONS)
     rows = shell.api().decisions(chosen(), limit)
     st.markdown("**Decisions**")
     if not rows:
@@ -133,13 +135,13 @@ def why() -> None:
             decisions.headline(spell), key=f"decision-{spell.newest.id}", icon=decisions.icon(spell), type="compact"
         ):
             st.markdown(decisions.explanation(spell.newest))
-    if len(rows) == limit:
+    if len(rows) == limit < MOST_DECISIONS:
         st.button("Show older decisions", on_click=show_older, icon=":material/history:")
 
 
 def show_older() -> None:
     """Reach further back."""
-    st.session_state["decisions-limit"] += 120
+    st.session_state["decisions-limit"] = min(MOST_DECISIONS, 4 * st.session_state["decisions-limit"])
 
 
 def chosen() -> str:

@@ -29,7 +29,7 @@ SPARKLINES = (
     "usd_per_million_tokens",
     "gpus_busy",
     "replicas_active",
-    "replicas_standby",
+    "standby_ready",
     "risk_of_shortfall",
 )
 
@@ -62,8 +62,16 @@ class World:
         service = self.service(name)
         if name not in self.policies:
             policy = Policy.model_validate({"mode": service.mode, "replicas": {"min": 1, "max": 12}})
-            first = dict(service=name, version=1, at_s=self.now() - 86400, author="config", reason="fleet.yaml")
-            self.policies[name] = [schemas.PolicyVersion(**first, policy=policy.model_dump(mode="json"))]
+            self.policies[name] = [
+                schemas.PolicyVersion(
+                    service=name,
+                    version=1,
+                    at_s=self.now() - 86400,
+                    author="config",
+                    reason="fleet.yaml",
+                    policy=policy.model_dump(mode="json"),
+                )
+            ]
         return self.policies[name]
 
     def add(self, name: str, policy: dict[str, Any], base: int, author: str, reason: str) -> schemas.PolicyVersion:

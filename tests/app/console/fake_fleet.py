@@ -88,6 +88,7 @@ def signal(service: FakeService, name: str, at_s: float) -> float | None:
         "risk_of_shortfall": max(0.0, min(1.0, 2 * (load / (RHO_MAX * count) - 0.8))),
         "replicas_desired": desired(service, at_s),
         "replicas_standby": 1,
+        "standby_ready": 1,
         "replicas_asleep": 1 if service.mean_erlangs > 2 else 0,
         "replicas_launching": max(0, desired(service, at_s) - count),
         "replicas_draining": max(0, count - desired(service, at_s)),

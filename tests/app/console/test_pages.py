@@ -1,0 +1,166 @@
+"""Every page against the fake API, in every state it can be in; run by Streamlit's own test harness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.console import shell
+from tests.app.console.fake_api import World
+
+Open = Callable[..., AppTest]
+
+
+def words(at: AppTest) -> str:
+    """All text on the page."""
+    return "\n".join(str(e.value) for kind in (at.markdown, at.error, at.warning, at.info, at.success) for e in kind)
+
+
+@pytest.mark.parametrize("name", ["fleet", "service", "policies"])
+@pytest.mark.parametrize("mode", ["normal", "stale", "empty", "error"])
+def test_no_page_breaks_in_any_state(open_page: Open, world: World, name: str, mode: str) -> None:
+    world.mode = mode
+    at = open_page(name)
+    assert not at.exception
+    assert "Leadtime" in words(at)
+
+
+@pytest.mark.parametrize("name", ["fleet", "service", "policies"])
+def test_without_an_api_one_line_names_the_address_and_the_command(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("LEADTIME_API", "http://127.0.0.1:9")
+    at = open_page(name)
+    assert not at.exception
+    assert [e.value for e in at.error] == [at.error[0].value]
+    assert "http://127.0.0.1:9" in at.error[0].value
+    assert "leadtime up" in at.error[0].value
+
+
+def test_fleet_shows_six_tiles_and_a_row_per_service(open_page: Open) -> None:
+    at = open_page("fleet")
+    assert [m.label for m in at.metric] == [
+        "Worst attainment",
+        "\\$ per 1M tokens",
+        "GPUs busy/held/idle",
+        "Replicas → wanted",
+        "Standby ready",
+        "Risk of shortfall",
+    ]
+    assert list(at.dataframe[0].value["service"]) == [
+        f"service?service={name}" for name in ("chat-70b", "code-34b", "summarize-8b", "embed-1b")
+    ]
+
+
+def test_header_says_the_virtual_time_and_its_speed(open_page: Open, world: World) -> None:
+    world.speed = 60.0
+    text = words(open_page("fleet"))
+    assert "Fri 15 Jan 2027 08:00:00 UTC" in text
+    assert "60× real time" in text
+
+
+def test_stale_data_is_named(open_page: Open, world: World) -> None:
+    world.mode = "stale"
+    fleet = open_page("fleet")
+    assert "Stale: 2 m old" in words(fleet)
+    assert all(m.delta.endswith("(stale)") for m in fleet.metric)
+    assert "the controller holds" in open_page("service").warning[0].value
+
+
+def test_service_follows_the_query_string_and_draws_its_charts(open_page: Open) -> None:
+    at = open_page("service", service="code-34b")
+    assert at.selectbox(key="service").value == "code-34b"
+    assert len(at.get("vega_lite_chart")) == 6
+
+
+def test_decisions_tell_which_constraint_bound(open_page: Open) -> None:
+    at = open_page("service")
+    told = [e.value for e in at.markdown if "| Constraint |" in e.value]
+    assert told
+    assert all(text.count("**binds**") == 1 for text in told)
+
+
+def test_policy_goes_from_edit_over_diff_to_applied_and_back(open_page: Open, world: World) -> None:
+    at = open_page("policies", service="chat-70b")
+    edited(at, 3)
+    assert at.dataframe[0].value.to_dict("records") == [{"field": "replicas.min", "now": "1", "new": "3"}]
+    signed(at, "apply", "peak tonight")
+    assert world.versions("chat-70b")[-1].policy["replicas"]["min"] == 3
+    assert world.versions("chat-70b")[-1].reason == "peak tonight"
+    assert "Version 2 is in force." in words(at)
+    signed(at, "rollback", "peak is over")
+    assert world.versions("chat-70b")[-1].policy == world.versions("chat-70b")[0].policy
+
+
+def test_an_invalid_draft_is_told_by_field_and_cannot_be_applied(open_page: Open) -> None:
+    at = open_page("policies", service="chat-70b")
+    edited(at, 99)
+    assert "min 99 is greater than max 12" in at.error[0].value
+    assert "apply" not in [b.key for b in at.button]
+
+
+def test_nothing_is_applied_without_author_and_reason(open_page: Open, world: World) -> None:
+    at = open_page("policies", service="chat-70b")
+    edited(at, 2)
+    at.button(key="apply").click().run()
+    assert "Say who you are" in at.error[0].value
+    at.text_input(key="apply-author").set_value("ada").run()
+    at.button(key="apply").click().run()
+    assert "Give a reason" in at.error[0].value
+    assert len(world.versions("chat-70b")) == 1
+
+
+def test_a_conflict_keeps_the_draft_and_carries_it_over(open_page: Open, world: World) -> None:
+    at = open_page("policies", service="chat-70b")
+    edited(at, 4)
+    theirs = world.versions("chat-70b")[-1].policy | {"replicas": {"min": 1, "max": 20}}
+    world.add("chat-70b", theirs, 1, "bob", "more room")
+    signed(at, "apply", "peak tonight")
+    assert "Nothing was applied" in words(at)
+    assert "bob applied version 2" in words(at)
+    next(b for b in at.button if b.label.startswith("Carry my changes")).click().run()
+    signed(at, "apply", "peak tonight")
+    assert world.versions("chat-70b")[-1].policy["replicas"] == {"min": 4, "max": 20}
+
+
+def test_an_untouched_form_follows_the_policy_in_force(open_page: Open, world: World) -> None:
+    at = open_page("policies", service="chat-70b")
+    world.add("chat-70b", {**world.versions("chat-70b")[-1].policy, "mode": "off"}, 1, "bob", "stop")
+    shell.api().forget()
+    at.run()
+    assert not at.error
+    assert mode_of(at) == "off"
+
+
+def test_a_change_after_validation_asks_for_validation_again(open_page: Open) -> None:
+    at = open_page("policies", service="chat-70b")
+    edited(at, 2)
+    minimum(at, 3)
+    assert "Validate again" in at.warning[0].value
+
+
+def minimum(at: AppTest, value: int) -> None:
+    """Set the minimum of replicas in the form."""
+    next(n for n in at.number_input if n.label == "Minimum [replicas]").set_value(value).run()
+
+
+def edited(at: AppTest, value: int) -> None:
+    """Set the minimum and validate."""
+    minimum(at, value)
+    next(b for b in at.button if b.label == "Validate").click().run()
+    assert not at.exception
+
+
+def signed(at: AppTest, form: str, reason: str) -> None:
+    """Sign a form and send it."""
+    at.text_input(key=f"{form}-author").set_value("ada")
+    at.text_input(key=f"{form}-reason").set_value(reason).run()
+    at.button(key=form).click().run()
+    assert not at.exception
+
+
+def mode_of(at: AppTest) -> str:
+    """The mode in the form."""
+    return str(next(s for s in at.selectbox if s.label == "Mode").value)
