@@ -14,7 +14,8 @@ LEASE_S = 5.0
 """Wall seconds after which a silent client no longer holds time back."""
 
 MAX_DEBT_S = 2.0
-"""Wall seconds of waiting that may be made up for afterwards; what was lost beyond that stays lost."""
+"""Wall seconds of waiting that may be made up for afterwards; what was lost beyond that stays lost, so that a
+process that stood still does not leap."""
 
 
 @dataclass(slots=True)
@@ -43,10 +44,12 @@ class Pacer:
         self.owed_s += self.speed * (wall_s - self.wall_s)
         self.wall_s = wall_s
         before_s = self.now_s
-        self.now_s += self.owed_s
+        if self.speed != 1.0:
+            self.owed_s = min(self.owed_s, self.speed * MAX_DEBT_S)
+        self.now_s = max(before_s, before_s + self.owed_s)  # rounding may leave a debt a hair below zero
         if self.speed != 1.0:
             self._held_back(before_s, wall_s)
-        self.owed_s = min(self.owed_s - (self.now_s - before_s), self.speed * MAX_DEBT_S)
+        self.owed_s -= self.now_s - before_s
         return self.now_s
 
     def _held_back(self, before_s: float, wall_s: float) -> None:

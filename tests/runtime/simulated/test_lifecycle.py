@@ -93,7 +93,7 @@ def test_reconciling_twice_asks_for_nothing_twice(members: list[Member], target:
 
 @given(pools(), targets)
 def test_the_target_is_reached(members: list[Member], target: PoolTarget) -> None:
-    """At the latest in the second round: a replica that drains to a tier nobody wants any more stops when it is there."""
+    """In the second round at the latest, since a drain to a tier that nobody wants any more ends there first."""
     for _ in range(2):
         members = settled(applied(members, reconcile(members, target)))
     assert numbers(members) == wanted(target)
