@@ -55,6 +55,7 @@ SECTIONS = (
         (
             FormField("replicas.min", "Minimum", "replicas", "integer"),
             FormField("replicas.max", "Maximum", "replicas", "integer"),
+            FormField("standby.min", "Least standby and asleep", "replicas", "integer"),
             FormField("standby.max", "Most standby and asleep", "replicas", "integer"),
             FormField("standby.tier", "Spare replicas wait", kind="choice", options=("standby", "asleep")),
         ),
@@ -80,12 +81,14 @@ SECTIONS = (
         "Scale out",
         (
             FormField("scale_out.max_step", "Largest step", "replicas", "integer"),
+            FormField("reactive.scale_out_above", "Latency asks for more above", "× target", step=0.05),
             FormField("scale_out.max_factor", "Largest growth", "factor", step=0.1),
         ),
     ),
     FormSection(
         "Scale in",
         (
+            FormField("reactive.scale_in_below", "Latency lets go below", "× target", step=0.05),
             FormField("scale_in.window_s", "Look back over", "s", step=30, digits=0),
             FormField("scale_in.cooldown_s", "Cooldown", "s", step=10, digits=0),
             FormField("scale_in.max_step", "Largest step", "replicas", "integer"),
