@@ -26,7 +26,6 @@ from collectors.source import Target
 
 __all__ = ["PrometheusSource", "RangeSeries", "SourceUnavailable", "range_query"]
 
-GATEWAY_JOB = "leadtime-gateway"
 NODE_LABEL = "leadtime_node"
 
 TARGETS_PER_QUERY = 200
@@ -35,8 +34,10 @@ TARGETS_PER_QUERY = 200
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about one kind of target: metric names (a pattern), labels kept, and what tells their
-    age.
+    """What is asked about one kind of target.
+
+    ``names`` is a pattern of metric names, ``anchor`` of those that tell their age, ``key`` the label that
+    tells targets apart; without one there is a single target of the kind.
     """
 
     wanted: Wanted
@@ -47,13 +48,20 @@ class Question:
 
     def values(self, keys: Iterable[str]) -> str:
         """PromQL for the values of these targets, one series where several tell the same."""
-        return f"max by ({', '.join(('__name__', self.key, *self.labels))}) ({self._select(self.names, keys)})"
+        kept = ", ".join(label for label in ("__name__", self.key, *self.labels) if label)
+        return f"max by ({kept}) ({self._select(self.names, keys)})"
 
     def times(self, keys: Iterable[str]) -> str:
         """PromQL for the time of the newest sample of each of these targets."""
         return f"max by ({self.key}) (timestamp({self._select(self.anchor, keys)}))"
 
+    def about(self, key: str) -> str:
+        """Words for what was looked for."""
+        return f"with {self.key}={key}" if self.key else f"of {self.anchor}"
+
     def _select(self, names: str, keys: Iterable[str]) -> str:
+        if not self.key:
+            return f'{{__name__=~"{names}"}}'
         # Twice escaped: for the regular expression and for the string that it stands in.
         either = "|".join(re.escape(key) for key in keys).replace("\\", "\\\\").replace('"', '\\"')
         return f'{{__name__=~"{names}",{self.key}=~"{either}"}}'
@@ -62,8 +70,8 @@ class Question:
 class PrometheusSource:
     """``Source`` over a Prometheus server (or Thanos, Mimir, VictoriaMetrics: another URL and headers).
 
-    Targets must carry ``replica_label`` (engines) or ``leadtime_node`` (dcgm); the gateway is the job
-    ``leadtime-gateway``. ``clock`` turns Prometheus' time into the caller's, where that is a virtual one.
+    Targets must carry ``replica_label`` (engines) or ``leadtime_node`` (dcgm); the gateway's metrics
+    are known by their names. ``clock`` turns Prometheus' time into the caller's, where that is a virtual one.
     """
 
     def __init__(
@@ -117,12 +125,12 @@ class PrometheusSource:
         if kind == "dcgm":
             return Question(dcgm.WANTED, dcgm.pattern(), dcgm.ANCHOR, dcgm.LABELS, NODE_LABEL)
         if kind == "gateway":
-            return Question(gateway.WANTED, "|".join(gateway.NAMES), gateway.HELD, (gateway.LABEL,), "job")
+            return Question(gateway.WANTED, "|".join(gateway.NAMES), gateway.HELD, (gateway.LABEL,), "")
         return None
 
     def _ask(self, question: Question, targets: Sequence[Target], catch: Catch) -> None:
         """Ask about some targets of one kind and keep what is fresh."""
-        keys = {target: GATEWAY_JOB if target.kind == "gateway" else target.name for target in targets}
+        keys = {target: target.name if question.key else "" for target in targets}
         try:
             times = self._prometheus.instant(question.times(keys.values()))
             rows = self._prometheus.instant(question.values(keys.values()))
@@ -130,13 +138,13 @@ class PrometheusSource:
             for target in targets:
                 catch.miss(target, str(problem))
             return
-        ages = {labels[question.key]: (taken_s, now_s - taken_s) for labels, now_s, taken_s in times}
+        ages = {labels.get(question.key, ""): (taken_s, now_s - taken_s) for labels, now_s, taken_s in times}
         samples: dict[str, list[tuple[str, dict[str, str], float]]] = defaultdict(list)
         for labels, _, value in rows:
-            samples[labels.pop(question.key)].append((labels.pop("__name__"), labels, value))
+            samples[labels.pop(question.key, "")].append((labels.pop("__name__"), labels, value))
         for target, key in keys.items():
             if key not in ages or key not in samples:
-                catch.miss(target, f"Prometheus has no series with {question.key}={key}")
+                catch.miss(target, f"Prometheus has no fresh series {question.about(key)}")
             elif ages[key][1] > self._max_age_s:
                 catch.miss(target, f"stale: its last sample is {ages[key][1]:.0f} s old")
             else:
