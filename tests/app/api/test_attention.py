@@ -1,0 +1,74 @@
+"""What an operator should look at, worst first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.api.attention import attention
+from app.daemon.parts import Daemon
+from autoscaler.policy import Mode
+from collectors.observation import GpuUse
+from runtime.replica import Transition
+from tests.app.daemon.test_tick import ticks
+from tests.app.fakes import AUTO, INTERVAL_S, START_S, World
+
+NOW_S = START_S + 3 * INTERVAL_S
+
+
+def texts(daemon: Daemon, now_s: float = NOW_S) -> dict[str, str]:
+    return {item.text: item.severity for item in attention(daemon.memory, now_s)}
+
+
+async def test_a_quiet_fleet_needs_nobody(world: World) -> None:
+    daemon = await world.start()
+    await ticks(daemon, 4)
+    assert texts(daemon) == {}
+
+
+async def test_trouble_comes_first(world: World) -> None:
+    daemon = await world.start()
+    await ticks(daemon, 4)
+    daemon.memory.trouble = "tick failed: connection refused"
+    daemon.memory.gpus = GpuUse(busy=1, idle_held=0, idle=0, faulty=2)
+    found = attention(daemon.memory, NOW_S)
+    assert [item.severity for item in found] == ["critical", "warning"]
+    assert "2 GPUs report faults" in found[1].text
+
+
+async def test_missed_targets_are_told_with_their_numbers(world: World) -> None:
+    world.source.ttft_s = 3.0
+    daemon = await world.start()
+    await ticks(daemon, 4)
+    assert texts(daemon)["attainment is about 0.0%, the target is 99.0%"] == "critical"
+
+
+async def test_a_blind_source_is_told(world: World) -> None:
+    daemon = await world.start()
+    await ticks(daemon, 2)
+    world.source.blind = True
+    await ticks(daemon, 2, first=2)
+    assert any("missing data: chat-0: no answer" in text for text in texts(daemon))
+
+
+async def test_failed_replicas_are_counted(world: World) -> None:
+    daemon = await world.start()
+    await ticks(daemon, 4)
+    known = daemon.memory.services["chat"]
+    known.replicas = tuple(replace(replica, transition=Transition.FAILED) for replica in known.replicas)
+    assert "1 replicas have failed" in texts(daemon)
+
+
+async def test_a_fleet_at_its_maximum_is_told(world: World) -> None:
+    world.policy = AUTO.model_copy(update={"replicas": AUTO.replicas.model_copy(update={"max": 2})})
+    world.source.rps = 60.0
+    daemon = await world.start()
+    await ticks(daemon, 4)
+    assert texts(daemon)["at its maximum of 2 replicas"] == "warning"
+
+
+async def test_shadow_mode_says_what_it_would_do(world: World) -> None:
+    world.policy = AUTO.model_copy(update={"mode": Mode.SHADOW})
+    world.source.rps = 60.0
+    daemon = await world.start()
+    await ticks(daemon, 4)
+    assert any(text.startswith("shadow mode: ") and level == "info" for text, level in texts(daemon).items())

@@ -1,0 +1,42 @@
+"""Our metrics: every known number once, and nothing for what is not known."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.daemon.memory import Memory
+from app.metrics import page
+from tests.app.daemon.test_tick import ticks
+from tests.app.fakes import START_S, World
+
+
+def samples(memory: Memory, now_s: float) -> dict[tuple[str, tuple[str, ...]], float]:
+    families = text_string_to_metric_families(page(memory, now_s).decode())
+    return {(s.name, tuple(sorted(s.labels.values()))): s.value for f in families for s in f.samples}
+
+
+async def test_numbers_are_those_of_the_last_tick(world: World) -> None:
+    world.source.rps = 20.0
+    daemon = await world.start()
+    await ticks(daemon, 4)
+    found = samples(daemon.memory, START_S + 65)
+    signals = daemon.memory.services["chat"].signals
+    assert found["leadtime_offered_load_erlangs", ("chat",)] == signals["offered_erlangs"]
+    assert found["leadtime_replicas", ("active", "chat")] == signals["replicas_active"]
+    assert found["leadtime_data_age_seconds", ("chat",)] == 20
+    assert found["leadtime_gpus", ("busy",)] == 1
+    assert found["leadtime_lead_time_seconds", ("0.90", "chat", "cold")] == 120
+    assert sum(value for (name, _), value in found.items() if name == "leadtime_decision_total") == 4
+
+
+async def test_what_is_not_known_is_absent(world: World) -> None:
+    daemon = await world.start()
+    names = {name for name, _ in samples(daemon.memory, START_S)}
+    assert "leadtime_ticks_total" in names
+    assert not names & {"leadtime_offered_load_erlangs", "leadtime_gpus", "leadtime_forecast_quantile"}
+
+
+def test_names_follow_the_conventions() -> None:
+    for family in text_string_to_metric_families(page(Memory(), 0.0).decode()):
+        assert family.name.startswith("leadtime_")
+        assert family.documentation
