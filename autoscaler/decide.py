@@ -25,7 +25,7 @@ from forecasting.forecast import Forecast
 from runtime.fleet import PoolTarget
 from runtime.replica import Tier
 
-SMOOTHING_S = 300.0
+SMOOTHING_S = 60.0
 """Time constant of the mean work and lengths: request mixes drift over minutes, single intervals only jitter.
 """
 

@@ -157,9 +157,10 @@ class SqlLedger:
 
     def prune(self, before_s: float) -> int:
         """Forget decisions made before that time, but for the newest of each service; gives how many went."""
-        newest = sa.select(sa.func.max(DECISIONS.c.at_s)).group_by(DECISIONS.c.service)
-        old = sa.delete(DECISIONS).where(DECISIONS.c.at_s < before_s, DECISIONS.c.at_s.not_in(newest))
+        newer = DECISIONS.alias()
+        superseded = sa.exists().where(newer.c.service == DECISIONS.c.service, newer.c.at_s > DECISIONS.c.at_s)
         with self._engine.begin() as connection:
+            old = sa.delete(DECISIONS).where(DECISIONS.c.at_s < before_s, superseded)
             return connection.execute(old).rowcount
 
     def _newest(self, condition: sa.ColumnElement[bool]) -> Entry | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +16,8 @@ from autoscaler.decide import decide
 from autoscaler.decision import Decision
 from autoscaler.ledger import Record, SqlLedger
 from autoscaler.policy import Policy
+from collectors.store import open_store
 from tests.autoscaler.cases import AUTO, NOW_S, forecast, observation, state
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(f"sqlite:///{tmp_path}/ledger.db")
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
@@ -97,5 +93,39 @@ def test_lists_newest_first_in_pages_by_service(ledger: SqlLedger) -> None:
 def test_pruning_keeps_the_newest_of_each_service(ledger: SqlLedger) -> None:
     other = replace(decision(NOW_S), id="code-1", service="code")
     ledger.record_many([*(Record(decision(NOW_S + n), {}, 1) for n in range(5)), Record(other, {}, 1)])
-    assert ledger.prune(NOW_S + 100) == 3 or {e.decision.service for e in ledger.list()} == {"chat", "code"}
-    assert ledger.state("chat") is not None and ledger.state("code") is not None
+    assert ledger.prune(NOW_S + 100) == 4
+    assert [e.decision.at_s - NOW_S for e in ledger.list("chat")] == [4.0]
+    assert ledger.state("code") is not None
+
+
+WRITER = """
+import sys
+from autoscaler.ledger import SqlLedger
+from collectors.store import open_store
+from tests.autoscaler.cases import NOW_S
+from tests.autoscaler.test_ledger import decision
+ledger = SqlLedger(open_store(sys.argv[1]))
+latest = ledger.latest("chat")
+at_s = NOW_S if latest is None else latest.decision.at_s
+while True:
+    at_s += 1
+    made = decision(at_s)
+    ledger.record(made, {}, 1)
+    print(made.id, flush=True)
+    ledger.mark_applied(made.id, at_s)
+"""
+
+
+def test_a_kill_at_any_moment_loses_nothing_that_was_recorded(tmp_path: Path) -> None:
+    url, told = f"sqlite:///{tmp_path}/ledger.db", []
+    for lines in (1, 7, 20):
+        command = [sys.executable, "-c", WRITER, url]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+        assert writer.stdout is not None
+        told += [writer.stdout.readline().strip() for _ in range(lines)]
+        writer.send_signal(signal.SIGKILL)
+        told += [line.strip() for line in writer.communicate()[0].splitlines()]
+    entries = SqlLedger(open_store(url)).list("chat", limit=100_000)
+    ids = [entry.decision.id for entry in entries]
+    assert set(told) <= set(ids) and len(ids) == len(set(ids)) <= len(told) + 3
+    assert sum(entry.applied_at_s is None for entry in entries) <= 3

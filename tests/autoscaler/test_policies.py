@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +15,10 @@ GROWN = Policy(replicas=Replicas(min=3, max=12))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PolicyStore]:
-    engine = sa.create_engine(f"sqlite:///{tmp_path}/policies.db")
+def store(engine: sa.Engine) -> PolicyStore:
     store = PolicyStore(engine)
     store.seed("chat", Policy())
-    yield store
-    engine.dispose()
+    return store
 
 
 def test_the_configuration_seeds_version_one_once(store: PolicyStore) -> None:
