@@ -6,8 +6,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.api import decisions, errors, health, policies, services
 from app.api.backend import Backend
+from app.api.decisions import router as decisions
+from app.api.errors import install
+from app.api.health import router as health
+from app.api.policies import router as policies
+from app.api.services import router as services
 from app.settings import Settings
 from autoscaler.policy import Policy
 
@@ -18,10 +22,10 @@ def create_app(backend: Backend) -> FastAPI:
     """The application over a backend; it starts nothing and owns nothing."""
     app = FastAPI(title="Leadtime", version="1", description=ABOUT)
     app.state.backend = backend
-    errors.install(app)
-    app.include_router(health.router)
+    install(app)
+    app.include_router(health)
     for part in (services, decisions, policies):
-        app.include_router(part.router, prefix="/api/v1")
+        app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app
 

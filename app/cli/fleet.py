@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from runtime.simulated.replicas import SimulatedService
     from runtime.simulated.workload import Workload
 
+STARTER = "leadtime-up"
+"""Who holds virtual time during the start."""
+
 SEED = 7
 """Seed of every draw of a simulated run: two runs see the same requests and the same lead times."""
 
@@ -37,12 +40,42 @@ def fleet(
 
 
 def serve(settings: Settings, speed: float, trace: Path | None) -> None:
-    """Build the fleet's specification and run it."""
-    from runtime.simulated import server
+    """Build the fleet and run it; faster than real time it stands still until ``release``, or silence."""
+    import time
+
+    import uvicorn
+
+    from runtime.simulated.live import LiveWorld
+    from runtime.simulated.server import create_app
+    from runtime.simulated.world import World
 
     services = tuple(simulated(service) for service in settings.services)
+    live = LiveWorld(World(services, workload(settings, trace), SEED), speed)
+    live.pacer.hold(STARTER, live.world.now_s, time.monotonic())
     host, port = address(settings)
-    server.serve(server.FleetSpec(services, workload(settings, trace), speed, SEED), host, port)
+    uvicorn.run(
+        create_app(live), host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+    )
+
+
+def hold(settings: Settings) -> None:
+    """Keep virtual time where it is while the others start: a replay should not run on before anybody steers it."""
+    clock("wait", settings, {"client": STARTER, "at_s": 0.0})
+
+
+def release(settings: Settings) -> None:
+    """Let virtual time pass."""
+    clock("release", settings, {"client": STARTER})
+
+
+def clock(what: str, settings: Settings, body: dict[str, Any]) -> None:
+    """Tell the fleet's clock something; a fleet that is not there yet has no time to hold."""
+    from contextlib import suppress
+
+    import httpx
+
+    with suppress(httpx.TransportError):
+        httpx.post(f"{settings.fleet.url}/clock/{what}", json=body, timeout=5.0)
 
 
 def simulated(service: ServiceSettings) -> SimulatedService:
@@ -57,6 +90,8 @@ def simulated(service: ServiceSettings) -> SimulatedService:
 
 def workload(settings: Settings, trace: Path | None) -> Workload:
     """The trace for the first service, or the built-in workload for the services that it knows."""
+    import time
+
     from runtime.simulated.workload import SyntheticWorkload, TraceWorkload, default_services
 
     names = settings.service_names()
@@ -65,7 +100,7 @@ def workload(settings: Settings, trace: Path | None) -> Workload:
         from runtime.traces.trace import TraceError
 
         try:
-            return TraceWorkload(load(trace), names[0], start_s(names))
+            return TraceWorkload(load(trace), names[0], start_s(time.time()))
         except (TraceError, OSError) as error:
             raise UserError(str(error)) from None
     loads = {load.name: load for load in default_services()}
@@ -75,15 +110,14 @@ def workload(settings: Settings, trace: Path | None) -> Workload:
             f"service {unknown[0]}: the built-in workload has none for it; name services {', '.join(loads)} "
             "or give --trace"
         )
-    return SyntheticWorkload([loads[name] for name in names], start_s(names), SEED)
+    return SyntheticWorkload([loads[name] for name in names], start_s(time.time()), SEED)
 
 
-def start_s(names: list[str]) -> float:
-    """When virtual time starts: some minutes before the morning peak of today."""
-    import time
-
-    today = time.time() // 86400 * 86400
-    return today + 9 * 3600 + 3 * 60
+def start_s(wall_s: float) -> float:
+    """When virtual time starts: some minutes before the morning peak of the newest weekday, UTC seconds."""
+    day = int(wall_s // 86400)
+    weekday = (day + 3) % 7  # the epoch was a Thursday, Monday is 0
+    return (day - max(0, weekday - 4)) * 86400 + 9 * 3600 + 3 * 60
 
 
 def ended_summary(settings: Settings, api: str) -> list[dict[str, Any]] | None:

@@ -169,17 +169,21 @@ def start(run: Run, supervisor: Supervisor) -> None:
 
 def wait_ready(run: Run, supervisor: Supervisor) -> None:
     """Return when every part answers; raises ``UserError`` where one ends or stays silent."""
+    from app.cli.fleet import hold, release
+
     waiting = run.health()
     deadline = time.monotonic() + READY_WITHIN_S
     with output.err().status("starting") as status:
         while waiting:
             status.update(f"waiting for {', '.join(waiting)}")
             supervisor.check()
+            hold(run.settings)
             waiting = {name: url for name, url in waiting.items() if not answers(url)}
             if waiting and time.monotonic() > deadline:
                 silent = ", ".join(f"{name} at {url}" for name, url in waiting.items())
                 raise UserError(f"no answer within {READY_WITHIN_S:.0f} s from {silent}")
             time.sleep(0.1 if waiting else 0)
+    release(run.settings)
 
 
 def answers(url: str) -> bool:

@@ -1,0 +1,38 @@
+"""Why a service has the replicas it has, from the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.explain import moment
+from app.cli.main import app
+from app.errors import UserError
+from tests.app.fakes import INTERVAL_S, START_S
+
+
+def test_the_latest_decision_is_a_sentence_and_its_numbers(api: str) -> None:
+    text = CliRunner().invoke(app, ["explain", "chat", "--api", api]).stdout
+    assert "demand may reach" in text.splitlines()[0]
+    assert "constraint" in text and "forecast" in text and "applied" in text
+
+
+def test_an_earlier_moment_has_its_own_decision(api: str) -> None:
+    at = str(START_S + 1.5 * INTERVAL_S)
+    done = CliRunner().invoke(app, ["explain", "chat", "--at", at, "--api", api, "--json"])
+    assert json.loads(done.stdout)["at_s"] == START_S + INTERVAL_S
+
+
+def test_before_the_first_decision_there_is_none(api: str) -> None:
+    done = CliRunner().invoke(app, ["explain", "chat", "--at", "2020-01-01", "--api", api])
+    assert isinstance(done.exception, UserError) and "no decision before 2020-01-01" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("text", "at_s"),
+    [("12.5", 12.5), ("1970-01-01T00:01", 60), ("1970-01-01T01:00+01:00", 0), ("1970-01-02", 86400)],
+)
+def test_times_are_utc_unless_they_say_otherwise(text: str, at_s: float) -> None:
+    assert moment(text) == at_s
