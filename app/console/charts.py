@@ -22,6 +22,7 @@ BLUE, ORANGE, GREEN, SKY, PURPLE, RED, GREY = (
     "#8a949e",
 )
 
+Parts = Mapping[str, tuple[str, str]]
 SOLID, DASHED, DOTTED = [1, 0], [6, 3], [2, 2]
 
 FORECAST = "Forecast P50–P95"
@@ -38,12 +39,17 @@ DEMAND_TIPS = {
     "capacity_erlangs": "capacity",
     "ready_erlangs": "with standby",
 }
-REPLICAS = {
+REPLICAS: Parts = {
     "replicas_active": ("active", GREEN),
     "replicas_standby": ("standby", SKY),
     "replicas_asleep": ("asleep", PURPLE),
     "replicas_launching": ("launching", ORANGE),
     "replicas_draining": ("draining", GREY),
+}
+GPUS: Parts = {
+    "gpus_busy": ("busy", GREEN),
+    "gpus_idle_held": ("held, doing nothing", ORANGE),
+    "gpus_idle": ("idle", GREY),
 }
 QUANTILES = {"p50": ("P50", BLUE, SOLID), "p90": ("P90", PURPLE, DASHED), "p99": ("P99", GREY, DOTTED)}
 
@@ -112,14 +118,14 @@ def line_chart(
     return finished([*layers, hover(frame, signals, digits)])
 
 
-def replicas(history: pd.DataFrame) -> alt.LayerChart:
-    """Replicas by state, stacked, and the active replicas wanted as a line."""
-    labels = {column: label for column, (label, _) in REPLICAS.items()}
+def stacked(history: pd.DataFrame, parts: Parts, unit: str, wanted: str | None = None) -> alt.LayerChart:
+    """Whole things by state: ``parts`` (column → label and colour) on top of each other, ``wanted`` as a line."""
+    labels = {column: label for column, (label, _) in parts.items()}
     frame = history.rename(columns=labels)
-    tips = {label: label for label in labels.values()} | {"replicas_desired": "wanted"}
+    styles = {label: (shade, SOLID) for label, shade in parts.values()} | ({"wanted": (RED, DASHED)} if wanted else {})
+    colour, _ = styled(styles)
     order = f"indexof({list(labels.values())}, datum.series)"
-    colour, _ = styled({label: (shade, SOLID) for label, shade in REPLICAS.values()} | {"wanted": (RED, DASHED)})
-    y = alt.Y("value:Q", stack="zero", title="replicas", axis=alt.Axis(tickMinStep=1, tickCount=5))
+    y = alt.Y("value:Q", stack="zero", title=unit, axis=alt.Axis(tickMinStep=1, tickCount=5))
     areas = (
         alt.Chart(frame)
         .transform_fold(list(labels.values()), as_=["series", "value"])
@@ -127,12 +133,10 @@ def replicas(history: pd.DataFrame) -> alt.LayerChart:
         .mark_area(interpolate="step-after", opacity=0.75)
         .encode(time_axis(), y, colour, alt.Order("order:Q"))
     )
-    wanted = (
-        named(frame, "wanted")
-        .mark_line(interpolate="step-after", strokeDash=DASHED)
-        .encode(time_axis(), alt.Y("replicas_desired:Q"), colour)
-    )
-    return finished([areas, wanted, hover(frame, tips, digits=0)])
+    tips = {label: label for label in labels.values()} | ({wanted: "wanted"} if wanted else {})
+    line = named(frame, "wanted").mark_line(interpolate="step-after", strokeDash=DASHED)
+    lines = [line.encode(time_axis(), alt.Y(f"{wanted}:Q"), colour)] if wanted else []
+    return finished([areas, *lines, hover(frame, tips, digits=0)])
 
 
 def time_axis() -> alt.X:

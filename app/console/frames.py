@@ -6,6 +6,7 @@ value (NaN), so a gap in the data is a gap in the line.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,10 +29,11 @@ def wide(series: schemas.Series, names: Sequence[str]) -> pd.DataFrame:
     return frame
 
 
-def fan(forecast: schemas.ForecastView | None, anchor_erlangs: float | None) -> pd.DataFrame:
+def fan(forecast: schemas.ForecastView | None, anchor_erlangs: float | None, reach_s: float = math.inf) -> pd.DataFrame:
     """The forecast ahead: ``time``, ``p50``, ``p95``, ``p99`` of the greatest load until then, erlangs.
 
-    ``anchor_erlangs``, the load when the forecast was made, is where the fan opens.
+    ``anchor_erlangs``, the load when the forecast was made, is where the fan opens; horizons beyond ``reach_s`` are
+    left out.
     """
     if forecast is None:
         return pd.DataFrame({"time": pd.to_datetime([], utc=True), **{name: [] for name in FAN_TAUS}})
@@ -39,6 +41,7 @@ def fan(forecast: schemas.ForecastView | None, anchor_erlangs: float | None) -> 
         {"at_s": forecast.made_at_s + horizon_s}
         | {name: float(np.interp(tau, forecast.taus, values)) for name, tau in FAN_TAUS.items()}
         for horizon_s, values in zip(forecast.horizons_s, forecast.erlangs, strict=True)
+        if horizon_s <= reach_s
     ]
     if anchor_erlangs is not None:
         rows.insert(0, {"at_s": forecast.made_at_s} | dict.fromkeys(FAN_TAUS, anchor_erlangs))

@@ -80,7 +80,7 @@ SECTIONS = (
     FormSection(
         "Scale out",
         (
-            FormField("scale_out.max_step", "Largest step", "replicas", "integer"),
+            FormField("scale_out.max_step", "Most added at once", "replicas", "integer"),
             FormField("reactive.scale_out_above", "Latency asks for more above", "× target", step=0.05),
             FormField("scale_out.max_factor", "Largest growth", "factor", step=0.1),
         ),
@@ -91,7 +91,7 @@ SECTIONS = (
             FormField("reactive.scale_in_below", "Latency lets go below", "× target", step=0.05),
             FormField("scale_in.window_s", "Look back over", "s", step=30, digits=0),
             FormField("scale_in.cooldown_s", "Cooldown", "s", step=10, digits=0),
-            FormField("scale_in.max_step", "Largest step", "replicas", "integer"),
+            FormField("scale_in.max_step", "Most removed at once", "replicas", "integer"),
             FormField("scale_in.settle_after_restart_s", "Hold after restart", "s", step=30, digits=0),
         ),
     ),

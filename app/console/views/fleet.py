@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
 from app.api import schemas
-from app.console import format, frames, shell, tiles
+from app.console import charts, format, frames, shell, tiles
 
+WINDOW_S = 3600.0
 SHOWN_ATTENTION = 4  # lines shown at once; the rest is folded, so that the table stays in sight
 
 SEVERITY = {
@@ -100,4 +103,16 @@ def grey_if_stale(row: pd.Series) -> list[str]:
     return ["" if row["data"] == "fresh" else "color: #8a949e"] * len(row)
 
 
+@shell.live(shell.CHART_REFRESH_S)
+def gpus() -> None:
+    """What the GPUs did in the last hour, if anything is known of it."""
+    api = shell.api()
+    view = api.fleet()
+    now_s = view.clock.now_s
+    frame = frames.wide(api.series("_fleet", tuple(charts.GPUS), now_s - WINDOW_S, now_s), tuple(charts.GPUS))
+    with st.container(key="stale-gpus" if view.stale else "gpus"):
+        shell.panel("GPUs", "by use, last hour", partial(charts.stacked, frame, charts.GPUS, "GPUs"), frame, "gpus")
+
+
 overview()
+gpus()

@@ -57,7 +57,7 @@ def history() -> None:
     """The charts."""
     api, service = shell.api(), chosen()
     row, now_s = api.service(service), api.fleet().clock.now_s
-    series = api.series(service, SIGNALS, now_s - WINDOWS_S[st.session_state["window"]], now_s)
+    series = api.series(service, SIGNALS, now_s - window_s(), now_s)
     frame = frames.wide(series, SIGNALS)
     with st.container(key="stale-charts" if row.stale else "charts"):
         panels(row, frame, api.forecast(service))
@@ -74,14 +74,20 @@ def panels(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas.Forec
         latency_panel("TPOT", "tpot", row.tpot_p90_s, row.tpot_target_s, frame)
         level_panel("Requests", {"running": "running", "waiting": "waiting"}, "requests", "~s", frame, "queue")
     states = frame[["time", *charts.REPLICAS, "replicas_desired"]]
-    shell.panel("Replicas by state", "", partial(charts.replicas, states), states, "replicas")
+    shell.panel(
+        "Replicas by state",
+        "",
+        partial(charts.stacked, states, charts.REPLICAS, "replicas", "replicas_desired"),
+        states,
+        "replicas",
+    )
 
 
 def demand_panel(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas.ForecastView | None) -> None:
     """Offered load, forecast, capacity by tier; the title states the finding."""
     columns = ["offered_erlangs", "capacity_erlangs", "ready_erlangs", "forecast_p50", "forecast_p95"]
     demand = frame[["time", *columns]]
-    ahead = frames.fan(forecast, frames.last_known(demand, "offered_erlangs"))
+    ahead = frames.fan(forecast, frames.last_known(demand, "offered_erlangs"), window_s() / 3)
     finding = tiles.headroom_words(row)
     shell.panel("Demand and capacity", finding, partial(charts.demand, demand, ahead), demand, "demand")
     if forecast is not None:
@@ -130,18 +136,28 @@ def why() -> None:
             "No decision yet; the first follows the first complete observation.",
             icon=":material/hourglass_empty:",
         )
-    for spell in decisions.spells(rows):
-        with st.expander(
-            decisions.headline(spell), key=f"decision-{spell.newest.id}", icon=decisions.icon(spell), type="compact"
-        ):
-            st.markdown(decisions.explanation(spell.newest))
+    with st.container(key="decisions", gap="xsmall"):
+        for spell in decisions.spells(rows):
+            told(spell)
     if len(rows) == limit < MOST_DECISIONS:
         st.button("Show older decisions", on_click=show_older, icon=":material/history:")
+
+
+def told(spell: decisions.Spell) -> None:
+    """One line that opens to the reasons."""
+    name, icon = f"decision-{spell.newest.id}", decisions.icon(spell)
+    with st.expander(decisions.headline(spell), key=name, icon=icon, type="compact"):
+        st.markdown(decisions.explanation(spell.newest))
 
 
 def show_older() -> None:
     """Reach further back."""
     st.session_state["decisions-limit"] = min(MOST_DECISIONS, 4 * st.session_state["decisions-limit"])
+
+
+def window_s() -> float:
+    """How far back the charts reach, seconds."""
+    return WINDOWS_S[st.session_state["window"]]
 
 
 def chosen() -> str:

@@ -144,6 +144,11 @@ def fleet(world: World) -> schemas.FleetView:
     )
 
 
+def value(world: World, service: str, name: str, at_s: float) -> float | None:
+    """A signal of a service, or of the fleet as a whole."""
+    return total(world, name, at_s) if service == "_fleet" else signal(world.service(service), name, at_s)
+
+
 def total(world: World, name: str, at_s: float) -> float | None:
     """A signal over all services."""
     values = [value for s in world.services if (value := signal(s, name, at_s)) is not None]
@@ -244,10 +249,11 @@ def reading(world: World) -> APIRouter:
 
     @api.get("/services/{name}/series")
     def get_series(name: str, start: float, end: float, signals: str, max_points: int = 600) -> schemas.Series:
-        service = world.service(name)
+        if name != "_fleet":
+            world.service(name)
         step = max(fake_fleet.STEP_S, (end - start) / max_points)
         times = [start + i * step for i in range(int((min(end, world.seen_s) - start) / step) + 1)]
-        points = {s: [(t, signal(service, s, t)) for t in times] for s in signals.split(",")}
+        points = {s: [(t, value(world, name, s, t)) for t in times] for s in signals.split(",")}
         return schemas.Series(service=name, start_s=start, end_s=end, step_s=step, signals=points)
 
     @api.get("/services/{name}/forecast")

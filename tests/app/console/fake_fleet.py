@@ -85,6 +85,8 @@ def signal(service: FakeService, name: str, at_s: float) -> float | None:
         "attainment": min(1.0, 1.01 - 0.1 * max(0.0, load / (RHO_MAX * count) - 0.9)),
         "replicas_active": count,
         "gpus_busy": count,
+        "gpus_idle_held": 1,
+        "gpus_idle": max(0, 12 - count),
         "risk_of_shortfall": max(0.0, min(1.0, 2 * (load / (RHO_MAX * count) - 0.8))),
         "replicas_desired": desired(service, at_s),
         "replicas_standby": 1,

@@ -41,7 +41,7 @@ def drawn(frame: pd.DataFrame) -> dict[str, alt.LayerChart]:
         "demand": charts.demand(frame, frames.fan(None, None)),
         "ttft": charts.quantiles(frame, "ttft", 2000.0),
         "lines": charts.lines(frame, {"waiting": "waiting"}, "requests"),
-        "replicas": charts.replicas(frame),
+        "replicas": charts.stacked(frame, charts.REPLICAS, "replicas", "replicas_desired"),
     }
 
 

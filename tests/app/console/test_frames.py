@@ -50,6 +50,7 @@ def test_fan_opens_at_the_load_now_and_interpolates_quantiles() -> None:
 def test_fan_without_forecast_is_empty() -> None:
     assert frames.fan(None, 1.0).empty
     assert len(frames.fan(forecast(), None)) == 2
+    assert len(frames.fan(forecast(), None, reach_s=100.0)) == 1
 
 
 def test_last_known_skips_gaps() -> None:
