@@ -86,7 +86,7 @@ def text(decision: Decision) -> str:
 
 
 def _within(demand: Demand, verb: str) -> str:
-    percentile = f"P{demand.tau * 100:.3g}"
+    percentile = f"P{demand.tau * 100:.0f}"
     reach = f"demand may reach {demand.erlangs:.3g} erlangs ({percentile})"
     return f"{reach} within the {demand.lead_s:.0f} s it takes to {verb}"
 

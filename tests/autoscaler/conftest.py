@@ -11,10 +11,15 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 
 from autoscaler.ledger import METADATA as LEDGER
 from autoscaler.policies import METADATA as POLICIES
 from collectors.store import open_store
+
+# A loaded machine is no failure: examples have no deadline.
+settings.register_profile("untimed", deadline=None, max_examples=80)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from tests.autoscaler.cases import AUTO, NOW_S, SHARED, forecast, observation, s
 def test_a_scale_out_says_when_how_sure_and_what_one_replica_carries() -> None:
     said = decide(observation(), forecast(2.7, 0.1), state(4), AUTO, NOW_S).sentence
     assert said == (
-        "Scale out 4 -> 6: demand may reach 3.18 erlangs (P95.2) within the 195 s it takes to start a replica; "
+        "Scale out 4 -> 6: demand may reach 3.18 erlangs (P95) within the 195 s it takes to start a replica; "
         "one replica carries 0.67 (TPOT binds)."
     )
 
