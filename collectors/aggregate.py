@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from collectors.health import gpu_use
 from collectors.histograms import added, quantiles, square_sum
-from collectors.intervals import Interval, intervals
+from collectors.intervals import NOTHING_NEW, Interval, intervals
 from collectors.observation import Gap, Histogram, Observation, ReplicaSample, Scrape
 
 __all__ = ["LengthMemory", "gpu_use", "observe"]
@@ -63,13 +63,16 @@ def observe(
 
     ``expected`` names every replica that may hold requests or could take them: active, draining, standby
     and asleep. A replica that neither the earlier scrape nor its gaps know is new and counts from zero.
+    One that its source has not read again since (Prometheus scrapes each at a moment of its own) is not
+    missing: the others stand for it.
     """
     interval_s = current.at_s - previous.at_s if previous else 0.0
     seen = [s for name in expected if (s := current.replicas.get(name)) and s.running is not None]
     spans, own_gaps = intervals(expected, previous, current)
     gate, gate_gaps = _gateway(service, previous, current)
-    valid = interval_s > 0 and not gate_gaps and len(spans) >= (1 - MISSING_SHARE) * len(expected)
-    valid = valid and bool(expected or gate)
+    known = len(spans) + sum(gap.reason == NOTHING_NEW for gap in own_gaps)
+    enough = bool(spans or (gate and not expected)) and known >= (1 - MISSING_SHARE) * len(expected)
+    valid = interval_s > 0 and not gate_gaps and enough
     scale = len(expected) / len(spans) if valid and spans else 1.0
     passing = tuple(gap for gap in current.gaps if gap.subject in {service, *expected})
     lengths = _remember(lengths, spans.values())

@@ -28,6 +28,8 @@ COUNTERS = (
 GAUGES = ("running", "waiting")
 HISTOGRAMS = ("ttft", "itl", "tpot", "output_lengths")
 
+NOTHING_NEW = "no new sample since the earlier scrape"
+
 PLAUSIBLE_TIMES = 3.0
 PLAUSIBLE_PER_S = 20.0
 """Requests per second that one replica may well complete: an 8B model with answers of 100 tokens does."""
@@ -51,8 +53,9 @@ class Interval:
 def intervals(
     expected: Iterable[str], previous: Scrape | None, current: Scrape
 ) -> tuple[dict[str, Interval], tuple[Gap, ...]]:
-    """The interval of each expected replica that has one, and a gap for each that has none or a doubtful
-    one.
+    """The interval of each expected replica that has one, and a gap for each other and each doubtful one.
+
+    A replica whose gap says ``NOTHING_NEW`` was seen: its source looks at it less often than we tick.
     """
     named = {gap.subject for gap in current.gaps}
     found: dict[str, Interval] = {}
@@ -89,9 +92,9 @@ def _interval(now: ReplicaSample, previous: Scrape | None) -> Interval | tuple[I
         if any(gap.subject == now.replica for gap in previous.gaps):
             return "not seen at the earlier scrape"
         before = ReplicaSample(now.replica, previous.at_s)
-        return _from_zero(now, before, "") if now.at_s > before.at_s else "no new sample since"
+        return _from_zero(now, before, "") if now.at_s > before.at_s else NOTHING_NEW
     if now.at_s <= before.at_s:
-        return "no new sample since the earlier scrape"
+        return NOTHING_NEW
     if before.running is None or before.waiting is None or (now.completed is None) != (before.completed is None):
         return "lacks a signal at one of its two scrapes"
     if _fell(now, before):

@@ -93,6 +93,15 @@ def test_an_invalid_sum_is_a_lower_bound() -> None:
     assert observation.arrivals_per_s == pytest.approx(2 * 20 / 10)
 
 
+def test_replicas_not_read_again_are_not_missing() -> None:
+    before = [sample(name, -5) for name in NAMES]
+    after = [sample(name, 5, completed=20) for name in NAMES[:5]] + before[5:]
+    observation = seen(scrape(0, *before), scrape(10, *after))
+    assert observation.valid
+    assert observation.completed_per_s == pytest.approx(10 * 2), "the five that were read stand for the others"
+    assert not seen(scrape(0, *before), scrape(10, *before)).valid, "nothing new at all is no interval"
+
+
 def test_nothing_seen_is_nothing_known() -> None:
     observation = seen(scrape(0, *fleet(0)), scrape(10))
     assert not observation.valid

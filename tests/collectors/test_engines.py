@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 
 from collectors.engines import ENGINES, blank, read_engine
 from collectors.observation import ReplicaSample
-
-FIXTURE = (Path(__file__).parent / "fixtures" / "vllm-0.32-metrics.txt").read_bytes()
+from tests.collectors.pages import FIXTURE
 
 
 def reasons(engine: str, page: bytes) -> list[str]:
