@@ -123,7 +123,7 @@ def stacked(history: pd.DataFrame, parts: Parts, unit: str, wanted: str | None =
     labels = {column: label for column, (label, _) in parts.items()}
     frame = history.rename(columns=labels)
     styles = {label: (shade, SOLID) for label, shade in parts.values()} | ({"wanted": (RED, DASHED)} if wanted else {})
-    colour, _ = styled(styles)
+    colour, _ = styled(styles, symbol="square")
     order = f"indexof({list(labels.values())}, datum.series)"
     y = alt.Y("value:Q", stack="zero", title=unit, axis=alt.Axis(tickMinStep=1, tickCount=5))
     areas = (
@@ -149,14 +149,14 @@ def time_axis() -> alt.X:
     )
 
 
-def legend(columns: int) -> alt.Legend:
+def legend(columns: int, symbol: str) -> alt.Legend:
     """Above the plot, in rows of ``columns``, so that a narrow screen does not cut it."""
     return alt.Legend(
         orient="top",
         title=None,
         columns=columns,
         labelLimit=0,
-        symbolType="stroke",
+        symbolType=symbol,
         symbolStrokeWidth=3,
         symbolOpacity=1,
     )
@@ -167,10 +167,10 @@ def named(frame: pd.DataFrame, name: str) -> alt.Chart:
     return alt.Chart(frame).transform_calculate(series=f"'{name}'")
 
 
-def styled(styles: Mapping[str, tuple[str, list[int]]]) -> tuple[alt.Color, alt.StrokeDash]:
+def styled(styles: Mapping[str, tuple[str, list[int]]], symbol: str = "stroke") -> tuple[alt.Color, alt.StrokeDash]:
     """Colour and dash by series name, in one legend."""
     names = list(styles)
-    key = legend(4 if max(map(len, names)) < 8 else 3)
+    key = legend(4 if max(map(len, names)) < 8 else 3, symbol)
     colours = alt.Scale(domain=names, range=[colour for colour, _ in styles.values()])
     dashes = alt.Scale(domain=names, range=[dash for _, dash in styles.values()])
     return (

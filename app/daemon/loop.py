@@ -38,7 +38,7 @@ async def run(daemon: Daemon) -> None:
     """Start and then tick until cancelled."""
     while not await attempted(daemon, begin):
         await asyncio.sleep(RETRY_S)
-    at_s = daemon.memory.now_s  # the first at once, so that whoever asks has an answer
+    at_s = first_tick(daemon)
     tidy_at_s = daemon.memory.now_s + HOUSEKEEPING_S
     while True:
         now_s = await waited(daemon, at_s)
@@ -55,6 +55,14 @@ async def run(daemon: Daemon) -> None:
 def next_tick(now_s: float, interval_s: float) -> float:
     """The first moment of the grid after now."""
     return (math.floor(now_s / interval_s) + 1) * interval_s
+
+
+def first_tick(daemon: Daemon) -> float:
+    """At once, so that whoever asks has an answer; a moment that has been decided on already is not decided again."""
+    now_s = daemon.memory.now_s
+    latest = [daemon.ledger.latest(name) for name in daemon.memory.services]
+    decided = any(entry is not None and entry.decision.at_s == now_s for entry in latest)
+    return next_tick(now_s, daemon.interval_s) if decided else now_s
 
 
 async def begin(daemon: Daemon) -> None:

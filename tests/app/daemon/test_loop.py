@@ -37,6 +37,13 @@ async def test_the_loop_starts_at_once_and_ticks_on(world: World) -> None:
     assert times[:3] == [START_S, START_S + INTERVAL_S, START_S + 2 * INTERVAL_S]
 
 
+async def test_a_moment_is_decided_on_once(world: World) -> None:
+    daemon = await world.start()
+    assert loop.first_tick(daemon) == START_S
+    await loop.one(daemon, START_S)
+    assert loop.first_tick(await world.start()) == START_S + INTERVAL_S
+
+
 async def test_late_ticks_are_counted_and_not_made_up_for(world: World) -> None:
     daemon = await world.start()
     world.clock.late_s = 2.5 * INTERVAL_S
