@@ -68,7 +68,7 @@ class Nobody:
 
 def trace(every_s: float, count: int, input_tokens: int = 64, output_tokens: int = 32) -> TraceWorkload:
     """``count`` equal requests for chat, ``every_s`` apart, the first at the start."""
-    arrival_s = np.arange(count) * every_s
+    arrival_s = np.array([i * every_s for i in range(count)])
     tokens = np.full(count, input_tokens, np.int32), np.full(count, output_tokens, np.int32)
     return TraceWorkload(Trace("test", arrival_s, *tokens), "chat", START_S)
 

@@ -23,7 +23,7 @@ def slots(count: int = 4) -> Slots:
 
 def take(slots: Slots, count: int) -> list[int]:
     tokens = np.arange(1, count + 1)
-    taken = slots.take(tokens * 1.0, tokens, tokens, np.zeros(count, np.int32))
+    taken = slots.take(tokens.astype(np.float64), tokens, tokens, np.zeros(count, np.int32))
     slots.state.requests["status"][taken] = HELD
     return [int(slot) for slot in taken]
 
