@@ -49,7 +49,7 @@ def config(pages: Pages) -> dict[str, object]:
     ]
     dcgm = job("dcgm", pages.port, {"leadtime_node": "n0", "__metrics_path__": "/dcgm"})
     gateway = job("anything", pages.port, {"__metrics_path__": "/gateway"})
-    timing = {"scrape_interval": "500ms", "scrape_timeout": "400ms"}
+    timing = {"scrape_interval": "1s", "scrape_timeout": "1s"}
     return {"global": timing, "scrape_configs": [*engines, dcgm, gateway]}
 
 
@@ -82,11 +82,13 @@ async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
 
 async def until(source: PrometheusSource, targets: list[Target], replicas: int) -> Scrape:
     """Scrape until so many replicas are seen; Prometheus needs a moment to start, and to scrape."""
-    while True:
+    scrape = Scrape(0.0, {})
+    for _ in range(200):
         scrape = await source.scrape(targets, 100.0)
         if len(scrape.replicas) == replicas and scrape.gpus and scrape.gateway:
             return scrape
         await asyncio.sleep(0.2)
+    raise AssertionError(f"not {replicas} replicas: {scrape.gaps}")
 
 
 @pytest.mark.prometheus
@@ -120,12 +122,12 @@ async def test_a_vanished_target_and_a_stale_one_are_gaps(rig: Rig) -> None:
     assert {gap.subject for gap in stale.gaps if "stale" in gap.reason} == {"r.0", "n0", "gateway"}
     unknown = await source.scrape([Target("engine", 'x"}\\', "")], 100.0)
     assert [gap.subject for gap in unknown.gaps] == ['x"}\\'], "a strange name is no injection"
-    rig.pages.bodies["/r-1"] = FIXTURE
 
 
 @pytest.mark.prometheus
 @pytest.mark.asyncio(loop_scope="module")
 async def test_ranges_in_pieces_equal_the_whole(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.pages.bodies["/r-1"] = FIXTURE
     source = PrometheusSource(rig.url, clock=lambda at_s: at_s)
     end_s = (await until(source, rig.targets, 2)).replicas["r.0"].at_s + 1.0
     asked = (rig.url, "leadtime_gateway_requests_held", end_s - 60.0, end_s, 0.5)
