@@ -8,10 +8,13 @@ import time
 
 from runtime.simulated.pacing import Pacer
 from runtime.simulated.telemetry import Telemetry
-from runtime.simulated.world import World
+from runtime.simulated.world import SLICE_S, World
 
 TICK_S = 0.01
 """Wall seconds between two looks at the clock."""
+
+BUSY_S = 0.05
+"""Wall seconds of simulating after which whoever asks over HTTP is answered first."""
 
 
 class LiveWorld:
@@ -36,9 +39,16 @@ class LiveWorld:
     def advance(self, wall_s: float) -> None:
         """Let as much time pass as may have at that wall time, monotonic seconds, and wake whoever waits for it."""
         if not self.world.finished:
-            self.world.run_until(self.pacer.allowed(wall_s))
+            self._run_until(self.pacer.allowed(wall_s))
+            self.pacer.reached(self.world.now_s)
         self._ticked.set()
         self._ticked = asyncio.Event()
+
+    def _run_until(self, at_s: float) -> None:
+        """Run the world in slices, so that a fleet too large for its speed falls behind but still answers."""
+        give_up_s = time.monotonic() + BUSY_S
+        while self.world.now_s < at_s and time.monotonic() < give_up_s:
+            self.world.run_until(min(at_s, self.world.now_s + SLICE_S))
 
     async def tick(self) -> None:
         """Wait until time has passed."""

@@ -52,6 +52,11 @@ class Pacer:
         self.owed_s -= self.now_s - before_s
         return self.now_s
 
+    def reached(self, now_s: float) -> None:
+        """The world got only this far; the rest stays owed."""
+        self.owed_s += self.now_s - now_s
+        self.now_s = now_s
+
     def _held_back(self, before_s: float, wall_s: float) -> None:
         for client, (at_s, since_s) in list(self.holds.items()):
             if at_s <= before_s and wall_s - since_s > LEASE_S:
