@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 import uvicorn
+from starlette.types import Message, Scope
 
 from runtime.simulated.live import LiveWorld
 from runtime.simulated.server import create_app
@@ -59,7 +60,7 @@ async def _settle() -> None:
         await asyncio.sleep(0)
 
 
-def _scope(path: str) -> dict[str, Any]:
+def _scope(path: str) -> Scope:
     headers = [(b"content-type", b"application/json"), (b"host", b"fleet")]
     common = {"query_string": b"", "headers": headers, "server": ("fleet", 80), "scheme": "http", "root_path": ""}
     return {"type": "http", "method": "POST", "path": path, "asgi": {"version": "3.0", "spec_version": "2.3"}, **common}
@@ -77,7 +78,7 @@ class Stream:
     asked: bool = False
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self) -> Message:
         if not self.asked:
             self.asked = True
             if self.leave_after == 0:
@@ -86,7 +87,7 @@ class Stream:
         await self.gone.wait()
         return {"type": "http.disconnect"}
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         elif message.get("body"):
