@@ -67,10 +67,10 @@ def demand(history: pd.DataFrame, ahead: pd.DataFrame) -> alt.LayerChart:
     and ``forecast_p95``; ``ahead`` is ``frames.fan``.
     """
     colour, dash = styled(DEMAND)
-    frame = pd.concat([history, ahead], ignore_index=True)  # one data set keeps the chart alive on refresh
+    frame = pd.concat([history, ahead], ignore_index=True)
     frame["any_p50"] = frame["forecast_p50"].fillna(frame["p50"])
     frame["any_p95"] = frame["forecast_p95"].fillna(frame["p95"])
-    load, band, capacity, ready = (named(frame, name) for name in DEMAND)
+    load, band, capacity, ready = map(named, DEMAND)
     x, axis = time_axis(), alt.Axis(tickCount=5)
     layers = [
         ready.mark_area(interpolate="step-after", opacity=0.14).encode(x, alt.Y("ready_erlangs:Q"), colour),
@@ -80,42 +80,52 @@ def demand(history: pd.DataFrame, ahead: pd.DataFrame) -> alt.LayerChart:
         band.mark_line().encode(x, alt.Y("p95:Q"), colour, dash),
         capacity.mark_line(interpolate="step-after").encode(x, alt.Y("capacity_erlangs:Q"), colour, dash),
         load.mark_line().encode(x, alt.Y("offered_erlangs:Q", title="erlangs", axis=axis), colour, dash),
-        hover(frame, DEMAND_TIPS),
+        hover(DEMAND_TIPS),
     ]
-    return finished(layers, height=HEIGHT + 50)
+    return finished(frame, layers, height=HEIGHT + 50)
 
 
 def quantiles(history: pd.DataFrame, signal: str, target_ms: float) -> alt.LayerChart:
-    """P50, P90 and P99 of ``signal`` in ms and the SLO line; ``history`` has ``{signal}_p50_s`` and so on."""
+    """P50, P90 and P99 of ``signal`` in ms and the SLO line; ``history`` has ``{signal}_p50_s`` and so on.
+
+    The axis is a root scale: one spike of the P99 must not press everything near the target flat.
+    """
     frame = history[["time"]].assign(
         **{label: 1000 * history[f"{signal}_{name}_s"] for name, (label, _, _) in QUANTILES.items()},
         Target=target_ms,
     )
     styles = {label: (colour, dash) for label, colour, dash in QUANTILES.values()} | {"Target": (RED, SOLID)}
-    return line_chart(frame, {label: label for label in styles}, styles, alt.Axis(tickCount=4), "ms", digits=0)
+    y = alt.Y(title="ms, root scale", scale=alt.Scale(type="sqrt", zero=True), axis=alt.Axis(tickCount=4))
+    return line_chart(frame, {label: label for label in styles}, styles, y, digits=0)
 
 
 def lines(history: pd.DataFrame, signals: Mapping[str, str], unit: str, axis_format: str = "~s") -> alt.LayerChart:
     """Plain lines of up to three signals (column → label) on one axis."""
     styles = dict(zip(signals.values(), ((BLUE, SOLID), (ORANGE, DASHED), (PURPLE, DOTTED)), strict=False))
-    return line_chart(history, signals, styles, alt.Axis(tickCount=4, format=axis_format), unit, digits=2)
+    y = alt.Y(title=unit, axis=alt.Axis(tickCount=4, format=axis_format))
+    return line_chart(history, signals, styles, y, digits=2)
 
 
 def line_chart(
     frame: pd.DataFrame,
     signals: Mapping[str, str],
     styles: Mapping[str, tuple[str, list[int]]],
-    axis: alt.Axis,
-    unit: str,
+    y: alt.Y,
     digits: int,
 ) -> alt.LayerChart:
-    """One line per signal (column → label), each with the colour and dash of its label."""
+    """One line per signal (column → label) on the axis ``y``, each with the colour and dash of its label."""
     colour, dash = styled(styles)
     layers = [
-        named(frame, label).mark_line().encode(time_axis(), alt.Y(f"{column}:Q", title=unit, axis=axis), colour, dash)
-        for column, label in signals.items()
+        named(label).mark_line().encode(time_axis(), on(y, column), colour, dash) for column, label in signals.items()
     ]
-    return finished([*layers, hover(frame, signals, digits)])
+    return finished(frame, [*layers, hover(signals, digits)])
+
+
+def on(y: alt.Y, column: str) -> alt.Y:
+    """The axis ``y`` showing a column."""
+    shown: alt.Y = y.copy(deep=False)
+    shown.shorthand = f"{column}:Q"
+    return shown
 
 
 def stacked(history: pd.DataFrame, parts: Parts, unit: str, wanted: str | None = None) -> alt.LayerChart:
@@ -127,16 +137,16 @@ def stacked(history: pd.DataFrame, parts: Parts, unit: str, wanted: str | None =
     order = f"indexof({list(labels.values())}, datum.series)"
     y = alt.Y("value:Q", stack="zero", title=unit, axis=alt.Axis(tickMinStep=1, tickCount=5))
     areas = (
-        alt.Chart(frame)
+        alt.Chart()
         .transform_fold(list(labels.values()), as_=["series", "value"])
         .transform_calculate(order=order)
         .mark_area(interpolate="step-after", opacity=0.75)
         .encode(time_axis(), y, colour, alt.Order("order:Q"))
     )
     tips = {label: label for label in labels.values()} | ({wanted: "wanted"} if wanted else {})
-    line = named(frame, "wanted").mark_line(interpolate="step-after", strokeDash=DASHED)
+    line = named("wanted").mark_line(interpolate="step-after", strokeDash=DASHED)
     lines = [line.encode(time_axis(), alt.Y(f"{wanted}:Q"), colour)] if wanted else []
-    return finished([areas, *lines, hover(frame, tips, digits=0)])
+    return finished(frame, [areas, *lines, hover(tips, digits=0)])
 
 
 def time_axis() -> alt.X:
@@ -162,9 +172,9 @@ def legend(columns: int, symbol: str) -> alt.Legend:
     )
 
 
-def named(frame: pd.DataFrame, name: str) -> alt.Chart:
+def named(name: str) -> alt.Chart:
     """A layer that draws one series, named for the colour scale and the legend."""
-    return alt.Chart(frame).transform_calculate(series=f"'{name}'")
+    return alt.Chart().transform_calculate(series=f"'{name}'")
 
 
 def styled(styles: Mapping[str, tuple[str, list[int]]], symbol: str = "stroke") -> tuple[alt.Color, alt.StrokeDash]:
@@ -179,14 +189,14 @@ def styled(styles: Mapping[str, tuple[str, list[int]]], symbol: str = "stroke") 
     )
 
 
-def hover(frame: pd.DataFrame, columns: Mapping[str, str], digits: int = 2) -> alt.Chart:
+def hover(columns: Mapping[str, str], digits: int = 2) -> alt.Chart:
     """A rule at the moment nearest to the pointer with all its values; drawn only while pointed at."""
     nearest = alt.selection_point(name="hover", nearest=True, on="pointermove", fields=["time"], empty=False)
     number = f",.{digits}~f" if digits else ",.0f"
     tips = [alt.Tooltip("utcyearmonthdatehoursminutesseconds(time):T", title="UTC", format="%d %b %H:%M:%S")]
     tips += [alt.Tooltip(f"{column}:Q", title=label, format=number) for column, label in columns.items()]
     rules: alt.Chart = (
-        alt.Chart(frame)
+        alt.Chart()
         .mark_rule(color=GREY, strokeWidth=1.5)
         .encode(time_axis(), opacity=alt.condition(nearest, alt.value(0.8), alt.value(0)), tooltip=tips)
         .add_params(nearest)
@@ -194,8 +204,8 @@ def hover(frame: pd.DataFrame, columns: Mapping[str, str], digits: int = 2) -> a
     return rules
 
 
-def finished(layers: Sequence[alt.Chart], height: int = HEIGHT) -> alt.LayerChart:
-    """Layers over each other at the common size."""
-    chart = alt.LayerChart(layer=list(layers), height=height, padding={"top": 0, "bottom": 0})
+def finished(frame: pd.DataFrame, layers: Sequence[alt.Chart], height: int = HEIGHT) -> alt.LayerChart:
+    """Layers over each other, all of one data set, so that a refresh keeps the chart."""
+    chart = alt.LayerChart(data=frame, layer=list(layers), height=height, padding={"top": 0, "bottom": 0})
     thick: alt.LayerChart = chart.configure_line(strokeWidth=2)
     return thick

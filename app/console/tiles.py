@@ -170,12 +170,13 @@ def service_tiles(row: schemas.ServiceRow) -> list[Tile]:
     replicas = row.replicas
     desired = format.DASH if replicas.desired_active is None else str(replicas.desired_active)
     moving = replicas.launching + replicas.waking
+    judged = graded(row.attainment, lambda x: x >= ATTAINMENT_GOOD, lambda x: x < ATTAINMENT_BAD)
     return [
         Tile(
             "Attainment",
             format.percent(row.attainment, 2),
-            f"TTFT P90 {format.latency(row.ttft_p90_s)}",
-            graded(row.attainment, lambda x: x >= ATTAINMENT_GOOD, lambda x: x < ATTAINMENT_BAD),
+            {"good": "well", "warning": "slipping", "bad": "too low"}.get(judged, "no requests judged yet"),
+            judged,
             (),
             "Share of requests whose first and last token came in time.",
         ),

@@ -66,4 +66,9 @@ def test_findings_in_words() -> None:
     assert tiles.headroom_words(short.model_copy(update={"offered_erlangs": None})) == "headroom not known"
     assert tiles.latency_words(2.5, 2.0) == "P90 2.5 s, above the target of 2 s"
     assert tiles.latency_words(None, 2.0) == "P90 not known, target 2 s"
-    assert len(tiles.service_tiles(ROW)) == 6
+
+
+def test_a_service_is_judged_in_words() -> None:
+    rows = [ROW.model_copy(update={"attainment": share}) for share in (0.999, 0.97, 0.8, None)]
+    said = [tiles.service_tiles(row)[0].note for row in rows]
+    assert said == ["well", "slipping", "too low", "no requests judged yet"]
