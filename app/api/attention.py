@@ -29,7 +29,7 @@ def attention(memory: Memory, now_s: float) -> list[AttentionItem]:
     if memory.trouble:
         items.append(AttentionItem(severity="critical", service="", text=memory.trouble))
     if memory.gpus and memory.gpus.faulty:
-        text = f"{memory.gpus.faulty} GPUs report faults (XID or double-bit ECC)"
+        text = f"{some(memory.gpus.faulty, 'GPU')} with faults (XID or double-bit ECC)"
         items.append(AttentionItem(severity="warning", service="", text=text))
     return sorted(items, key=lambda item: ORDER[item.severity])
 
@@ -41,7 +41,7 @@ def of_service(name: str, service: ServiceMemory, now_s: float) -> Iterator[Atte
     yield from of_capacity(name, service)
     failed = Counter(map(state_of, service.replicas))["failed"]
     if failed:
-        yield AttentionItem(severity="warning", service=name, text=f"{failed} replicas have failed")
+        yield AttentionItem(severity="warning", service=name, text=f"{some(failed, 'replica')} failed")
     if service.policy.mode is Mode.SHADOW and would_change(service):
         text = f"shadow mode: {service.decision.sentence if service.decision else ''}"
         yield AttentionItem(severity="info", service=name, text=text)
@@ -83,7 +83,7 @@ def of_capacity(name: str, service: ServiceMemory) -> Iterator[AttentionItem]:
         yield AttentionItem.model_validate({"severity": severity, "service": name, "text": text})
     desired = service.control.desired
     if desired and desired.active >= service.policy.replicas.max:
-        text = f"at its maximum of {service.policy.replicas.max} replicas"
+        text = f"at its maximum of {some(service.policy.replicas.max, 'replica')}"
         yield AttentionItem(severity="warning", service=name, text=text)
 
 
@@ -92,3 +92,8 @@ def would_change(service: ServiceMemory) -> bool:
     if service.decision is None or not service.decision.plan.targets:
         return False
     return service.decision.plan.targets[0].active != service.control.counts.active
+
+
+def some(count: int, noun: str) -> str:
+    """``1 replica``, ``2 replicas``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

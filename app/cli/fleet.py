@@ -8,18 +8,11 @@ from urllib.parse import urlsplit
 
 import typer
 
-from app.errors import UserError
-
 if TYPE_CHECKING:
-    from app.settings import ServiceSettings, Settings
-    from runtime.simulated.replicas import SimulatedService
-    from runtime.simulated.workload import Workload
+    from app.settings import Settings
 
 STARTER = "leadtime-up"
 """Who holds virtual time during the start."""
-
-SEED = 7
-"""Seed of every draw of a simulated run: two runs see the same requests and the same lead times."""
 
 
 def address(settings: Settings) -> tuple[str, int]:
@@ -45,12 +38,13 @@ def serve(settings: Settings, speed: float, trace: Path | None) -> None:
 
     import uvicorn
 
+    from app.simulation import fleet_spec
     from runtime.simulated.live import LiveWorld
     from runtime.simulated.server import create_app
     from runtime.simulated.world import World
 
-    services = tuple(simulated(service) for service in settings.services)
-    live = LiveWorld(World(services, workload(settings, trace), SEED), speed)
+    spec = fleet_spec(settings, speed, trace)
+    live = LiveWorld(World(spec.services, spec.workload, spec.seed), spec.speed)
     live.pacer.hold(STARTER, live.world.now_s, time.monotonic())
     host, port = address(settings)
     uvicorn.run(
@@ -76,48 +70,6 @@ def clock(what: str, settings: Settings, body: dict[str, Any]) -> None:
 
     with suppress(httpx.TransportError):
         httpx.post(f"{settings.fleet.url}/clock/{what}", json=body, timeout=5.0)
-
-
-def simulated(service: ServiceSettings) -> SimulatedService:
-    """A service as the simulation needs it; it starts with as many replicas as its policy allows at least."""
-    from runtime.simulated.outcomes import LatencyTarget
-    from runtime.simulated.replicas import SimulatedService
-
-    slo, bounds = service.policy.slo, service.policy.replicas
-    target = LatencyTarget(slo.ttft_s, slo.ttft_s_per_1k_tokens, slo.tpot_s)
-    return SimulatedService(service.name, service.pool, target, bounds.min, bounds.max)
-
-
-def workload(settings: Settings, trace: Path | None) -> Workload:
-    """The trace for the first service, or the built-in workload for the services that it knows."""
-    import time
-
-    from runtime.simulated.workload import SyntheticWorkload, TraceWorkload, default_services
-
-    names = settings.service_names()
-    if trace is not None:
-        from runtime.traces.load import load
-        from runtime.traces.trace import TraceError
-
-        try:
-            return TraceWorkload(load(trace), names[0], start_s(time.time()))
-        except (TraceError, OSError) as error:
-            raise UserError(str(error)) from None
-    loads = {load.name: load for load in default_services()}
-    unknown = [name for name in names if name not in loads]
-    if unknown:
-        raise UserError(
-            f"service {unknown[0]}: the built-in workload has none for it; name services {', '.join(loads)} "
-            "or give --trace"
-        )
-    return SyntheticWorkload([loads[name] for name in names], start_s(time.time()), SEED)
-
-
-def start_s(wall_s: float) -> float:
-    """When virtual time starts: some minutes before the morning peak of the newest weekday, UTC seconds."""
-    day = int(wall_s // 86400)
-    weekday = (day + 3) % 7  # the epoch was a Thursday, Monday is 0
-    return (day - max(0, weekday - 4)) * 86400 + 9 * 3600 + 3 * 60
 
 
 def ended_summary(settings: Settings, api: str) -> list[dict[str, Any]] | None:

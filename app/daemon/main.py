@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 from contextlib import suppress
+from types import FrameType
 
 import httpx
 import structlog
@@ -22,8 +24,7 @@ from app.settings import Settings
 def run(settings: Settings) -> None:
     """Serve until a signal; raises ``UserError`` where the settings point at something that cannot be used."""
     log_to_stderr()
-    with suppress(KeyboardInterrupt):
-        asyncio.run(serve(settings))
+    asyncio.run(serve(settings))
 
 
 def log_to_stderr() -> None:
@@ -52,6 +53,9 @@ async def serve(settings: Settings) -> None:
         access_log=False,
         timeout_graceful_shutdown=2,
     )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # The server stops at a signal and then hands it on; what is left to do here comes after that.
+        signal.signal(number, stopped)
     ticking = asyncio.create_task(loop.run(daemon))
     serving = asyncio.create_task(uvicorn.Server(config).serve())
     done, waiting = await asyncio.wait({ticking, serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -61,6 +65,10 @@ async def serve(settings: Settings) -> None:
     await close(daemon)
     for task in done:
         task.result()  # a defect in the loop ends the process with its traceback
+
+
+def stopped(number: int, frame: FrameType | None) -> None:
+    """Nothing: the server has stopped already."""
 
 
 async def close(daemon: Daemon) -> None:

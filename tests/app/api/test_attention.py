@@ -32,7 +32,7 @@ async def test_trouble_comes_first(world: World) -> None:
     daemon.memory.gpus = GpuUse(busy=1, idle_held=0, idle=0, faulty=2)
     found = attention(daemon.memory, NOW_S)
     assert [item.severity for item in found] == ["critical", "warning"]
-    assert "2 GPUs report faults" in found[1].text
+    assert "2 GPUs with faults" in found[1].text
 
 
 async def test_missed_targets_are_told_with_their_numbers(world: World) -> None:
@@ -55,7 +55,7 @@ async def test_failed_replicas_are_counted(world: World) -> None:
     await ticks(daemon, 4)
     known = daemon.memory.services["chat"]
     known.replicas = tuple(replace(replica, transition=Transition.FAILED) for replica in known.replicas)
-    assert "1 replicas have failed" in texts(daemon)
+    assert "1 replica failed" in texts(daemon)
 
 
 async def test_a_fleet_at_its_maximum_is_told(world: World) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +11,7 @@ import pytest
 
 from app.cli.up import settled
 from app.errors import UserError
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [taken.getsockname()[1] for taken in sockets]
-    for taken in sockets:
-        taken.close()
-    return ports
+from tests.app.processes import free_ports
 
 
 def test_the_built_in_fleet_keeps_its_store_in_the_run_s_folder(tmp_path: Path) -> None:

@@ -8,74 +8,20 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import httpx
-import pytest
 import yaml
 
-from app.cli.up import BUILT_IN
 from autoscaler.ledger import Entry, SqlLedger
 from autoscaler.policies import PolicyStore
 from collectors.store import open_store
-from tests.app.cli.test_up import free_ports
+from tests.app.daemon.conftest import MANY, SETTLE_S
+from tests.app.processes import start, until
 
 KILLS = 20
-SETTLE_S = 30.0
-MANY = 8
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """A fleet file for one service with short windows but for the first."""
-    api, fleet = free_ports(2)
-    chosen = yaml.safe_load(BUILT_IN.read_text())
-    chosen["services"] = chosen["services"][:1]
-    policy = chosen["services"][0]["policy"]
-    policy["replicas"]["min"] = MANY
-    policy["scale_in"] = {"window_s": 1, "cooldown_s": 0, "settle_after_restart_s": SETTLE_S}
-    chosen |= {
-        "api": {"port": api},
-        "fleet": {"url": f"http://127.0.0.1:{fleet}"},
-        "store": {"url": f"sqlite:///{tmp_path / 'leadtime.db'}"},
-        "source": {"interval_s": 1},
-    }
-    path = tmp_path / "fleet.yaml"
-    path.write_text(yaml.safe_dump(chosen))
-    return path
-
-
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "app.cli.main", *arguments])
-
-
-@pytest.fixture
-def fleet(config: Path) -> Iterator[str]:
-    """A simulated fleet at real speed."""
-    url = str(yaml.safe_load(config.read_text())["fleet"]["url"])
-    process = start("fleet", "--config", str(config))
-    until(f"{url}/healthz", process)
-    yield url
-    process.terminate()
-    process.wait()
-
-
-def until(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait for an answer."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(url, timeout=2.0).status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.02)
-    raise AssertionError(f"no answer from {url}")
 
 
 def one_life(config: Path, moment_s: float) -> None:
