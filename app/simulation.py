@@ -6,8 +6,7 @@ its pool, so that its peak fills most of what its policy allows.
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.errors import UserError
@@ -20,14 +19,16 @@ from runtime.traces import TraceError, load
 
 REAL_SPEED = 1.0
 
-START = datetime(2026, 1, 5, 8, 40, tzinfo=UTC)
-"""A Monday morning, shortly before the day's first peak; where virtual time begins unless it is real time."""
+SEED = 7
+"""Seed of every draw of a simulated run: two runs see the same requests and the same lead times."""
+
+FRIDAY = 4
 
 USUAL_INPUT_TOKENS, USUAL_OUTPUT_TOKENS = 1200.0, 250.0
 
 
-def fleet_spec(settings: Settings, speed: float, trace: Path | None, seed: int = 0) -> FleetSpec:
-    """The fleet to serve; raises ``UserError`` with one line where the trace cannot be read."""
+def fleet_spec(settings: Settings, speed: float, trace: Path | None, seed: int = SEED) -> FleetSpec:
+    """The fleet to serve; raises ``UserError``, one line, for a pool or a trace that cannot be simulated."""
     services = tuple(simulated(service) for service in settings.services)
     return FleetSpec(services, workload(settings, speed, trace, seed), speed, seed)
 
@@ -37,20 +38,31 @@ def simulated(service: ServiceSettings) -> SimulatedService:
     policy = service.policy
     target = LatencyTarget(policy.slo.ttft_s, policy.slo.ttft_s_per_1k_tokens, policy.slo.tpot_s)
     room = 2 * max(policy.replicas.max, 4)
-    return SimulatedService(service.name, service.pool, target, policy.replicas.min, room)
+    try:
+        return SimulatedService(service.name, service.pool, target, policy.replicas.min, room)
+    except ValueError as error:
+        raise UserError(f"service {service.name}, {error}") from None
 
 
 def workload(settings: Settings, speed: float, trace: Path | None, seed: int) -> Workload:
     """The trace for the first service, or the synthetic workload for all."""
+    wall = datetime.now(UTC)
+    start_s = wall.timestamp() if speed == REAL_SPEED else morning(wall).timestamp()
     if trace is None:
-        start_s = time.time() if speed == REAL_SPEED else START.timestamp()
         return SyntheticWorkload([load_of(service) for service in settings.services], start_s, seed)
     try:
         recorded = load(trace)
     except TraceError as error:
         raise UserError(str(error)) from None
-    start_s = time.time() if speed == REAL_SPEED else recorded.start_s or START.timestamp()
+    if recorded.start_s is not None and speed != REAL_SPEED:
+        start_s = recorded.start_s
     return TraceWorkload(recorded, settings.services[0].name, start_s)
+
+
+def morning(wall: datetime) -> datetime:
+    """Shortly before the first peak of the newest working day: where virtual time begins unless it is real time."""
+    day = wall - timedelta(days=max(0, wall.weekday() - FRIDAY))
+    return day.replace(hour=8, minute=55, second=0, microsecond=0)
 
 
 def load_of(service: ServiceSettings) -> ServiceLoad:

@@ -20,7 +20,7 @@ from runtime.replica import Tier, Transition
 from runtime.simulated.gpus import GPUS_PER_NODE, Gpu, Inventory
 from runtime.simulated.lifecycle import Member, Move, Verb, reconcile
 from runtime.simulated.outcomes import LatencyTarget
-from runtime.simulated.state import EngineState, install
+from runtime.simulated.state import EngineState, check, install
 
 FALL_ASLEEP_S = 3.0
 """Seconds to put weights into host memory (measured elsewhere: 2.8 s for a 30B model on one A100)."""
@@ -35,7 +35,10 @@ _Z90 = 1.2815515655446004
 
 @dataclass(frozen=True, slots=True)
 class SimulatedService:
-    """A service as the simulation needs it: its pool, its promise, and how it starts."""
+    """A service as the simulation needs it: its pool, its promise, and how it starts.
+
+    Raises ValueError, one line, for a pool that cannot be simulated.
+    """
 
     name: str
     pool: Pool
@@ -43,6 +46,11 @@ class SimulatedService:
     initial_active: int
     max_replicas: int
     hold_timeout_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        check(self.pool)
+        _nodes(self)
+        _next_slower(self.pool, Tier.COLD)
 
 
 @dataclass(slots=True)
@@ -115,7 +123,6 @@ class Replicas:
         self._free_rows = list(range(count - 1, -1, -1))
         self._serial = 0
         for i, service in enumerate(services):
-            _next_slower(service.pool, Tier.COLD)  # a pool that cannot start is refused now, not at the first start
             self.targets[service.name] = PoolTarget(service.name, service.pool.name, service.initial_active)
             for _ in range(service.initial_active):
                 self._launch(i, Tier.ACTIVE, now_s, at_once=True)

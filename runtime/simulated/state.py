@@ -135,17 +135,24 @@ def new_state(replicas: int, slots: int, max_seqs: int) -> EngineState:
     )
 
 
-def install(state: EngineState, row: int, pool: Pool, now_s: float) -> None:
-    """Put a fresh engine of ``pool`` into a row: empty KV cache, counters at zero.
-
-    Raises ValueError for a pool that vLLM itself would refuse to start.
-    """
-    if pool.max_num_seqs > min(pool.max_batched_tokens, state.prefill_slot.shape[1]):
+def check(pool: Pool) -> None:
+    """Raises ValueError for a pool that vLLM itself would refuse to start."""
+    if pool.max_num_seqs > pool.max_batched_tokens:
         raise ValueError(
             f"pool {pool.name}: max_num_seqs {pool.max_num_seqs} exceeds max_batched_tokens {pool.max_batched_tokens}"
         )
     if not 1 <= pool.block_tokens <= MAX_BLOCK_TOKENS or pool.kv_blocks < 2:
         raise ValueError(f"pool {pool.name}: needs 2 KV blocks or more of 1 to {MAX_BLOCK_TOKENS} tokens")
+
+
+def install(state: EngineState, row: int, pool: Pool, now_s: float) -> None:
+    """Put a fresh engine of ``pool`` into a row: empty KV cache, counters at zero. Raises as ``check`` does.
+
+    The state must be wide enough for the pool's ``max_num_seqs``, or ValueError tells by how much it is not.
+    """
+    check(pool)
+    if pool.max_num_seqs > state.prefill_slot.shape[1]:
+        raise ValueError(f"max_num_seqs {pool.max_num_seqs} exceeds the state's {state.prefill_slot.shape[1]}")
     record = np.zeros((), REPLICA)
     record["a"], record["b"] = pool.step.a_ms / 1e3, pool.step.b_ms_per_seq / 1e3
     record["k"] = pool.step.k_ms_per_1k_kv_tokens / 1e6

@@ -12,7 +12,6 @@ from runtime.fleet import PoolTarget
 from runtime.replica import Tier, Transition
 from runtime.simulated.lifecycle import Member, Move, Verb, reconcile
 
-TARGET = PoolTarget("chat", "pool", 0)
 STARTING = (Transition.LAUNCHING, Transition.WAKING)
 STATES = [
     *((tier, None) for tier in (Tier.ACTIVE, Tier.STANDBY, Tier.ASLEEP, Tier.WARM_NODE)),
@@ -77,8 +76,8 @@ def wanted(target: PoolTarget) -> dict[Tier, int]:
     }
 
 
-def verbs(*members: Member, **numbers: int) -> list[tuple[Verb, str | None, Tier]]:
-    moves = reconcile(members, replace(TARGET, **numbers))
+def verbs(*members: Member, active: int = 0, **spares: int) -> list[tuple[Verb, str | None, Tier]]:
+    moves = reconcile(members, PoolTarget("chat", "pool", active, **spares))
     return [(move.verb, move.member, move.to) for move in moves]
 
 
