@@ -16,12 +16,16 @@ import structlog
 from app.daemon.memory import ServiceMemory
 from app.daemon.parts import Daemon, Mind
 from app.daemon.signals import Signals
+from app.errors import UserError
 from autoscaler.decision import ControlState, TierCounts
 from forecasting.forecaster import Forecaster
 from runtime.pool import Pool, StepTime
 
 HISTORY_S = 14 * 86400.0
 """How much history a forecaster is given."""
+
+CLOCK_SKEW_S = 60.0
+"""How far a clock may have been set back between two runs."""
 
 log = structlog.get_logger()
 
@@ -30,12 +34,24 @@ def restore(daemon: Daemon, now_s: float) -> None:
     """Fill the memory from the store; a policy in the store wins over the file's, which is only its first version."""
     for service in daemon.configured:
         pool, name = service.pool, service.pool.service
+        refuse_the_future(daemon, name, now_s)
         version = daemon.policies.seed(name, service.policy, now_s)
         if version.policy != service.policy:
             log.info("policy is the store's, not the file's", service=name, version=version.version)
         control = control_of(pool, daemon.ledger.state(name), now_s)
         daemon.minds[name] = Mind(Forecaster(name))
         daemon.memory.services[name] = ServiceMemory(pool, control, version.policy, version.version)
+
+
+def refuse_the_future(daemon: Daemon, service: str, now_s: float) -> None:
+    """Raise ``UserError`` for a store that another timeline has written: its cooldowns and ids would get in the way."""
+    latest = daemon.ledger.latest(service)
+    if latest is not None and latest.decision.at_s > now_s + CLOCK_SKEW_S:
+        ahead_s = latest.decision.at_s - now_s
+        raise UserError(
+            f"store.url: the store's newest decision on {service} lies {ahead_s:.0f} s after the fleet's time; "
+            "give another store, or remove this one"
+        )
 
 
 def control_of(pool: Pool, left: ControlState | None, now_s: float) -> ControlState:

@@ -8,6 +8,7 @@ import pytest
 from app.daemon.loop import one
 from app.daemon.start import control_of
 from app.daemon.tick import tick
+from app.errors import UserError
 from autoscaler.decision import ControlState, TierCounts
 from runtime.fleet import PoolTarget
 from tests.app.daemon.test_tick import ticks
@@ -75,6 +76,13 @@ async def test_the_store_s_policy_wins_over_the_file_s(world: World) -> None:
     again = await world.start()
     assert again.memory.services["chat"].policy.replicas.max == 5
     assert again.memory.services["chat"].policy_version == 2
+
+
+async def test_a_store_from_another_timeline_is_refused(world: World) -> None:
+    await ticks(await world.start(), 1)
+    world.clock.now_s = START_S - 3600
+    with pytest.raises(UserError, match=r"lies 3600 s after the fleet's time; give another store"):
+        await world.start()
 
 
 def test_another_pool_s_memory_is_forgotten() -> None:
