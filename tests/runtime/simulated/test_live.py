@@ -24,6 +24,17 @@ def test_it_moves_as_far_as_its_pacer_allows() -> None:
     assert passed(live) == pytest.approx(30.0)
 
 
+def test_a_world_too_large_for_its_speed_falls_behind_and_catches_up() -> None:
+    """Twenty thousand looks take longer than a server may leave its clients without an answer."""
+    live = LiveWorld(world(), speed=1e5)
+    wall_s = live.pacer.wall_s + 0.2
+    live.advance(wall_s)
+    assert 0 < passed(live) < 20_000
+    while passed(live) < 19_999:
+        live.advance(wall_s)
+    assert passed(live) == pytest.approx(20_000)
+
+
 async def test_who_waits_is_woken_by_every_tick() -> None:
     live = LiveWorld(world(), 1.0)
     waiting = asyncio.ensure_future(live.tick())

@@ -57,6 +57,23 @@ def test_what_a_hold_kept_back_is_made_up_for() -> None:
     assert after(fast, 0.5) == pytest.approx(150, abs=1e-3)
 
 
+def test_what_the_world_could_not_reach_stays_owed() -> None:
+    fast = pacer(100.0)
+    assert fast.allowed(51.0) == START_S + 100
+    fast.reached(START_S + 30)
+    assert fast.now_s == START_S + 30
+    assert fast.allowed(51.0) == START_S + 100
+
+
+def test_a_world_that_is_always_too_slow_owes_no_more_than_a_little() -> None:
+    slow = pacer(100.0)
+    for i in range(100):
+        slow.allowed(51.0 + i)
+        slow.reached(START_S + i)
+    assert slow.allowed(slow.wall_s) - slow.now_s <= 100 * MAX_DEBT_S
+    assert slow.now_s <= START_S + 99 + 100 * MAX_DEBT_S
+
+
 def test_the_earliest_of_several_holds_counts() -> None:
     fast = pacer(100.0)
     fast.hold("late", START_S + 40, fast.wall_s)
@@ -84,7 +101,7 @@ def test_a_client_that_waits_for_a_moment_far_away_keeps_its_hold() -> None:
 
 events = st.lists(
     st.tuples(
-        st.sampled_from(["pass", "hold a", "hold b", "release a"]),
+        st.sampled_from(["pass", "hold a", "hold b", "release a", "fall behind"]),
         st.floats(0, 8),
         st.floats(-50, 500),
     ),
@@ -104,6 +121,8 @@ def test_time_never_goes_back_nor_beyond_a_live_hold(events: list[tuple[str, flo
         now_s = clock.allowed(clock.wall_s + wall_s)
         assert before_s <= now_s <= before_s + speed * (wall_s + MAX_DEBT_S) + SMALLEST_S
         assert all(now_s <= max(at, before_s) for at, _ in clock.holds.values())
+        if what == "fall behind":
+            clock.reached((before_s + now_s) / 2)
 
 
 @given(st.lists(st.floats(0, 5), max_size=30), st.sampled_from([0.1, 60.0, 600.0]))
