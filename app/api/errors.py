@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoscaler.policies import StaleWrite
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -12,6 +11,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from app.api.schemas import Schema
+from autoscaler.policies import StaleWrite
 
 
 class Problem(Schema):

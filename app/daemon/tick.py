@@ -129,10 +129,12 @@ def entry(known: ServiceMemory, result: Considered) -> Record:
 
 
 async def act(daemon: Daemon, considered: dict[str, Considered]) -> None:
-    """Tell the fleet; a fleet that does not answer hears the next decision instead."""
-    for result in considered.values():
-        if result.decision.act:
-            await carry_out(daemon, result.decision)
+    """Tell the fleet; what it does not hear is superseded by the next decision, and one service spoils no other."""
+    acting = [result.decision for result in considered.values() if result.decision.act]
+    ended = await asyncio.gather(*(carry_out(daemon, decision) for decision in acting), return_exceptions=True)
+    for outcome in ended:
+        if outcome is not None:
+            raise outcome
 
 
 async def carry_out(daemon: Daemon, decision: Decision) -> None:
