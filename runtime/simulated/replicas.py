@@ -173,7 +173,7 @@ class Replicas:
             self._make(replica.service, Move(Verb.WAKE, replica.name, Tier.ACTIVE), now_s)
 
     def fail(self, replica: SimulatedReplica, now_s: float) -> None:
-        """Its engine is dead; it is replaced once that has been noticed."""
+        """Its engine is dead; it is replaced once that has been noticed, or before if anybody sets targets."""
         replica.become(now_s, replica.tier, Transition.FAILED, now_s + FAILURE_SEEN_S)
         self._refresh_rotation()
 

@@ -167,6 +167,7 @@ class World:
             self.slots.give_back([slot])
         elif request["status"] == HELD:
             self._refuse(slot)
+            self._collect()
         else:
             request["reason"] = REASON_ABORT
             self.state.replicas[request["replica"]]["aborting"] += 1

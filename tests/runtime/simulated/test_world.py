@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -228,6 +229,53 @@ def test_double_bit_errors_are_counted_and_outlive_the_repair() -> None:
     fleet.fail_gpu(gpu.uuid, "ecc")
     fleet.heal_gpu(gpu.uuid)
     assert (gpu.ecc_double_bit, gpu.xid, gpu.fault) == (1, 48, None)
+
+
+actions = st.sampled_from(["ask", "ask", "ask one", "leave", "break", "mend", "aim", "sleep", "wake", "wait", "wait"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(actions, st.integers(0, 2**16)), min_size=5, max_size=60))
+def test_whatever_happens_every_slot_and_every_block_returns(steps: list[tuple[str, int]]) -> None:
+    """Clients come and leave, GPUs break, replicas sleep, targets change; nothing is lost sight of."""
+    fleet, out = world(service(active=2, hold_s=20.0, kv_blocks=51)), list[int]()
+    for action, n in steps:
+        act(fleet, out, action, n)
+        done = sum(int(fleet.state.requests[slot]["status"]) == DONE for slot in out)
+        assert fleet.slots.in_use == in_engines(fleet) + held(fleet) + done
+    for slot in out:
+        fleet.forget(slot)
+    for gpu in fleet.replicas.inventories[0].gpus:
+        fleet.heal_gpu(gpu.uuid)
+    run(target(fleet, active=3, standby=1, asleep=1), 300.0)
+    assert tiers(fleet) == {"active": 3, "standby": 1, "asleep": 1}
+    assert (fleet.slots.in_use, held(fleet)) == (0, 0)
+    engines = fleet.state.replicas[fleet.replicas.rows()]
+    assert not (engines["used_blocks"].any() or engines["running"].any() or engines["kv_tokens"].any())
+
+
+def act(fleet: World, out: list[int], action: str, n: int) -> None:
+    """Do one thing to the fleet; ``out`` are the requests of clients that are still there."""
+    there = [r for r in replicas(fleet, settled=False) if r.has_process]
+    if action == "ask":
+        out.append(fleet.submit("chat", 1 + n % 900, 1 + n % 77))
+    elif action == "ask one" and there and not there[n % len(there)].asleep:
+        out.append(fleet.submit("chat", 1 + n % 900, 1 + n % 77, there[n % len(there)].name))
+    elif action == "leave" and out:
+        fleet.forget(out.pop(n % len(out)))
+    elif action in ("break", "mend"):
+        gpus = fleet.replicas.inventories[0].gpus
+        uuid = gpus[n % 8].uuid
+        fleet.fail_gpu(uuid, "ecc") if action == "break" else fleet.heal_gpu(uuid)
+    elif action == "aim":
+        target(fleet, n % 4, n // 4 % 3, n // 12 % 3, n // 36 % 2)
+    elif action == "sleep" and there:
+        with contextlib.suppress(ValueError):
+            fleet.replicas.sleep(there[n % len(there)], fleet.now_s)
+    elif action == "wake" and there:
+        fleet.replicas.wake(there[n % len(there)], fleet.now_s)
+    elif action == "wait":
+        run(fleet, n % 100 / 4)
 
 
 # --- what it costs -----------------------------------------------------------------------------------------------
