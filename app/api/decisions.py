@@ -16,7 +16,9 @@ from autoscaler.ledger import Entry
 router = APIRouter(tags=["decisions"])
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most decisions.")]
-Before = Annotated[float | None, Query(description="Only decisions before this time, UTC seconds.")]
+Before = Annotated[
+    float | None, Query(allow_inf_nan=False, description="Only decisions before this time, UTC seconds.")
+]
 
 
 @router.get("/services/{service}/decisions", responses=problems(404, 422))

@@ -34,8 +34,10 @@ async def one(service: str, back: Back, known: Known) -> ServiceRow:
 async def series(
     service: str,
     back: Back,
-    start: Annotated[float | None, Query(description="UTC seconds; an hour before the end if absent.")] = None,
-    end: Annotated[float | None, Query(description="UTC seconds; now if absent.")] = None,
+    start: Annotated[
+        float | None, Query(allow_inf_nan=False, description="UTC seconds; an hour before the end if absent.")
+    ] = None,
+    end: Annotated[float | None, Query(allow_inf_nan=False, description="UTC seconds; now if absent.")] = None,
     signals: Annotated[str, Query(description="Names with commas between; all if absent.")] = "",
     max_points: Annotated[int, Query(ge=2, le=10_000, description="Most points per signal.")] = 600,
 ) -> Series:

@@ -65,6 +65,7 @@ class Memory:
 
     services: dict[str, ServiceMemory] = field(default_factory=dict)
     speed: float = 1.0
+    interval_s: float = 15.0
     now_s: float = 0.0
     told_at_monotonic_s: float | None = None
     ticked_at_s: float | None = None
@@ -76,10 +77,15 @@ class Memory:
 
 
 def clock(memory: Memory, monotonic_s: float) -> float:
-    """The time between ticks, so that data ages even while the clock cannot be read."""
+    """The time between ticks, so that data ages even while the clock cannot be read.
+
+    A fast clock stands still at the next tick until that is done, so past one interval only real time is added.
+    """
     if memory.told_at_monotonic_s is None:
         return memory.now_s
-    return memory.now_s + memory.speed * (monotonic_s - memory.told_at_monotonic_s)
+    elapsed_s = monotonic_s - memory.told_at_monotonic_s
+    late_s = max(0.0, elapsed_s - memory.interval_s / memory.speed)
+    return memory.now_s + min(memory.speed * elapsed_s, memory.interval_s) + late_s
 
 
 def extend(recent: dict[str, deque[float | None]], signals: Mapping[str, float | None]) -> None:

@@ -27,7 +27,7 @@ def wire(settings: Settings) -> Daemon:
         engine = open_store(settings.store.url)
     except (StoreUnavailable, ValueError) as error:
         raise UserError(f"store.url: {error}") from None
-    memory = Memory()
+    memory = Memory(interval_s=settings.source.interval_s)
     return Daemon(
         memory=memory,
         fleet=fleet_of(settings),

@@ -50,6 +50,7 @@ async def test_the_fleet_has_series_of_its_own(api: httpx.AsyncClient) -> None:
         ({"signals": "arrivals"}, 422, "no signal 'arrivals'"),
         ({"start": 200, "end": 100}, 422, "start 200 is not before end 100"),
         ({"max_points": 1}, 422, "max_points"),
+        ({"end": "inf"}, 422, "end"),
         ({"start": "yesterday"}, 422, "start"),
     ],
 )
