@@ -266,9 +266,8 @@ async def test_a_client_that_hangs_up_frees_its_engine() -> None:
             async for line in answer.aiter_lines():
                 assert json.loads(line.removeprefix("data: "))["choices"][0]["text"] == " tok"
                 break
-        async with asyncio.timeout(20.0):
-            while fleet.slots.in_use or fleet.state.replicas[0]["used_blocks"]:
-                await asyncio.sleep(TICK_S)
+        while fleet.slots.in_use or fleet.state.replicas[0]["used_blocks"]:
+            await asyncio.sleep(TICK_S)
         assert int(fleet.state.replicas[0]["aborted"]) == 2
 
 
