@@ -7,11 +7,13 @@ itself would keep the last in silence.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from app.errors import UserError
 from app.validation import Location, dotted, explain, place
@@ -41,12 +43,21 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(Loader("").construct_document(root))
     except ValidationError as error:
-        first = error.errors()[0]
+        first = telling(error.errors())
         location = place(first)
         said = explain(first, model.model_json_schema())
         raise UserError(f"{path}:{line_of(root, location)}: {dotted(location)}: {said}") from None
     except yaml.constructor.ConstructorError as error:
         raise UserError(f"{path}:{mark_line(error)}: {error.problem}; give plain YAML values") from None
+
+
+def telling(errors: Sequence[ErrorDetails]) -> ErrorDetails:
+    """The first mistake; but where a key is missing, an unknown one beside it is most likely that key misspelt."""
+    first = errors[0]
+    if first["type"] != "missing":
+        return first
+    beside = (e for e in errors if e["type"] == "extra_forbidden" and place(e)[:-1] == place(first)[:-1])
+    return next(beside, first)
 
 
 def read_text(path: Path) -> str:

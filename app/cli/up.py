@@ -57,7 +57,9 @@ class Run:
 
 def up(
     trace: Annotated[Path | None, typer.Option(help="Replay this trace and end with a summary.")] = None,
-    speed: Annotated[float, typer.Option(min=0.1, max=10_000, help="Times real speed.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=10_000, help="Times real speed: at 60 a minute shows an hour, 1 is real time.")
+    ] = 60.0,
     fleet: Annotated[str, typer.Option(help="Kind of fleet: simulated.")] = "simulated",
     config: Annotated[Path | None, typer.Option(help="Fleet file; a built-in fleet if absent.")] = None,
     state: Annotated[Path | None, typer.Option(help="Keep store and logs here; temporary if absent.")] = None,

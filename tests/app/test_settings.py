@@ -36,6 +36,7 @@ services:
 # what is replaced, by what, the line told, and words that must be in it
 MISTAKES = [
     ("gpus_per_replica: 2", "gpus_per_replica: two", 14, "'two' is not an integer; give a whole number of GPUs"),
+    ("kv_blocks: 20000", "kv_block: 20000", 17, "kv_block: unknown key; did you mean kv_blocks (in blocks)?"),
     ("interval_s: 15", "interval: 15", 2, "source.interval: unknown key; did you mean interval_s (in seconds)?"),
     ("ttft_s: 1.5", "ttft_ms: 1500", 7, "ttft_ms: unknown key; did you mean ttft_s (in seconds)?"),
     ("ttft_s: 1.5", "ttft_s: 2s", 7, "ttft_s: '2s' is not a number; give a plain number of seconds"),
