@@ -36,7 +36,7 @@ def signals(
     *,
     queued: int = 0,
     arrivals_per_s: float = 0.0,
-    lengths: tuple[float, float] | None = (1000.0, 200.0),
+    lengths: tuple[float, float] | None = (2000.0, 200.0),
 ) -> FleetSignals:
     """What a peer would see; ``lengths`` are the mean input and output tokens."""
     mean_in, mean_out = lengths if lengths is not None else (None, None)

@@ -138,6 +138,11 @@ def test_bounds_hold() -> None:
     assert rule.desired(signals(0, 15, [replica(kv_usage_ratio=1.0)] * 15)) == TERMS.max_replicas
 
 
-def test_the_knob_is_a_keyword() -> None:
+def test_a_lower_knob_wants_more() -> None:
     name, values = AibrixApa.KNOB
-    assert [AibrixApa(TERMS, **{name: value}).interval_s for value in values] == [10.0] * len(values)
+    assert name == "target"
+    asked = [
+        AibrixApa(TERMS, target=value).desired(signals(0, 6, [replica(kv_usage_ratio=0.6)] * 6)) for value in values
+    ]
+    assert asked == sorted(asked, reverse=True)
+    assert asked[0] > asked[-1]
