@@ -36,14 +36,33 @@ PORT = 18950
 WARM_UP_TICKS = 3
 SPEED = 1000.0
 PARTS = {
-    "HTTP client": ("httpx/", "httpcore/", "h11/", "anyio/"),
-    "parse pages": ("collectors/exposition", "collectors/engines", "collectors/dcgm", "collectors/gateway"),
-    "observe": ("collectors/aggregate", "collectors/delta", "collectors/quantiles"),
+    "HTTP client": (
+        "httpx/",
+        "httpcore/",
+        "h11/",
+        "anyio/",
+        "sniffio/",
+        "urllib",
+        "collectors/transport",
+        "collectors/scrape",
+    ),
+    "parse pages": (
+        "collectors/exposition",
+        "collectors/engines",
+        "collectors/readings",
+        "collectors/dcgm",
+        "collectors/gateway",
+        "collectors/catch",
+    ),
+    "observe": ("collectors/aggregate", "collectors/intervals", "collectors/histograms", "collectors/health"),
     "forecast": ("forecasting/",),
     "decide": ("autoscaler/decide", "autoscaler/sizing", "autoscaler/capacity", "autoscaler/guardrails"),
     "record": ("sqlalchemy/", "autoscaler/codec", "autoscaler/ledger", "collectors/history", "zlib", "json/"),
     "event loop": ("asyncio/", "selectors", "ssl"),
 }
+
+
+ELSEWHERE = "everything else"
 
 
 def settings_for(services: int, replicas: int, folder: Path) -> Settings:
@@ -105,14 +124,23 @@ async def measure(settings: Settings, ticks: int) -> tuple[list[float], list[flo
 
 
 def shares(stats: pstats.Stats) -> dict[str, float]:
-    """Own time by part of the program, as shares of all; threads other than the loop's are not in the profile."""
+    """CPU time by part of the program, as shares of all; what belongs to no part is charged to whoever called it."""
     rows: dict[Any, Any] = stats.stats  # type: ignore[attr-defined]
     total = sum(row[2] for row in rows.values())
-    parts = dict.fromkeys([*PARTS, "everything else"], 0.0)
-    for (file, _, _), row in rows.items():
-        name = next((part for part, marks in PARTS.items() if any(mark in file for mark in marks)), "everything else")
-        parts[name] += row[2] / total
+    parts = dict.fromkeys([*PARTS, ELSEWHERE], 0.0)
+    for (file, _, _), (_, _, own_s, _, callers) in rows.items():
+        name = part_of(file)
+        if name != ELSEWHERE:
+            parts[name] += own_s / total
+            continue
+        for (caller, _, _), (_, _, caller_s, _) in callers.items():
+            parts[part_of(caller)] += caller_s / total
     return parts
+
+
+def part_of(file: str) -> str:
+    """The part of the program that a source file belongs to."""
+    return next((part for part, marks in PARTS.items() if any(mark in file for mark in marks)), ELSEWHERE)
 
 
 def main() -> None:
@@ -153,7 +181,7 @@ def report(given: argparse.Namespace, cpu: list[float], wall: list[float], parts
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     table.add_row("peak memory, MiB", "", f"{peak_mib:.0f}", "")
     for name, share in sorted(parts.items(), key=lambda part: -part[1]):
-        table.add_row(f"  loop's time: {name}", "", f"{share:.0%}", "")
+        table.add_row(f"  of the CPU time: {name}", "", f"{share:.0%}", "")
     Console(width=100).print(table)
 
 

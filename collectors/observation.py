@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """A cumulative Prometheus histogram: ``counts[i]`` observations at or below ``bounds[i]``; the last bound is +inf."""
+    """A cumulative Prometheus histogram: ``counts[i]`` values at or below ``bounds[i]``, of which the last is +inf."""
 
     bounds: tuple[float, ...]
     counts: tuple[float, ...]
@@ -101,8 +101,8 @@ class Observation:
     """One service over the interval that ends at ``at_s``.
 
     Rates are per second over ``interval_s``. ``valid`` is False where so much is missing that nobody may scale in on
-    it; ``gaps`` says what. ``arrivals_per_s`` counts completed + growth of running, waiting and held + rejected, so that a
-    saturated fleet still shows its demand (DESIGN 4).
+    it; ``gaps`` says what. ``arrivals_per_s`` counts completed + growth of running, waiting and held + rejected, so
+    that a saturated fleet still shows its demand (DESIGN 4).
     """
 
     service: str

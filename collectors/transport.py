@@ -63,11 +63,7 @@ class PerOrigin(httpx.AsyncBaseTransport):
         """Send it over a free lane, or a new one."""
         lanes = self._lanes.setdefault((request.url.scheme, request.url.host, request.url.port), _Lanes())
         lanes.used = self._round
-        lane = (
-            lanes.free.pop()
-            if lanes.free
-            else httpx.AsyncHTTPTransport(verify=self._tls, limits=self._limits)
-        )
+        lane = lanes.free.pop() if lanes.free else httpx.AsyncHTTPTransport(verify=self._tls, limits=self._limits)
         with ExitStack() as undo:
             undo.callback(lanes.free.append, lane)
             response = await lane.handle_async_request(request)
