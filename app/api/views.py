@@ -16,9 +16,9 @@ from app.api.schemas import (
     ServiceRow,
 )
 from app.daemon.memory import Memory, ServiceMemory, known_mean, spark
-from app.daemon.replicas import counts_of
 from app.daemon.signals import state_of
 from autoscaler.cost import hourly
+from autoscaler.counts import counts_of
 from forecasting.forecast import Forecast
 from runtime.replica import Replica, Tier
 

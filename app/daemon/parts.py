@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.daemon.memory import Memory
+from autoscaler.controller import Mind
 from autoscaler.ledger import SqlLedger
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
-from collectors.aggregate import LengthMemory
 from collectors.history import History
 from collectors.observation import Scrape
 from collectors.source import Source
-from forecasting.forecaster import Forecaster
 from runtime.clock import Clock
 from runtime.fleet import Fleet, LeadTimeSample
 from runtime.pool import Pool
@@ -59,14 +58,6 @@ class Configured:
 
     pool: Pool
     policy: Policy
-
-
-@dataclass(slots=True)
-class Mind:
-    """What is carried from tick to tick for one service, beside the control state."""
-
-    forecaster: Forecaster
-    lengths: LengthMemory = field(default_factory=LengthMemory)
 
 
 @dataclass(slots=True)

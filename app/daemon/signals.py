@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from app.daemon.replicas import counts_of
 from autoscaler.cost import hourly, per_million_tokens
+from autoscaler.counts import counts_of
 from autoscaler.decision import Decision
 from autoscaler.policy import Policy, Slo
 from collectors.observation import GpuUse, Histogram, Observation

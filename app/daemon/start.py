@@ -14,9 +14,10 @@ import numpy as np
 import structlog
 
 from app.daemon.memory import ServiceMemory
-from app.daemon.parts import Daemon, Mind
+from app.daemon.parts import Daemon
 from app.daemon.signals import Signals
 from app.errors import UserError
+from autoscaler.controller import Mind
 from autoscaler.decision import ControlState, TierCounts
 from forecasting.forecaster import Forecaster
 from runtime.pool import Pool, StepTime

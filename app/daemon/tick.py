@@ -9,50 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
 
 import httpx
 
-from app.daemon.lead_times import lead_times
 from app.daemon.memory import ServiceMemory, extend
-from app.daemon.parts import Daemon, Mind
-from app.daemon.replicas import answers, counts_of, held, targets
+from app.daemon.parts import Daemon
+from app.daemon.replicas import held, targets
 from app.daemon.signals import FLEET, Signals, fleet_signals, gpu_signals, service_signals
-from autoscaler.capacity import offered_erlangs
 from autoscaler.codec import inputs
-from autoscaler.decide import decide
-from autoscaler.decision import ControlState, Decision
+from autoscaler.controller import Considered, Look, consider
+from autoscaler.decision import Decision
 from autoscaler.ledger import Record
 from autoscaler.sizing import launch_lead_s
-from collectors.aggregate import LengthMemory, gpu_use, observe
-from collectors.observation import Gap, Observation, Scrape
-from forecasting.forecast import Forecast
-from runtime.fleet import LeadTimeSample
-from runtime.replica import Replica
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What one look at the fleet gave; ``trouble`` where the fleet did not answer and the last list stands in."""
-
-    at_s: float
-    replicas: tuple[Replica, ...]
-    lead_times: tuple[LeadTimeSample, ...]
-    scrape: Scrape
-    trouble: Gap | None
-
-
-@dataclass(frozen=True, slots=True)
-class Considered:
-    """One service thought through: what went into the decision, and what came out."""
-
-    replicas: tuple[Replica, ...]
-    observation: Observation
-    lengths: LengthMemory
-    forecast: Forecast | None
-    state: ControlState
-    decision: Decision
-    signals: Signals
+from collectors.aggregate import gpu_use
+from collectors.observation import Gap
 
 
 async def tick(daemon: Daemon, at_s: float) -> None:
@@ -61,12 +31,14 @@ async def tick(daemon: Daemon, at_s: float) -> None:
     await asyncio.to_thread(read_policies, daemon)
     seen = await look(daemon, at_s)
     considered = {
-        name: consider(known, daemon.minds[name], seen, daemon.previous)
+        name: consider(known.control, known.policy, daemon.minds[name], seen, daemon.previous)
         for name, known in daemon.memory.services.items()
     }
+    signals = {name: signals_of(daemon.memory.services[name], result) for name, result in considered.items()}
     use = gpu_use(seen.scrape.gpus, held(seen.replicas)) if seen.scrape.gpus else None
-    await asyncio.to_thread(record, daemon, considered, gpu_signals(use), at_s)
-    remember(daemon, seen, considered, gpu_signals(use))
+    signals[FLEET] = gpu_signals(use)
+    await asyncio.to_thread(record, daemon, considered, signals, at_s)
+    remember(daemon, seen, considered, signals)
     daemon.memory.gpus = use
     await act(daemon, considered)
     daemon.memory.tally.last_tick_cpu_s = time.process_time() - started_cpu_s
@@ -80,7 +52,7 @@ def read_policies(daemon: Daemon) -> None:
             known.policy, known.policy_version = newest.policy, newest.version
 
 
-async def look(daemon: Daemon, at_s: float) -> Seen:
+async def look(daemon: Daemon, at_s: float) -> Look:
     """Ask the fleet what exists and the source what it does."""
     trouble = None
     replicas, samples, nodes = daemon.replicas, daemon.lead_times, daemon.nodes
@@ -93,31 +65,20 @@ async def look(daemon: Daemon, at_s: float) -> Seen:
     daemon.replicas, daemon.lead_times, daemon.nodes = replicas, samples, nodes
     pools = [known.pool for known in daemon.memory.services.values()]
     scrape = await daemon.source.scrape(targets(replicas, nodes, pools, daemon.fleet.url), at_s)
-    return Seen(at_s, replicas, samples, scrape, trouble)
+    return Look(at_s, replicas, samples, scrape, trouble)
 
 
-def consider(known: ServiceMemory, mind: Mind, seen: Seen, previous: Scrape | None) -> Considered:
-    """Observe, forecast and decide for one service."""
-    pool = known.pool
-    own = tuple(replica for replica in seen.replicas if replica.service == pool.service)
-    expected = [replica.name for replica in own if answers(replica)]
-    observation, lengths = observe(pool.service, expected, previous, seen.scrape, mind.lengths)
-    if seen.trouble:
-        observation = replace(observation, valid=False, gaps=(seen.trouble, *observation.gaps))
-    state = replace(known.control, pool=pool, counts=counts_of(own), lead_times=lead_times(pool, seen.lead_times))
-    offered = offered_erlangs(observation, pool, state.work_ms_per_request) if observation.valid else None
-    mind.forecaster.update(seen.at_s, offered)
-    forecast = mind.forecaster.forecast(seen.at_s)
-    decision = decide(observation, forecast, state, known.policy, seen.at_s)
-    lead_s = launch_lead_s(state)
-    signals = service_signals(observation, decision, forecast, own, pool, known.policy, lead_s)
-    return Considered(own, observation, lengths, forecast, state, decision, signals)
+def signals_of(known: ServiceMemory, result: Considered) -> Signals:
+    """What the tick says about a service, in named numbers."""
+    lead_s = launch_lead_s(result.state)
+    return service_signals(
+        result.observation, result.decision, result.forecast, result.replicas, known.pool, known.policy, lead_s
+    )
 
 
-def record(daemon: Daemon, considered: dict[str, Considered], gpus: Signals, at_s: float) -> None:
+def record(daemon: Daemon, considered: dict[str, Considered], signals: dict[str, Signals], at_s: float) -> None:
     """Write history and decisions; runs in a thread of its own."""
-    rows = [(name, at_s, result.signals) for name, result in considered.items()]
-    daemon.history.append_many([*rows, (FLEET, at_s, gpus)])
+    daemon.history.append_many([(name, at_s, values) for name, values in signals.items()])
     daemon.ledger.record_many([entry(daemon.memory.services[name], considered[name]) for name in considered])
 
 
@@ -143,34 +104,33 @@ async def carry_out(daemon: Daemon, decision: Decision) -> None:
     await asyncio.to_thread(daemon.ledger.mark_applied, decision.id, decision.at_s)
 
 
-def remember(daemon: Daemon, seen: Seen, considered: dict[str, Considered], gpus: Signals) -> None:
+def remember(daemon: Daemon, seen: Look, considered: dict[str, Considered], signals: dict[str, Signals]) -> None:
     """Replace what the API reads, and what the next tick starts from."""
     memory = daemon.memory
     since_s = max(0.0, seen.at_s - memory.ticked_at_s) if memory.ticked_at_s is not None else 0.0
     for name, result in considered.items():
         known = memory.services[name]
-        count(daemon, name, known, result, since_s)
+        count(daemon, name, known, result, (signals[name]["usd_per_hour"] or 0.0) * since_s / 3600)
         known.observation, known.forecast, known.decision = result.observation, result.forecast, result.decision
         known.control, known.replicas = result.decision.next_state, result.replicas
         known.samples = seen.scrape.replicas
         if result.observation.valid:
             known.last_valid_s = result.observation.at_s
-        known.remember(result.signals)
+        known.remember(signals[name])
         daemon.minds[name].lengths = result.lengths
     decisions = [result.decision for result in considered.values()]
-    extend(memory.recent, fleet_signals([r.signals for r in considered.values()], decisions) | gpus)
+    extend(memory.recent, fleet_signals([signals[name] for name in considered], decisions) | signals[FLEET])
     memory.gaps = (*((seen.trouble,) if seen.trouble else ()), *seen.scrape.gaps)
     memory.ticked_at_s = seen.at_s
     daemon.previous = seen.scrape
 
 
-def count(daemon: Daemon, name: str, known: ServiceMemory, result: Considered, since_s: float) -> None:
-    """Count the decision and the money since the last tick."""
+def count(daemon: Daemon, name: str, known: ServiceMemory, result: Considered, usd: float) -> None:
+    """Count the decision, and the money since the last tick."""
     tally = daemon.memory.tally
     before = known.control.desired.active if known.control.desired else result.state.counts.active
     wanted = result.decision.plan.targets[0].active
     action = "hold" if wanted == before else "scale_out" if wanted > before else "scale_in"
     key = (name, action, result.decision.binding)
     tally.decisions[key] = tally.decisions.get(key, 0) + 1
-    usd = (result.signals["usd_per_hour"] or 0.0) * since_s / 3600
     tally.cost_usd[name] = tally.cost_usd.get(name, 0.0) + usd

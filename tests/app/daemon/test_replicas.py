@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.daemon.replicas import answers, counts_of, held, targets
+from app.daemon.replicas import held, targets
+from autoscaler.counts import answers, counts_of
 from autoscaler.decision import TierCounts
 from runtime.replica import Replica, Tier, Transition
 from tests.app.fakes import POOL, replica

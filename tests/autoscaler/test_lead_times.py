@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.daemon.lead_times import blend, lead_times
+from autoscaler.lead_times import blend, lead_times
 from runtime.fleet import LeadTimeSample
 from runtime.pool import LeadTime
 from runtime.replica import Tier

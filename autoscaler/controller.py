@@ -1,0 +1,71 @@
+"""The controller: from one look at a fleet to one decision for one service.
+
+Observe, count the load, forecast, decide: these steps, in this order, are what the daemon does at every tick and what a
+backtest does in virtual time, so what a backtest shows is what the daemon would do. What must be carried from tick to
+tick is in the ``Mind`` and in the decision's ``next_state``; time and what was seen are passed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from autoscaler.capacity import offered_erlangs
+from autoscaler.counts import answers, counts_of
+from autoscaler.decide import decide
+from autoscaler.decision import ControlState, Decision
+from autoscaler.lead_times import lead_times
+from autoscaler.policy import Policy
+from collectors.aggregate import LengthMemory, observe
+from collectors.observation import Gap, Observation, Scrape
+from forecasting.forecast import Forecast
+from forecasting.forecaster import Forecaster
+from runtime.fleet import LeadTimeSample
+from runtime.replica import Replica
+
+
+@dataclass(slots=True)
+class Mind:
+    """What is carried from tick to tick for one service, beside the control state."""
+
+    forecaster: Forecaster
+    lengths: LengthMemory = field(default_factory=LengthMemory)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at the fleet gave; ``trouble`` where the fleet did not answer and the last list stands in."""
+
+    at_s: float
+    replicas: tuple[Replica, ...]
+    lead_times: tuple[LeadTimeSample, ...]
+    scrape: Scrape
+    trouble: Gap | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One service thought through: what went into the decision, and what came out."""
+
+    replicas: tuple[Replica, ...]
+    observation: Observation
+    lengths: LengthMemory
+    forecast: Forecast | None
+    state: ControlState
+    decision: Decision
+
+
+def consider(control: ControlState, policy: Policy, mind: Mind, look: Look, previous: Scrape | None) -> Considered:
+    """Think one service through; the forecaster learns from what is seen, everything else is returned."""
+    pool = control.pool
+    own = tuple(replica for replica in look.replicas if replica.service == pool.service)
+    expected = [replica.name for replica in own if answers(replica)]
+    observation, lengths = observe(pool.service, expected, previous, look.scrape, mind.lengths)
+    if look.trouble:
+        observation = replace(observation, valid=False, gaps=(look.trouble, *observation.gaps))
+    state = replace(control, counts=counts_of(own), lead_times=lead_times(pool, look.lead_times))
+    offered = offered_erlangs(observation, pool, state.work_ms_per_request) if observation.valid else None
+    mind.forecaster.update(look.at_s, offered)
+    forecast = mind.forecaster.forecast(look.at_s)
+    return Considered(
+        own, observation, lengths, forecast, state, decide(observation, forecast, state, policy, look.at_s)
+    )
