@@ -39,7 +39,7 @@ def load_detail(observation: Observation, erlangs: float | None) -> str:
 
 def latency_detail(ratio: float) -> str:
     """The measured latency's part, in words."""
-    return f"P90 latency stands for {ratio:.0%} of its target"
+    return f"latency stands at {ratio:.0%} of its target"
 
 
 def sentence(

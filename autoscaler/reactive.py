@@ -3,14 +3,15 @@ lower it.
 
 Two voices, and the louder one counts. The *load* voice sizes for the offered load of the last interval plus
 what it takes to work off the requests that wait. The *latency* voice is the SLO-aware proportional law known
-from KEDA recipes for LLM serving: replicas follow the ratio of the P90 latency to its target, with a dead
+from KEDA recipes for LLM serving: replicas follow the ratio of the latency to its target, with a dead
 band and with a discount while launched replicas are not ready yet. It needs no model, so it still helps where
 the step-time law is wrong.
 
-Two things differ from that recipe. Its band of 0.55/0.40 stands in for a forecast; here the forecast does the
+Three things differ from that recipe. Its band of 0.55/0.40 stands in for a forecast; here the forecast does the
 looking ahead, so the band sits at the target itself (policy ``reactive``). And a TPOT ratio is not
 proportional to load: an idle engine still takes ``a`` ms per token, so TPOT is compared as the utilisation
-that it stands for, ``1 − a/TPOT``.
+that it stands for, ``1 − a/TPOT``. And it is the mean over tokens, not the P90 over requests: the mean TPOT of a
+request of five tokens is one prefill of somebody else, which no fleet size mends.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def load_need(observation: Observation, erlangs: float | None, work_ms: float | 
 
 
 def latency_ratio(observation: Observation, pool: Pool, policy: Policy) -> float | None:
-    """The worse of TTFT and TPOT against their targets, 1.0 is the target; None where too little was
+    """The worse of P90 TTFT and mean TPOT against their targets, 1.0 is the target; None where too little was
     measured.
     """
     completed = observation.completed_per_s
@@ -49,8 +50,8 @@ def latency_ratio(observation: Observation, pool: Pool, policy: Policy) -> float
     slo = policy.slo
     ttft_target = slo.ttft_s + slo.ttft_s_per_1k_tokens * (observation.mean_input_tokens or 0.0) / 1000
     ratios = [observation.ttft_s["p90"] / ttft_target] if "p90" in observation.ttft_s else []
-    if "p90" in observation.tpot_s:
-        ratios.append(_tpot_ratio(observation.tpot_s["p90"], pool, slo.tpot_s))
+    if "mean" in observation.tpot_s:
+        ratios.append(_tpot_ratio(observation.tpot_s["mean"], pool, slo.tpot_s))
     finite = [ratio for ratio in ratios if math.isfinite(ratio)]
     return min(RATIO_CAP, max(finite)) if finite else None
 

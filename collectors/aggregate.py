@@ -188,8 +188,14 @@ def _with_latencies(observation: Observation, spans: Iterable[Interval]) -> Obse
         ttft=ttft,
         tpot=tpot,
         ttft_s=quantiles(ttft),
-        tpot_s=quantiles(tpot),
+        tpot_s=quantiles(tpot) | _token_mean(spans),
     )
+
+
+def _token_mean(spans: Iterable[Interval]) -> dict[str, float]:
+    """Mean time between tokens, over all tokens of the interval: under ``mean``, where there were any."""
+    gaps, _ = added(_of(spans, "itl") or _of(spans, "tpot"))
+    return {"mean": gaps.total / gaps.counts[-1]} if gaps and gaps.counts[-1] > 0 else {}
 
 
 def _of(spans: Iterable[Interval], name: str) -> list[Histogram]:

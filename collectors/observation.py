@@ -102,7 +102,8 @@ class Observation:
 
     Rates are per second over ``interval_s``. ``valid`` is False where so much is missing that nobody may scale in on
     it; ``gaps`` says what. ``arrivals_per_s`` counts completed + growth of running, waiting and held + rejected, so
-    that a saturated fleet still shows its demand (DESIGN 4).
+    that a saturated fleet still shows its demand (DESIGN 4). ``ttft_s`` and ``tpot_s`` hold quantiles over requests
+    (p50, p90, p99), and ``tpot_s`` the mean over tokens (mean).
     """
 
     service: str

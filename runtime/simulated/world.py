@@ -36,7 +36,7 @@ from runtime.simulated.state import (
 from runtime.simulated.workload import Workload
 
 SLICE_S = 1.0
-"""Longest stretch between two looks at drains and held requests, virtual seconds."""
+"""Longest stretch between two looks at drains and held requests, virtual seconds, unless a world is told otherwise."""
 
 FIRST_SLOTS = 1 << 16
 
@@ -62,6 +62,7 @@ class World:
         self.services = tuple(services)
         self.workload = workload
         self.now_s = workload.start_s
+        self.slice_s = SLICE_S
         rows = sum(service.max_replicas for service in services) + 8
         self.slots = Slots()
         self.slots.attach(new_state(rows, FIRST_SLOTS, max(s.pool.max_num_seqs for s in services)))
@@ -92,7 +93,7 @@ class World:
     def run_until(self, until_s: float) -> None:
         """Let time pass: requests arrive and are served, transitions end, drains finish, GPUs are billed."""
         while self.now_s < until_s:
-            to_s = min(until_s, max(self.replicas.next_change_s(), self.now_s), self.now_s + SLICE_S)
+            to_s = min(until_s, max(self.replicas.next_change_s(), self.now_s), self.now_s + self.slice_s)
             self._serve(to_s)
             self._bill(to_s - self.now_s)
             self.now_s = to_s

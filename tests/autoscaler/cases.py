@@ -52,7 +52,7 @@ def observation(**changes: object) -> Observation:
         waiting=0.0,
         held=0.0,
         ttft_s={"p90": 0.3},
-        tpot_s={"p90": 0.02},
+        tpot_s={"p90": 0.02, "mean": 0.018},
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -85,7 +85,7 @@ def needs(high: int, seconds_ago: float) -> tuple[tuple[float, int], ...]:
 rates = st.floats(0, 500, allow_nan=False)
 loads = st.floats(0, 60, allow_nan=False)
 counts = st.integers(0, 12)
-ratios = st.dictionaries(st.sampled_from(["p50", "p90", "p99"]), st.floats(0.001, 20), max_size=3)
+ratios = st.dictionaries(st.sampled_from(["p50", "p90", "p99", "mean"]), st.floats(0.001, 20), max_size=3)
 
 
 @st.composite

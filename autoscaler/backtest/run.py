@@ -1,0 +1,71 @@
+"""One contender on one case, from its first request to its last."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from autoscaler.backtest.case import Case
+from autoscaler.backtest.contenders import SCRAPE_S, Contender, Peer
+from runtime.simulated.summary import summarise
+from runtime.simulated.world import World
+
+Progress = Callable[[float], None]
+"""Told the share that is done, 0 to 1, now and then."""
+
+LONGEST_TAIL_S = 6 * 3600.0
+"""A fleet that has not served its last request so long after the trace's end never will."""
+
+TIMELINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``row`` has the field names of DESIGN 5; ``timeline`` (seconds from the start, serving, wanted) once a minute."""
+
+    row: dict[str, Any]
+    timeline: tuple[tuple[float, int, int], ...]
+
+
+def run(case: Case, contender: Contender, progress: Progress | None = None) -> Result:
+    """Play the whole case; deterministic for its seed."""
+    started_s = time.perf_counter()
+    world = case.world()
+    world.slice_s = SCRAPE_S
+    end_s = world.workload.end_s or world.now_s
+    timeline: list[tuple[float, int, int]] = []
+    at_s = case.start_s
+    while not world.finished and at_s < end_s + LONGEST_TAIL_S:
+        at_s = _next(at_s, contender, case.start_s)
+        world.run_until(at_s)
+        _act(contender, world, at_s - case.start_s)
+        if (at_s - case.start_s) % TIMELINE_S < 1e-6:
+            serving = int(world.replicas.rotation.counts[0])
+            timeline.append((at_s - case.start_s, serving, world.replicas.targets[case.pool.service].active))
+            if progress:
+                progress(min(1.0, (at_s - case.start_s) / (end_s - case.start_s)))
+    row = summarise(world)[0] | {"policy": contender.name, "wall_s": time.perf_counter() - started_s}
+    return Result(row, tuple(timeline))
+
+
+def _next(at_s: float, contender: Contender, start_s: float) -> float:
+    """The next moment at which somebody looks: the contender, or its metrics' scraper."""
+    since_s = at_s - start_s
+    steps = (contender.interval_s, SCRAPE_S, TIMELINE_S)
+    return start_s + min((math.floor(since_s / step + 1e-9) + 1) * step for step in steps)
+
+
+def _act(contender: Contender, world: World, since_s: float) -> None:
+    if isinstance(contender, Peer) and _due(since_s, SCRAPE_S):
+        contender.scrape(world)
+    if _due(since_s, contender.interval_s):
+        target = contender.target(world)
+        if target is not None:
+            world.set_targets([target])
+
+
+def _due(since_s: float, every_s: float) -> bool:
+    return abs(since_s / every_s - round(since_s / every_s)) < 1e-6

@@ -1,0 +1,65 @@
+"""What a scrape of a simulated fleet would have read, taken straight from its engines: for runs without HTTP.
+
+A test holds it equal to what the collectors read off the pages.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from collectors.observation import GatewaySample, Histogram, ReplicaSample, Scrape
+from runtime.simulated import buckets
+from runtime.simulated.replicas import SimulatedReplica
+from runtime.simulated.state import EngineState
+from runtime.simulated.world import World
+
+_READ = {
+    "ttft": buckets.TTFT,
+    "itl": buckets.ITL,
+    "tpot": buckets.TPOT,
+    "output_lengths": buckets.GENERATION,
+}
+_EDGES = {row: (*map(float, buckets.HISTOGRAMS[row][1]), float("inf")) for row in _READ.values()}
+
+
+def scrape(world: World) -> Scrape:
+    """Every engine that answers, and the gateway, at the world's time; GPUs are left out."""
+    at_s = world.now_s
+    replicas = {r.name: sample(world.state, r, at_s) for r in world.replicas.by_name.values() if r.has_process}
+    gateway = {
+        service.name: GatewaySample(
+            service.name, at_s, len(world.held[i]), world.outcomes[i].rejected, float(world.arrived[i])
+        )
+        for i, service in enumerate(world.services)
+    }
+    return Scrape(at_s, replicas, gateway=gateway)
+
+
+def sample(state: EngineState, replica: SimulatedReplica, at_s: float) -> ReplicaSample:
+    """One engine's page as the collectors' canonical sample."""
+    row = replica.row
+    engine = state.replicas[row]
+    return ReplicaSample(
+        replica=replica.name,
+        at_s=at_s,
+        running=float(engine["running"]),
+        waiting=float(engine["waiting"]),
+        kv_usage_ratio=float(engine["used_blocks"] / engine["usable_blocks"]),
+        kv_capacity_tokens=float((engine["usable_blocks"] + 1) * engine["block"]),
+        sleeping=replica.asleep,
+        input_tokens=float(engine["prompt_tokens"]),
+        cached_tokens=0.0,
+        output_tokens=float(engine["generation_tokens"]),
+        completed=float(engine["stopped"] + engine["length_capped"]),
+        aborted=float(engine["aborted"]),
+        preemptions=float(engine["preemptions"]),
+        rejected=0.0,
+        **{name: histogram(state, row, which) for name, which in _READ.items()},
+    )
+
+
+def histogram(state: EngineState, row: int, which: int) -> Histogram:
+    """One of an engine's histograms, cumulative."""
+    edges = _EDGES[which]
+    counts = np.cumsum(state.hist[row, which, : len(edges)])
+    return Histogram(edges, tuple(counts.astype(float).tolist()), float(state.hist_sum[row, which]))
