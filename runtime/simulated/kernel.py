@@ -65,6 +65,7 @@ def _wait_append(s: EngineState, row: int, slot: int) -> None:
         s.requests[rep.wait_tail].next = slot
     rep.wait_tail = slot
     rep.waiting += 1
+    rep.waiting_tokens += s.requests[slot].input + s.requests[slot].generated
 
 
 @jit
@@ -75,6 +76,7 @@ def _wait_prepend(s: EngineState, row: int, slot: int) -> None:
     if rep.wait_tail == NO_SLOT:
         rep.wait_tail = slot
     rep.waiting += 1
+    rep.waiting_tokens += s.requests[slot].input + s.requests[slot].generated
 
 
 @jit
@@ -85,6 +87,7 @@ def _wait_pop(s: EngineState, row: int) -> int:
     if rep.wait_head == NO_SLOT:
         rep.wait_tail = NO_SLOT
     rep.waiting -= 1
+    rep.waiting_tokens -= s.requests[slot].input + s.requests[slot].generated
     return slot
 
 
@@ -229,6 +232,8 @@ def _end(s: EngineState, row: int, slot: int, reason: int) -> None:
     rep = s.replicas[row]
     req = s.requests[slot]
     rep.used_blocks -= _blocks(req.computed, rep.block)
+    rep.released_tokens += req.computed
+    rep.prompt_in_flight -= req.input
     _run_remove(s, row, slot)
     req.status, req.reason, req.finish = DONE, reason, rep.clock
     s.done[s.done_count[0]] = slot
@@ -267,6 +272,7 @@ def _preempt_newest(s: EngineState, row: int) -> int:
         req.last_token = rep.clock
     else:
         rep.partial = NO_SLOT
+    rep.unprefilled += req.computed if req.status == PREFILL else req.input + req.generated
     rep.used_blocks -= _blocks(req.computed, rep.block)
     _run_remove(s, row, slot)
     req.computed = 0
@@ -371,14 +377,17 @@ def _remove_aborted(s: EngineState, row: int) -> None:
         if s.requests[slot].reason == REASON_ABORT:
             if s.requests[slot].status == DECODE:
                 _leave_decode(s, row, slot)
-            elif rep.partial == slot:
+            else:
                 rep.partial = NO_SLOT
+                rep.unprefilled -= s.requests[slot].input + s.requests[slot].generated - s.requests[slot].computed
             _end(s, row, slot, REASON_ABORT)
         slot = following
     kept, rep.wait_head, rep.wait_tail, rep.waiting = rep.wait_head, NO_SLOT, NO_SLOT, 0
+    rep.waiting_tokens = 0
     while kept != NO_SLOT:
         following = s.requests[kept].next
         if s.requests[kept].reason == REASON_ABORT:
+            rep.unprefilled -= s.requests[kept].input + s.requests[kept].generated
             _run_append(s, row, kept)
             _end(s, row, kept, REASON_ABORT)
         else:
@@ -442,6 +451,7 @@ def _complete_prefills(s: EngineState, row: int) -> None:
         slot = s.prefill_slot[row, i]
         req = s.requests[slot]
         req.computed += s.prefill_tokens[row, i]
+        rep.unprefilled -= s.prefill_tokens[row, i]
         if req.computed < req.input + req.generated:
             continue
         if rep.partial == slot:
@@ -588,6 +598,8 @@ def enqueue(s: EngineState, row: int, slot: int, now_s: float) -> bool:
     if rep.running == 0 and rep.wait_head == NO_SLOT and rep.pending_end == INF:
         rep.clock = max(rep.clock, now_s)
     req.status = WAITING
+    rep.prompt_in_flight += req.input
+    rep.unprefilled += req.input
     _wait_append(s, row, slot)
     # It may end before any that runs: it joins when the step in progress ends.
     rep.wake = rep.clock if rep.pending_end == INF else min(rep.wake, rep.pending_end)

@@ -42,11 +42,14 @@ REQUEST = np.dtype(
         ("status", "i4"),
         ("reason", "i4"),
         ("capped", "i4"),
+        ("session", "i4"),
+        ("prefix", "i4"),
         ("next", "i4"),
         ("prev", "i4"),
     ],
     align=True,
 )
+"""``session`` and ``prefix`` are 0 where a request belongs to none."""
 
 REPLICA = np.dtype(
     [
@@ -61,6 +64,10 @@ REPLICA = np.dtype(
         ("prefill_s", "f8"),
         ("steps", "i8"),
         ("kv_tokens", "i8"),
+        ("prompt_in_flight", "i8"),
+        ("unprefilled", "i8"),
+        ("waiting_tokens", "i8"),
+        ("released_tokens", "i8"),
         ("used_blocks", "i8"),
         ("usable_blocks", "i8"),
         ("budget", "i4"),
@@ -90,6 +97,9 @@ REPLICA = np.dtype(
     ],
     align=True,
 )
+"""What routers look at, in tokens: ``prompt_in_flight`` the prompts of everything here; ``unprefilled`` what is still
+to be prefilled, waiting or partly done; ``waiting_tokens`` the context of what waits; ``released_tokens`` the KV
+cache that ended requests gave back so far."""
 
 MAX_BLOCK_TOKENS = 64
 

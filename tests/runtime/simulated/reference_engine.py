@@ -53,12 +53,19 @@ class ReferenceEngine:
         self.ended: list[Request] = []
         self.pending: tuple[float, list[tuple[Request, int]]] | None = None
         self.step_tokens: list[int] = []
+        self.busy_s = 0.0
+        self.released_tokens = 0
         self.max_tokens = min(pool.max_model_tokens, len(self.free) * pool.block_tokens)
 
     @property
     def load(self) -> int:
         """Running and waiting requests."""
         return len(self.running) + len(self.waiting)
+
+    @property
+    def unprefilled(self) -> int:
+        """Tokens still to be prefilled."""
+        return sum(request.remaining for request in (*self.running, *self.waiting) if not request.decoding)
 
     @property
     def used_blocks(self) -> int:
@@ -158,6 +165,7 @@ class ReferenceEngine:
         self.waiting.appendleft(victim)
 
     def _complete(self, end_s: float, plan: list[tuple[Request, int]]) -> None:
+        self.busy_s += end_s - self.clock_s
         self.clock_s, self.pending = end_s, None
         self.step_tokens.append(sum(tokens for _, tokens in plan))
         for request, tokens in plan:
@@ -172,6 +180,7 @@ class ReferenceEngine:
                 self._end(request)
 
     def _end(self, request: Request) -> None:
+        self.released_tokens += request.computed
         self._release(request)
         request.finish_s = self.clock_s
         self.ended.append(request)

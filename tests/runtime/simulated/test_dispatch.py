@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.simulated.dispatch import advance_all, dispatch
+from runtime.simulated.routers import LEAST_REQUESTS
 from runtime.simulated.state import HELD, NO_SLOT, REASON_ABORT, EngineState, install, new_state
 from tests.runtime.simulated.reference_engine import ReferenceEngine, Request
 from tests.runtime.simulated.test_kernel import POOL, TICK_S
@@ -45,8 +46,8 @@ class Routers:
             record["first_scheduled"], record["replica"] = -1.0, NO_SLOT
         return state
 
-    def pick(self, service: int, at_s: float) -> int:
-        """Brute force: bring every engine up to now, then take the first of the least loaded from the turn on."""
+    def pick(self, service: int, at_s: float, request: Request) -> int:
+        """Brute force: bring every engine up to now, then ask ``choose``, with the rows from the turn on."""
         rows = self.rows[service, : self.counts[service]].tolist()
         if not rows:
             return NO_SLOT
@@ -54,7 +55,11 @@ class Routers:
             engine.advance(at_s)
         self.plain_turn[service] += 1
         start = self.plain_turn[service] % len(rows)
-        return int(min(rows[start:] + rows[:start], key=lambda row: self.plain[row].load))
+        return self.choose(rows[start:] + rows[:start], request)
+
+    def choose(self, rows: list[int], request: Request) -> int:
+        """The first of the least loaded."""
+        return min(rows, key=lambda row: self.plain[row].load)
 
 
 @st.composite
@@ -67,18 +72,18 @@ def arrivals(draw: st.DrawFn) -> list[Arrival]:
     return [(float(at_s), i, o, service) for at_s, (_, i, o, service) in zip(times, rows, strict=True)]
 
 
-def expect_brute_force(routers: Routers, arriving: list[Arrival], batch: int) -> None:
+def expect_brute_force(routers: Routers, arriving: list[Arrival], batch: int, router: int = LEAST_REQUESTS) -> None:
     """The kernel's router and the plain one send every request to the same engine, and it ends at the same time."""
     state = routers.state(arriving)
     slots = np.arange(len(arriving))
     held = sum(
-        dispatch(state, slots[i : i + batch], routers.rows, routers.counts, routers.turn)
+        dispatch(state, slots[i : i + batch], routers.rows, routers.counts, routers.turn, router)
         for i in range(0, len(arriving), batch)
     )
     requests = [Request(*arrival[:3]) for arrival in arriving]
     expected = []
     for request, (at_s, _, _, service) in zip(requests, arriving, strict=True):
-        expected.append(routers.pick(service, at_s))
+        expected.append(routers.pick(service, at_s, request))
         if expected[-1] != NO_SLOT:
             routers.plain[expected[-1]].enqueue(request, at_s)
     assert state.requests["replica"].tolist() == expected

@@ -1,0 +1,26 @@
+"""LMetric (arXiv 2603.15202; reference/engine.md 1.5): tokens to prefill times requests in the batch; least wins.
+
+Both factors count the request itself, so that of two idle replicas the one with less to prefill is taken. No knobs:
+the weights of the two cancel in the product.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.simulated.jit import jit
+from runtime.simulated.state import EngineState
+
+
+@jit
+def choose(s: EngineState, rows: npt.NDArray[np.int64], count: int, slot: int, turn: int) -> int:
+    """The first with the least product, from the turn on."""
+    best, least = rows[turn % count], np.inf
+    for i in range(count):
+        row = rows[(turn + i) % count]
+        rep = s.replicas[row]
+        score = (rep.unprefilled + s.requests[slot].input) * float(rep.running + rep.waiting + 1)
+        if score < least:
+            best, least = row, score
+    return best
