@@ -15,7 +15,7 @@ DIGITS = 6
 
 def smoothing(buckets: int) -> float:
     """Weight of the newest bucket such that a whole window carries 99.99 % of the weight, at least 0.2."""
-    return max(1 - (1 - 0.9999) ** (1 / buckets), 0.2)
+    return max(1 - math.pow(1 - 0.9999, 1 / buckets), 0.2)
 
 
 def rounded(value: float, digits: int = DIGITS) -> float:

@@ -164,8 +164,9 @@ def run(rule: Knative, loads: list[int], desired: int = 4) -> list[int]:
     """Total load per tick, shared by replicas that are ready at once; the replicas wanted after each tick."""
     seen = []
     for tick, load in enumerate(loads):
-        fleet = [replica(running=load // max(1, desired))] * desired
-        desired = rule.desired(signals(rule.interval_s * tick, desired, fleet, queued=load % max(1, desired)))
+        share = load // desired if desired else 0
+        queued = load - share * desired
+        desired = rule.desired(signals(rule.interval_s * tick, desired, busy(desired, share), queued=queued))
         seen.append(desired)
     return seen
 
