@@ -18,6 +18,9 @@ from runtime.simulated.workload import TraceWorkload
 from runtime.simulated.world import World
 from runtime.traces import Trace
 
+UNDATED_S = 1_767_571_200.0
+"""When a trace without wall times is taken to start: Monday, 5 January 2026, 00:00 UTC."""
+
 FIRST_S = 300.0
 """The fleet that everybody starts with is sized for the load of so many seconds."""
 

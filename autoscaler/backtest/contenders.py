@@ -72,6 +72,7 @@ class Peer:
         self._service, self._pool = case.pool.service, case.pool.name
         self._scrapes: deque[tuple[Scrape, tuple[SimulatedReplica, ...]]] = deque()
         self._lengths = LengthMemory()
+        self._seen: Observation | None = None
         self._desired = case.first_replicas()
 
     def scrape(self, world: World) -> None:
@@ -86,12 +87,18 @@ class Peer:
         if not known:
             return None
         current, replicas = known[-1]
-        earlier = [seen for seen, _ in known if seen.at_s <= current.at_s - RATES_OVER_S]
-        previous = earlier[-1] if earlier else known[0][0]
+        if self._seen is None or self._seen.at_s != current.at_s:
+            self._seen = self._observe([seen for seen, _ in known], current)
+        self._desired = self._rule.desired(self._signals(world.now_s, self._seen, current, replicas))
+        return PoolTarget(self._service, self._pool, self._desired)
+
+    def _observe(self, known: list[Scrape], current: Scrape) -> Observation:
+        """The last minute, as queries over it would answer."""
+        earlier = [seen for seen in known if seen.at_s <= current.at_s - RATES_OVER_S]
+        previous = earlier[-1] if earlier else known[0]
         names = list(current.replicas)
         observation, self._lengths = observe(self._service, names, previous, current, self._lengths)
-        self._desired = self._rule.desired(self._signals(world.now_s, observation, current, replicas))
-        return PoolTarget(self._service, self._pool, self._desired)
+        return observation
 
     def _signals(
         self, now_s: float, seen: Observation, current: Scrape, replicas: tuple[SimulatedReplica, ...]

@@ -1,0 +1,160 @@
+"""``leadtime backtest``: what each policy would have done on recorded traffic."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli import output
+from app.cli.up import BUILT_IN
+from app.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autoscaler.backtest.case import Case
+    from autoscaler.backtest.compare import Shares
+    from autoscaler.backtest.run import Result
+
+HELP = "Play recorded traffic against policies: what each would have cost, and what it would have attained."
+COLUMNS = [
+    "policy",
+    "attainment",
+    "strict",
+    "TTFT P99 s",
+    "TPOT P99 ms",
+    "GPU-hours",
+    "USD",
+    "USD/1M",
+    "replicas",
+    "moves",
+]
+
+
+def backtest(
+    traces: Annotated[list[Path], typer.Argument(help="Traces; the i-th is the traffic of the i-th service.")],
+    config: Annotated[Path | None, typer.Option(help="Fleet file; the built-in fleet if absent.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy to try instead of the fleet file's.")] = None,
+    against: Annotated[str, typer.Option(help="Contenders beside ours, with commas.")] = "hpa,keda-slo,knative",
+    seed: Annotated[int, typer.Option(help="Seed of lead times.")] = 0,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if absent.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with pictures here.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Play everything again.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Compare; rows that were played before, on the same traffic, terms and code, come from the cache."""
+    names = contenders(against)
+    cases = cases_of(traces, config, policy, seed)
+    if html is not None and len(cases) > 1:
+        raise UserError(f"--html {html}: one page shows one trace; give one trace")
+    runs: list[dict[str, Any]] = []
+    for case in cases:
+        results = played(case, names, None if no_cache else cache_folder(), jobs)
+        runs += [results[name].row for name in names]
+        if not json:
+            rows = [row_of(results[name].row) for name in names]
+            output.out().print(output.table(f"{case.name} as {case.pool.name}", COLUMNS, rows, numbers=9))
+        if html is not None:
+            write_page(html, case, [results[name] for name in names])
+    if json:
+        output.json_out({"runs": runs})
+
+
+def contenders(against: str) -> list[str]:
+    """Ours, and every name that was asked for; raises ``UserError`` for one that nobody has."""
+    from autoscaler.backtest.registry import CONTENDERS, OURS
+
+    names = [OURS, *(name.strip() for name in against.split(",") if name.strip())]
+    unknown = [name for name in names if name not in CONTENDERS]
+    if unknown:
+        raise UserError(f"--against {unknown[0]}: not known; give any of {', '.join(CONTENDERS)}")
+    return list(dict.fromkeys(names))
+
+
+def cases_of(traces: list[Path], config: Path | None, policy: Path | None, seed: int) -> list[Case]:
+    """One case a trace, on the services of the fleet file in their order."""
+    from app.settings import load as load_settings
+    from app.yamlfile import load_yaml
+    from autoscaler.backtest.case import UNDATED_S, Case
+    from autoscaler.policy import Policy
+    from runtime.traces import TraceError, load
+
+    services = load_settings(config or BUILT_IN).services
+    if len(traces) > len(services):
+        raise UserError(f"{len(traces)} traces for {len(services)} services; give at most one trace per service")
+    chosen = load_yaml(policy, Policy) if policy else None
+    cases = []
+    for path, service in zip(traces, services, strict=False):
+        try:
+            trace = load(path)
+        except TraceError as error:
+            raise UserError(str(error)) from None
+        start_s = trace.start_s if trace.start_s is not None else UNDATED_S
+        cases.append(Case(path.name, service.pool, chosen or service.policy, trace, start_s, seed))
+    return cases
+
+
+def cache_folder() -> Path:
+    """Where results are kept between calls."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "leadtime" / "backtest"
+
+
+def played(case: Case, names: list[str], folder: Path | None, jobs: int | None) -> dict[str, Result]:
+    """All results by name, with a bar per contender that is still being played."""
+    from autoscaler.backtest.compare import compare
+
+    with bars() as told:
+        return dict(compare(case, names, folder, told, jobs))
+
+
+@contextmanager
+def bars() -> Iterator[Shares]:
+    """Progress with the time that is left, on stderr."""
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=output.err(), transient=True) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def told(shares: dict[str, float]) -> None:
+            for name, share in shares.items():
+                if share > 0 and name not in tasks:
+                    tasks[name] = progress.add_task(name, total=1.0)
+                if name in tasks:
+                    progress.update(tasks[name], completed=share)
+
+        yield told
+
+
+def row_of(row: dict[str, Any]) -> list[str]:
+    """A contender as a line."""
+    return [
+        row["policy"],
+        share(row["attainment"]),
+        share(row["attainment_strict"]),
+        output.number(row["ttft_s"]["p99"]),
+        output.number(None if row["tpot_s"]["p99"] is None else 1000 * row["tpot_s"]["p99"], 0),
+        output.number(row["gpu_hours"], 1),
+        output.number(row["cost_usd"], 0),
+        output.number(row["usd_per_million_tokens"], 3),
+        output.number(row["mean_replicas"]),
+        str(row["scale_ups"] + row["scale_downs"]),
+    ]
+
+
+def share(value: float | None) -> str:
+    """A share in per cent."""
+    return "–" if value is None else f"{value:.2%}"
+
+
+def write_page(path: Path, case: Case, results: list[Result]) -> None:
+    """The page with pictures."""
+    from autoscaler.backtest.page import page
+
+    path.write_text(page(results, case), encoding="utf-8")
+    output.err().print(f"wrote {path}")
