@@ -39,7 +39,9 @@ def backtest(
     traces: Annotated[list[Path], typer.Argument(help="Traces; the i-th is the traffic of the i-th service.")],
     config: Annotated[Path | None, typer.Option(help="Fleet file; the built-in fleet if absent.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy to try instead of the fleet file's.")] = None,
-    against: Annotated[str, typer.Option(help="Contenders beside ours, with commas.")] = "hpa,keda-slo,knative",
+    against: Annotated[
+        str, typer.Option(help="Contenders beside ours, with commas; hpa@32 turns a main knob.")
+    ] = "hpa,keda-slo,knative",
     seed: Annotated[int, typer.Option(help="Seed of lead times.")] = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if absent.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with pictures here.")] = None,
@@ -66,12 +68,14 @@ def backtest(
 
 def contenders(against: str) -> list[str]:
     """Ours, and every name that was asked for; raises ``UserError`` for one that nobody has."""
-    from autoscaler.backtest.registry import CONTENDERS, OURS
+    from autoscaler.backtest.registry import OURS, split
 
     names = [OURS, *(name.strip() for name in against.split(",") if name.strip())]
-    unknown = [name for name in names if name not in CONTENDERS]
-    if unknown:
-        raise UserError(f"--against {unknown[0]}: not known; give any of {', '.join(CONTENDERS)}")
+    for name in names:
+        try:
+            split(name)
+        except ValueError as error:
+            raise UserError(f"--against {error}") from None
     return list(dict.fromkeys(names))
 
 

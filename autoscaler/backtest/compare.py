@@ -72,7 +72,7 @@ def _play(index: int, name: str) -> Result:
     def progress(share: float) -> None:
         _shares[index] = share
 
-    return run(_case, contender(name, _case), progress)
+    return run(_case, contender(name, _case), progress, name)
 
 
 def _end(pool: ProcessPoolExecutor) -> None:

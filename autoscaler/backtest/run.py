@@ -30,8 +30,8 @@ class Result:
     timeline: tuple[tuple[float, int, int], ...]
 
 
-def run(case: Case, contender: Contender, progress: Progress | None = None) -> Result:
-    """Play the whole case; deterministic for its seed."""
+def run(case: Case, contender: Contender, progress: Progress | None = None, name: str | None = None) -> Result:
+    """Play the whole case; deterministic for its seed. The row is told under ``name``, or the contender's own."""
     started_s = time.perf_counter()
     world = case.world()
     world.slice_s = SCRAPE_S
@@ -47,7 +47,7 @@ def run(case: Case, contender: Contender, progress: Progress | None = None) -> R
             timeline.append((at_s - case.start_s, serving, world.replicas.targets[case.pool.service].active))
             if progress:
                 progress(min(1.0, (at_s - case.start_s) / (end_s - case.start_s)))
-    row = summarise(world)[0] | {"policy": contender.name, "wall_s": time.perf_counter() - started_s}
+    row = summarise(world)[0] | {"policy": name or contender.name, "wall_s": time.perf_counter() - started_s}
     return Result(row, tuple(timeline))
 
 
