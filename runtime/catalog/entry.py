@@ -1,6 +1,6 @@
 """A row of the catalogue: a configuration, its four numbers, where they come from and how far they reach.
 
-Promise: nothing in it is nameless. Measured entries carry the source, the span of dates, the engine's versions, three
+Promise: nothing in it is nameless. Measured entries carry the source, the span of dates, the engine's version, three
 errors and the range of lengths and concurrency that was measured; transferred ones say from whom.
 """
 
@@ -67,7 +67,6 @@ class Entry:
     kv_tokens: int | None
     quality: Quality | None
     validity: Validity | None
-    engine_versions: tuple[str, ...]
     measured_from: str
     measured_until: str
     source: str
@@ -128,7 +127,6 @@ def fitted(rows: Sequence[Row], source: str) -> Entry | None:
         kv_tokens=kv_tokens(free[0].configuration),
         quality=_quality(fit.errors(free)),
         validity=_validity(free, len(rows) - len(free)),
-        engine_versions=tuple(sorted({row.engine_version for row in free})),
         measured_from=dates[0] if dates else "",
         measured_until=dates[-1] if dates else "",
         source=source,

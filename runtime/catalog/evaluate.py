@@ -70,7 +70,7 @@ def _same(one: Configuration, other: Configuration) -> bool:
 
 
 TRANSFERS: Mapping[str, tuple[Neighbour, Neighbour]] = {
-    "another parallel size": (lambda c, o: c != o, lambda c, o: _same(c, o) and c.gpu == o.gpu),
+    "another parallel size": (lambda c, o: c.unversioned != o.unversioned, lambda c, o: _same(c, o) and c.gpu == o.gpu),
     "another GPU": (lambda c, o: c.gpu != o.gpu, _same),
     "another model": (lambda c, o: c.model != o.model, lambda c, o: True),
 }
@@ -94,12 +94,12 @@ def transfers(groups: Groups) -> list[Summary]:
 
 def shipped_errors(catalog: Catalog, groups: Groups) -> list[Summary]:
     """What a catalogue says of these rows: from its own entries, and transferred where it has none."""
-    own = {entry.configuration: entry.step for entry in catalog.entries}
     kinds: dict[str, list[npt.NDArray[np.float64]]] = {"catalogue, measured": [], "catalogue, transferred": []}
     for c, rows in groups.items():
         free = [row for row in rows if not fit.bound(row)]
-        if free and c in own:
-            kinds["catalogue, measured"].append(_relative(own[c], free))
+        own = catalog.lookup(c)
+        if free and own is not None:
+            kinds["catalogue, measured"].append(_relative(own.step, free))
         elif free and known(c.model):
             kinds["catalogue, transferred"].append(_relative(catalog.transfer(c).step, free))
     return [s for what, errors in kinds.items() if (s := summary(what, errors)) is not None]

@@ -28,9 +28,9 @@ from runtime.pool import StepTime
 NEIGHBOURS = 4
 ENGINE, PRECISION, GPU, GENERATION, SPLIT = 1.0, 0.7, 0.5, 0.5, 0.5
 MODEL, KIND, SIZE = 0.5, 2.0, 0.25
-DOUBLING = 0.3
+DOUBLING, VERSION = 0.3, 0.1
 """Distance of a step: another engine, precision, GPU (of another generation: more), split of experts; another model (of
-another kind, per doubling of size); each doubling of the GPUs."""
+another kind, per doubling of size); each doubling of the GPUs; another version of the engine."""
 
 TRUSTED = 0.2
 """Fits that miss rows left out by more are not transferred from: versions or settings are mixed in them."""
@@ -63,6 +63,7 @@ def distance(one: Configuration, other: Configuration) -> float:
     total = ENGINE * (one.engine != other.engine) + PRECISION * (one.precision != other.precision)
     total += GPU * (first != second) + GENERATION * (first.blackwell != second.blackwell)
     total += SPLIT * ((one.data_parallel > 1, one.moe_expert > 1) != (other.data_parallel > 1, other.moe_expert > 1))
+    total += VERSION * (one.engine_version != other.engine_version)
     total += DOUBLING * abs(math.log2(one.gpus / other.gpus))
     return total + (_model_distance(model(one.model), model(other.model)) if one.model != other.model else 0.0)
 

@@ -7,8 +7,8 @@ the ones that come near.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import TextIO
@@ -39,17 +39,24 @@ class Catalog:
         return [entry for entry in self.entries if all(part in entry.name.lower() for part in parts)]
 
     def find(self, name: str) -> Entry:
-        """The entry of that name, or the only one that matches its words.
+        """The entry of that name, or the only configuration that matches its words; of several versions the newest.
 
-        Raises CatalogError that lists near names where none or several do.
+        Raises CatalogError that lists near names where no configuration or several match.
         """
         exact = [entry for entry in self.entries if entry.name.lower() == name.lower()]
-        found = exact or self.matching(name)
-        if len(found) == 1:
-            return found[0]
+        any_version = [e for e in self.entries if e.configuration.unversioned.name.lower() == name.lower()]
+        found = exact or any_version or self.matching(name)
+        if len({entry.configuration.unversioned for entry in found}) == 1:
+            return newest(found)
         if found:
             raise CatalogError(f"{name!r} matches {len(found)} entries; {near(name, [e.name for e in found])}")
         raise CatalogError(f"{name!r} is not in the catalogue; {near(name, [e.name for e in self.entries])}")
+
+    def lookup(self, configuration: Configuration) -> Entry | None:
+        """The entry of a configuration, else the newest with another version of its engine."""
+        same = [e for e in self.entries if e.configuration.unversioned == configuration.unversioned]
+        exact = [e for e in same if e.configuration == configuration]
+        return newest(exact or same) if same else None
 
     def transfer(self, target: Configuration) -> Entry:
         """An entry for a configuration never measured. Raises CatalogError for an unknown model or GPU."""
@@ -60,7 +67,12 @@ class Catalog:
         ]
         made = neighbours.transfer(target, measured)
         source = "transferred from " + ", ".join(f"{name} ({weight:.0%})" for name, weight in made.sources)
-        return Entry(target, made.step, kv_tokens(target), None, None, (), "", "", source)
+        return Entry(target, made.step, kv_tokens(target), None, None, "", "", source)
+
+
+def newest(entries: Iterable[Entry]) -> Entry:
+    """The one measured last; versions have no order of their own."""
+    return max(entries, key=lambda entry: (entry.measured_until, entry.name))
 
 
 @cache
@@ -99,7 +111,7 @@ def flat(entry: Entry) -> dict[str, str | float | int | bool | None]:
     """An entry as one level of names and values; absent ones are None."""
     c, q, v = entry.configuration, entry.quality, entry.validity
     row: dict[str, str | float | int | bool | None] = {"name": entry.name}
-    row |= {name: getattr(c, name) for name in ("engine", "model", "precision", "gpu", *_SPLIT)}
+    row |= {name: getattr(c, name) for name in ("engine", "engine_version", "model", "precision", "gpu", *_SPLIT)}
     row |= {name: _round(getattr(entry.step, name)) for name in _STEP}
     row["kv_tokens_estimated"] = entry.kv_tokens
     row |= {f"{name}_error": _round(getattr(q, name)) if q else None for name in _QUALITY}
@@ -110,7 +122,7 @@ def flat(entry: Entry) -> dict[str, str | float | int | bool | None]:
         low, high = getattr(v, name) if v else (None, None)
         row |= {f"{name}_min": low, f"{name}_max": high}
     row |= {"measured_from": entry.measured_from, "measured_until": entry.measured_until}
-    return row | {"engine_versions": " ".join(entry.engine_versions), "source": entry.source}
+    return row | {"source": entry.source}
 
 
 def _round(value: float | None) -> float | None:
@@ -119,15 +131,17 @@ def _round(value: float | None) -> float | None:
 
 def _entry(cells: Mapping[str, str]) -> Entry:
     measured = bool(cells["rows"])
-    split: Sequence[int] = [int(cells[name]) for name in _SPLIT]
+    tensor, data, moe_tensor, moe_expert = (int(cells[name]) for name in _SPLIT)
+    way = Configuration(
+        cells["engine"], cells["model"], cells["precision"], cells["gpu"], tensor, data, moe_tensor, moe_expert
+    )
     a, b, k, p = (float(cells[name]) for name in _STEP)
     return Entry(
-        Configuration(cells["engine"], cells["model"], cells["precision"], cells["gpu"], *split),
+        replace(way, engine_version=cells["engine_version"]),
         StepTime(a, b, k, p),
         int(cells["kv_tokens_estimated"]) if cells["kv_tokens_estimated"] else None,
         _quality(cells) if measured else None,
         _validity(cells) if measured else None,
-        tuple(cells["engine_versions"].split()),
         cells["measured_from"],
         cells["measured_until"],
         cells["source"],

@@ -32,7 +32,6 @@ class Row:
     """One measurement: ``concurrency`` clients who ask again at once, prompts and answers of one length each."""
 
     configuration: Configuration
-    engine_version: str
     measured: str
     input_tokens: int
     output_tokens: int
@@ -79,13 +78,16 @@ def read(path: Path) -> Table:
 
 
 def distinct(rows: Iterable[Row]) -> Table:
-    """Rows without repetitions: same configuration, shape and concurrency, and equal times to three digits."""
+    """Rows without repetitions: same configuration, shape and concurrency, and equal times to three digits.
+
+    The same figures under two versions of an engine are one measurement too; the version named first stays.
+    """
     kept: dict[tuple[object, ...], Row] = {}
     count = 0
     for row in rows:
         count += 1
         times = (f"{row.ttft_ms:.3g}", f"{row.tpot_ms:.3g}")
-        kept.setdefault((row.configuration, row.shape, row.concurrency, *times), row)
+        kept.setdefault((row.configuration.unversioned, row.shape, row.concurrency, *times), row)
     return Table(tuple(kept.values()), count - len(kept))
 
 
@@ -114,7 +116,6 @@ class _Line:
         output = self.whole("osl", 2)
         return Row(
             self.configuration(),
-            self.text("backend_version", "unknown"),
             self.text("measured", ""),
             self.whole("isl", 1),
             output,
@@ -134,7 +135,14 @@ class _Line:
         except CatalogError as error:
             self.fail("system", self.text("system"), f"a known GPU ({error})")
         split = self.split(moe=model is None or model.active_b < model.parameters_b)
-        return Configuration(self.text("backend").lower(), model.name if model else name, precision, gpu, *split)
+        return Configuration(
+            self.text("backend").lower(),
+            model.name if model else name,
+            precision,
+            gpu,
+            *split,
+            self.text("backend_version", ""),
+        )
 
     def split(self, moe: bool) -> tuple[int, int, int, int]:
         """Tensor, data, expert-tensor and expert parallel sizes, products undone (see the module)."""

@@ -19,7 +19,7 @@ LOADS = (1, 8, 32)
 
 HEADER = "backend,backend_version,model_path,system,precision,isl,osl,concurrency,tp_size,attention_dp_size,"
 HEADER += "moe_tp_size,moe_ep_size,silicon_ttft_ms,silicon_tpot_ms,measured"
-LINE = "vllm,0.19.0,meta-llama/Llama-3.1-70B,h100_sxm,fp8,1024,1024,64.0,2,1.0,2.0,1.0,415.1,28.77,2025-10-29"
+LINE = "vllm,,meta-llama/Llama-3.1-70B,h100_sxm,fp8,1024,1024,64.0,2,1.0,2.0,1.0,415.1,28.77,2025-10-29"
 
 
 def row(
@@ -32,7 +32,7 @@ def row(
     """A row whose TPOT obeys the law."""
     load = (np.array([float(value)]) for value in (*shape, concurrency))
     tpot_ms = float(regressors(*load)[0] @ numbers(step))
-    return Row(configuration, "0.19.0", "2025-10-29", *shape, concurrency, ttft_ms, tpot_ms)
+    return Row(configuration, "2025-10-29", *shape, concurrency, ttft_ms, tpot_ms)
 
 
 def rows(

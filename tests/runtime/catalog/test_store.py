@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_nothing_to_write_is_said() -> None:
 def test_everything_that_ships_has_source_range_and_errors() -> None:
     assert len(shipped().entries) > 100
     for entry in shipped().entries:
-        assert "AIConfigurator" in entry.source and entry.engine_versions
+        assert "AIConfigurator" in entry.source and entry.name.endswith(entry.configuration.engine_version)
         assert entry.quality is not None and entry.validity is not None
         assert entry.validity.rows >= 5 and entry.validity.concurrency[0] >= 1
         assert 0 <= entry.quality.in_sample <= entry.quality.left_out < 1
@@ -70,6 +71,17 @@ def test_an_8b_on_an_l4_is_transferred() -> None:
     assert 26.8 < entry.step.a_ms < 40
     assert 66 < entry.step.p_ms_per_1k_prefill_tokens < 150
     assert entry.pool("chat", 0.8, LEAD_TIMES).kv_tokens == pytest.approx(78_000, rel=0.1)
+
+
+def test_of_several_versions_the_newest_is_found() -> None:
+    older, newer = replace(LLAMA_70B, engine_version="0.9.1"), replace(LLAMA_70B, engine_version="0.12.0")
+    late = [replace(r, measured="2026-01-01") for r in rows(newer)]
+    catalog = made(fitted(late, "a test"), fitted(rows(older), "a test"))
+    assert catalog.find(LLAMA_70B.name).configuration == newer
+    assert catalog.find(older.name).configuration == older
+    found = catalog.lookup(replace(LLAMA_70B, engine_version="0.10.0"))
+    assert found is not None and found.configuration == newer
+    assert catalog.lookup(replace(LLAMA_70B, tensor_parallel=4)) is None
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,17 @@ def test_a_line_is_a_row(tmp_path: Path) -> None:
     found = only(tmp_path, LINE)
     assert found.configuration.name == "vllm/meta-llama/Llama-3.1-70B/fp8/H100-SXM/tp2"
     assert (found.shape, found.concurrency, found.ttft_ms, found.tpot_ms) == ((1024, 1024), 64, 415.1, 28.77)
-    assert (found.engine_version, found.measured) == ("0.19.0", "2025-10-29")
+    assert (found.configuration.engine_version, found.measured) == ("", "2025-10-29")
 
 
 def test_throughput_is_that_of_the_reference(tmp_path: Path) -> None:
     assert only(tmp_path, LINE).output_tokens_per_s_per_gpu == pytest.approx(1098, abs=1)
+
+
+def test_another_version_is_another_configuration(tmp_path: Path) -> None:
+    newer = LINE.replace("vllm,,", "vllm,0.20.0,").replace("28.77", "25.1")
+    first, second = read(written(tmp_path, LINE, newer)).by_configuration()
+    assert second.name == first.name + "@0.20.0" and second.unversioned == first
 
 
 def test_no_precision_means_unquantised_and_copies_are_the_model(tmp_path: Path) -> None:
@@ -61,7 +67,7 @@ def test_products_of_parallel_sizes_are_undone(
 
 
 def test_repeated_measurements_count_once(tmp_path: Path) -> None:
-    rounded = LINE.replace("415.1", "415.0").replace("0.19.0", "0.20.0")
+    rounded = LINE.replace("415.1", "415.0").replace("vllm,,", "vllm,0.20.0,")
     table = read(written(tmp_path, LINE, rounded, LINE.replace("28.77", "30.1")))
     assert (len(table.rows), table.repeated) == (2, 1)
 
