@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from app.cli import catalog, console, daemon, doctor, explain, fleet, policy, up
+from app.cli import backtest, catalog, console, daemon, doctor, explain, fleet, policy, simulate, up
 from app.errors import UserError
 
 app = typer.Typer(
@@ -22,9 +22,10 @@ app = typer.Typer(
 app.command("up", help=up.HELP)(up.up)
 app.command("daemon", help=daemon.HELP)(daemon.daemon)
 app.command("console", help=console.HELP)(console.console)
-app.add_typer(catalog.app, name="catalog", help=catalog.HELP)
 app.command("backtest", help=backtest.HELP)(backtest.backtest)
+app.add_typer(catalog.app, name="catalog", help=catalog.HELP)
 app.add_typer(policy.app, name="policy", help=policy.HELP)
+app.command("simulate", help=simulate.HELP)(simulate.simulate)
 app.command("explain", help=explain.HELP)(explain.explain)
 app.command("fleet", hidden=True)(fleet.fleet)
 app.command("doctor", help=doctor.HELP)(doctor.doctor)
