@@ -21,8 +21,9 @@ from rich.table import Table
 from runtime.catalog import find, transfer
 from runtime.catalog.closed_loop import FixedLoad, Measurement, run
 from runtime.catalog.entry import Entry, fitted
-from runtime.catalog.evaluate import Groups, fits, shipped_errors, summary, transfers
-from runtime.catalog.fit import bound, fit, numbers
+from runtime.catalog.evaluate import Groups, fits, fittable, shipped_errors, summary, transfers
+from runtime.catalog.fit import Floats, Form, bound, fit, numbers, regressors
+from runtime.catalog.fit import errors as errors_of
 from runtime.catalog.models import known
 from runtime.catalog.store import shipped
 from runtime.catalog.table import Row, read
@@ -64,6 +65,27 @@ def errors(title: str, groups: Groups) -> None:
 def percent(*shares: float) -> list[str]:
     """Shares as percentages with one digit."""
     return [f"{100 * share:.1f}" for share in shares]
+
+
+def usual(inputs: Floats, outputs: Floats, concurrency: Floats) -> Floats:
+    """The regressors of reference 4.4: C prompts over O steps."""
+    columns = regressors(inputs, outputs, concurrency)
+    columns[:, 3] = concurrency * inputs / outputs / 1000
+    return columns
+
+
+def choices(title: str, groups: Groups) -> None:
+    """What the two choices of the fit are worth: errors with each of them undone."""
+    rows = []
+    variants: dict[str, tuple[Form, bool]] = {"as it is": (regressors, True), "C over O": (usual, True)}
+    variants |= {"leaning on nothing": (regressors, False), "both": (usual, False)}
+    for what, (form, lean) in variants.items():
+        every = [errors_of(of, form, lean) for of in fittable(groups).values()]
+        found = [
+            summary("", [getattr(e, name) for e in every]) for name in ("in_sample", "left_out", "family_left_out")
+        ]
+        rows.append([what, *(f"{100 * s.mean:.1f} / {100 * s.median:.1f}" for s in found if s)])
+    show(title, ("mean / median error, %", "in sample", "a row left out", "a shape left out"), rows)
 
 
 def against_reference() -> None:
@@ -147,6 +169,9 @@ def main() -> None:
     console.print(f"{len(table.rows)} distinct rows, {table.repeated} repeated, {len(groups)} configurations")
     errors("All configurations", groups)
     errors("Dense models", dense(groups))
+    choices("The fit's choices undone", groups)
+    h100 = "vllm/meta-llama/Llama-3.1-70B/fp8/H100-SXM/tp2"
+    choices(h100, {c: rows for c, rows in groups.items() if c.name == h100})
     against_reference()
     against_vidur()
     if given.simulate:

@@ -123,15 +123,18 @@ def fit(
 @app.command()
 def evaluate(csv: Csv, json: Json = False) -> None:
     """Errors of TPOT on a table: fits, transfers, and the shipped catalogue."""
+    from runtime.catalog.entry import fitted
     from runtime.catalog.evaluate import fits, shipped_errors, transfers
-    from runtime.catalog.store import shipped
+    from runtime.catalog.store import flat, shipped
     from runtime.catalog.table import read
 
     with mistakes():
         groups = read(csv).by_configuration()
         summaries = [*fits(groups), *transfers(groups), *shipped_errors(shipped(), groups)]
+        entries = [entry for rows in groups.values() if (entry := fitted(rows, csv.name)) is not None] if json else []
     if json:
-        return output.json_out({"errors": [asdict(summary) for summary in summaries]})
+        document = {"errors": [asdict(s) for s in summaries], "configurations": [flat(e) for e in entries]}
+        return output.json_out(document)
     rows = [
         [s.what, str(s.configurations), str(s.rows), *(f"{100 * v:.1f}" for v in (s.mean, s.median, s.p90))]
         for s in summaries

@@ -5,8 +5,8 @@ on average, and while a request makes its O − 1 steps after the first token, t
 
     TPOT = a + b·C + k·C·(I + O/2)/1000 + p·(C − 1)·I/(O − 1)/1000
 
-(The reference, 4.4, counts C prompts over O steps, the request's own among them. On the 70B in FP8 on two H100 the
-form above halves the error: its own prefill is in its TTFT.)
+(The reference, 4.4, counts C prompts over O steps, the request's own among them; but its own prefill is in its TTFT.
+``benchmarks.catalog`` prints the errors of both forms.)
 
 Least squares of relative errors under a, b, k, p ≥ 0. Two or three lengths do not tell k from p and b, so each number
 also leans on what the data sheet leads one to expect (``roofline``), as an observation with the standard
@@ -15,7 +15,7 @@ deviation ``LEAN``: beside ten rows with 3 % error it settles what they leave op
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ from runtime.catalog.table import Row
 from runtime.pool import StepTime
 
 Floats = npt.NDArray[np.float64]
+Form = Callable[[Floats, Floats, Floats], Floats]
 
 TTFT_LIMIT_MS = 4000.0
 """Rows above are not fitted: requests wait for KV memory, so fewer than C decode (reference 4.4)."""
@@ -61,15 +62,15 @@ def regressors(input_tokens: Floats, output_tokens: Floats, concurrency: Floats)
     return np.stack([np.ones_like(kv), concurrency, kv, prefill], axis=-1)
 
 
-def _columns(rows: Sequence[Row]) -> tuple[Floats, Floats]:
+def _columns(rows: Sequence[Row], form: Form) -> tuple[Floats, Floats]:
     """Regressors (n, 4) and measured TPOT (n,), ms."""
-    numbers = np.array([(r.input_tokens, r.output_tokens, r.concurrency, r.tpot_ms) for r in rows], np.float64)
-    return regressors(numbers[:, 0], numbers[:, 1], numbers[:, 2]), numbers[:, 3]
+    values = np.array([(r.input_tokens, r.output_tokens, r.concurrency, r.tpot_ms) for r in rows], np.float64)
+    return form(values[:, 0], values[:, 1], values[:, 2]), values[:, 3]
 
 
 def predict_tpot_ms(step: StepTime, rows: Sequence[Row]) -> Floats:
     """TPOT of each row's load by the law, ms; the rows' own times are not looked at."""
-    return _columns(rows)[0] @ numbers(step)
+    return _columns(rows, regressors)[0] @ numbers(step)
 
 
 def numbers(step: StepTime) -> Floats:
@@ -102,14 +103,17 @@ def _prior(rows: Sequence[Row]) -> Floats | None:
 
 def fit(rows: Sequence[Row]) -> StepTime:
     """The four numbers of one configuration's rows (one or more), ms."""
-    x, y = _columns(rows)
+    x, y = _columns(rows, regressors)
     return step_of(_solve(x, y, _prior(rows)))
 
 
-def errors(rows: Sequence[Row]) -> Errors:
-    """How well the law fits, and predicts a row, and a pair of lengths, that it was not fitted on."""
-    x, y = _columns(rows)
-    prior = _prior(rows)
+def errors(rows: Sequence[Row], form: Form = regressors, lean: bool = True) -> Errors:
+    """How well the law fits, and predicts a row, and a pair of lengths, that it was not fitted on.
+
+    Another ``form`` of the regressors, or a fit that leans on nothing, is for comparison.
+    """
+    x, y = _columns(rows, form)
+    prior = _prior(rows) if lean else None
     families = np.array([row.input_tokens * 2**32 + row.output_tokens for row in rows])
 
     def without(left_out: npt.NDArray[np.bool_]) -> Floats:

@@ -70,7 +70,9 @@ def test_fit_as_json_names_what_was_not_fitted(table: Path) -> None:
 
 def test_evaluate_is_a_table_or_json(table: Path) -> None:
     assert "a shape left out" in catalog("evaluate", str(table)).stdout
-    errors = {e["what"]: e for e in json.loads(catalog("evaluate", str(table), "--json").stdout)["errors"]}
+    document = json.loads(catalog("evaluate", str(table), "--json").stdout)
+    errors = {e["what"]: e for e in document["errors"]}
+    assert [c["name"] for c in document["configurations"]] == ["vllm/meta-llama/Llama-3.1-70B/fp8/H100-SXM/tp2"]
     assert errors["in sample"]["rows"] == 21 and errors["in sample"]["mean"] < 0.05
     assert errors["catalogue, measured"]["rows"] == 22
 

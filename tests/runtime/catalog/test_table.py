@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.catalog.errors import CatalogError
@@ -116,3 +117,16 @@ def test_a_file_that_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("arrival_s,input_tokens\n1,2\n")
     with pytest.raises(CatalogError, match="no column backend, model_path"):
         read(tmp_path / "other.csv")
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.text(max_size=8) | st.sampled_from(LINE.split(",")), max_size=17), max_size=4))
+def test_whatever_a_file_holds_it_is_rows_or_one_line(lines: list[list[str]]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        text = "\n".join([HEADER, *(",".join(cells) for cells in lines)])
+        path.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
+        try:
+            assert all(row.tpot_ms > 0 for row in read(path).rows)
+        except CatalogError as error:
+            assert str(error).startswith(f"{path}: ")
