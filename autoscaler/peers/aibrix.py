@@ -11,10 +11,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from autoscaler.peers.rule import FleetSignals, Terms
+from autoscaler.peers.rule import FleetSignals, ReplicaSignals, Terms
 
 RESYNC_S = 10.0
 WINDOW_S = 180.0
+PANIC_WINDOW_S = 60.0
 DOWN_COOLDOWN_S = 300.0
 
 
@@ -117,9 +118,9 @@ class Window:
         return tuple(value for _, value in self.buckets)
 
     @property
-    def mean(self) -> float | None:
-        """Plain mean of the buckets, None without any."""
-        return sum(self.values) / len(self.buckets) if self.buckets else None
+    def latest_mean(self) -> float:
+        """Plain mean of the buckets kept at the last write; raises ZeroDivisionError before the first."""
+        return sum(self.values) / len(self.buckets)
 
 
 Timed = tuple[tuple[float, float], ...]
@@ -191,16 +192,58 @@ class AibrixApa:
         self._window = Window(WINDOW_S)
         self._stabiliser = Stabiliser(as_coded=as_coded)
 
+    def metric(self, one: ReplicaSignals) -> float:
+        """What is averaged over replicas and time."""
+        return one.kv_usage_ratio
+
+    def desired(self, signals: FleetSignals) -> int:
+        """Replicas wanted now, within the terms' bounds."""
+        low, high = self._terms.min_replicas, self._terms.max_replicas
+        current, ready = signals.desired, signals.ready
+        if not ready or not wakes(current, low, schedule_sets_min=False):
+            return clamp(current, low, high)
+        self._window = self._window.add(signals.at_s, sum(map(self.metric, ready)) / len(ready))
+        wanted = clamp(apa(current, self._window.latest_mean, self._target), low, high)
+        settled, self._stabiliser = self._stabiliser.step(signals.at_s, current, wanted)
+        return clamp(settled, low, high)
+
+
+class AibrixApaRunning(AibrixApa):
+    """APA on running requests per ready replica instead of KV use."""
+
+    KNOB: tuple[str, tuple[float, ...]] = ("target", (8.0, 16.0, 32.0, 64.0, 128.0))
+
+    def __init__(self, terms: Terms, target: float = 32.0, as_coded: bool = True) -> None:
+        super().__init__(terms, target, as_coded)
+        self.name = self.name.replace("apa", "apa-running")
+
+    def metric(self, one: ReplicaSignals) -> float:
+        """Requests in the batch."""
+        return float(one.running)
+
+
+class AibrixKpa:
+    """KPA as coded, on the fleet's total of running requests: the only kind of metric that it is right for (A2)."""
+
+    interval_s = RESYNC_S
+    KNOB: tuple[str, tuple[float, ...]] = ("target", (8.0, 16.0, 32.0, 64.0, 128.0))
+
+    def __init__(self, terms: Terms, target: float = 32.0) -> None:
+        self.name = "aibrix-kpa"
+        self._terms = terms
+        self._target = target
+        self._stable, self._panic = Window(WINDOW_S), Window(PANIC_WINDOW_S)
+        self._stabiliser = Stabiliser()
+
     def desired(self, signals: FleetSignals) -> int:
         """Replicas wanted now, within the terms' bounds."""
         low, high = self._terms.min_replicas, self._terms.max_replicas
         current = signals.desired
-        ready = signals.ready
-        if not ready or not wakes(current, low, schedule_sets_min=False):
+        if not signals.ready or not wakes(current, low, schedule_sets_min=False):
             return clamp(current, low, high)
-        self._window = self._window.add(signals.at_s, sum(one.kv_usage_ratio for one in ready) / len(ready))
-        value = self._window.mean
-        assert value is not None  # just written
-        wanted = clamp(apa(current, value, self._target), low, high)
-        settled, self._stabiliser = self._stabiliser.step(signals.at_s, current, wanted)
+        total = float(sum(one.running for one in signals.ready))
+        self._stable = self._stable.add(signals.at_s, total)
+        self._panic = self._panic.add(signals.at_s, total)
+        wanted = kpa(current, self._stable.latest_mean, self._panic.latest_mean, self._target)
+        settled, self._stabiliser = self._stabiliser.step(signals.at_s, current, clamp(wanted, low, high))
         return clamp(settled, low, high)

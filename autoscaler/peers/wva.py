@@ -247,7 +247,7 @@ class WvaV2:
     def __init__(
         self, terms: Terms, kv_threshold: float = 0.80, loop_s: float = 60.0, stabilisation_s: float = 240.0
     ) -> None:
-        self.name = "wva"
+        self.name = "wva" if stabilisation_s > 0 else "wva-direct"
         self._terms = terms
         self._config = Config(kv_threshold=kv_threshold)
         self._loop_s = loop_s

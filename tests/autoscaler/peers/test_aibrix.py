@@ -9,6 +9,8 @@ import pytest
 
 from autoscaler.peers.aibrix import (
     AibrixApa,
+    AibrixApaRunning,
+    AibrixKpa,
     Limits,
     Panic,
     Stabiliser,
@@ -58,8 +60,8 @@ def replay_window(given: Input) -> Input:
         stable, panic = stable.add(at_s, mean), panic.add(at_s, mean)
     values = stable.values
     return {
-        "stable": stable.mean,
-        "panic": panic.mean,
+        "stable": stable.latest_mean,
+        "panic": panic.latest_mean,
         "buckets": list(values),
         "min": min(values),
         "max": max(values),
@@ -145,3 +147,21 @@ def test_a_lower_knob_wants_more() -> None:
     ]
     assert asked == sorted(asked, reverse=True)
     assert asked[0] > asked[-1]
+
+
+def test_running_requests_may_be_the_metric() -> None:
+    rule = AibrixApaRunning(TERMS, target=10.0)
+    assert rule.name == "aibrix-apa-running"
+    assert rule.desired(signals(0, 4, [replica(running=15)] * 4)) == 6
+
+
+def test_kpa_divides_the_fleets_total() -> None:
+    assert AibrixKpa(TERMS, target=10.0).desired(signals(0, 4, [replica(running=15)] * 4)) == 6
+
+
+def test_kpa_jumps_with_the_last_minute() -> None:
+    rule = AibrixKpa(TERMS, target=10.0)
+    for at_s in range(0, 180, 10):
+        assert rule.desired(signals(at_s, 4, [replica(running=10)] * 4)) == 4
+    asked = [rule.desired(signals(at_s, 4, [replica(running=100)] * 4)) for at_s in range(180, 240, 10)]
+    assert asked[-1] == 8
