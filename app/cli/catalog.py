@@ -69,7 +69,7 @@ def show(entries: Sequence[Entry]) -> None:
         typer.echo("* too few shapes to tell the four numbers apart; where they leave it open, the data sheet decides")
     if any(not entry.possible for entry in entries):
         typer.echo(
-            "! prefill faster than the GPU's arithmetic: the prompts measured were cached; never transferred from"
+            "! prefill faster than the GPU can be: prompts were cached, or part of p stands in k; not transferred from"
         )
 
 

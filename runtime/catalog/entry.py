@@ -78,7 +78,7 @@ class Entry:
 
     @property
     def possible(self) -> bool:
-        """False where prefill is faster than the GPU's arithmetic: the prompts of its benchmark were cached."""
+        """False where prefill is faster than the GPU's arithmetic (see ``roofline.possible``)."""
         return possible(self.configuration, self.step)
 
     def pool(

@@ -72,7 +72,9 @@ def _prefill_ms(shape: Model, gpu: Gpu, configuration: Configuration) -> float:
 
 
 def possible(configuration: Configuration, step: StepTime) -> bool:
-    """Whether prefill takes at least its FLOPs at the full data-sheet rate; otherwise prompts came from a cache.
+    """Whether prefill takes at least its FLOPs at the full data-sheet rate.
+
+    Otherwise prompts came from a cache, or the fit put a part of ``p`` into ``k``.
 
     True for a model that is not known.
     """
