@@ -1,0 +1,161 @@
+"""The fluid fast path: what a knob setting would cost and attain, in milliseconds a day instead of a minute.
+
+Requests are poured together into offered load per ``BIN_S``. Replicas take the pool's mean lead time to start and are
+billed from the start; a scale-in gives up starts first, youngest first, and drains the rest at once. Work beyond what
+the ready replicas can do at all (``FULL`` of each) is carried over to the next bin. The requests of a bin are late
+where its work, with what was carried over, exceeds ``LATE_ABOVE`` times ρ_max of the ready replicas; the others are in
+time, but for those whose own prefill is too long for the target on any fleet.
+
+It is a screen and no judge: no queue inside a replica, no router, no drain, spare tiers not at all. ``docs/fluid.md``
+says how far it is from the request-level simulator.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.backtest.case import Case
+from autoscaler.backtest.fluid_kernel import PROPORTIONAL, QUANTILE, Knobs, Terms, Views, play
+from autoscaler.backtest.fluid_load import requests, work_done
+from autoscaler.backtest.fluid_outlook import Outlook
+from autoscaler.decision import ControlState, TierCounts
+from autoscaler.policy import Policy
+from autoscaler.sizing import launch_lead_s, newsvendor_tau
+from runtime.pool import LeadTime, Pool
+from runtime.replica import Tier
+
+BIN_S = 3.0
+"""What is over sooner is absorbed by the batch."""
+
+LATE_ABOVE = 1.17
+"""Requests are late above this multiple of ρ_max. More than one, as a bin is shorter than a request's life and a
+deadline counts the whole of it. Fitted together with ``BIN_S`` on the runs of ``benchmarks/fluid.py``.
+"""
+
+FULL = 0.95
+"""Erlangs that a replica works off at most."""
+
+Z90 = 1.2815515594
+
+
+@dataclass(frozen=True, slots=True)
+class Proportional:
+    """An HPA-like rule on erlangs per replica, seen ``lag_s`` late."""
+
+    target_erlangs: float
+    tolerance: float = 0.1
+    lag_s: float = 30.0
+    window_s: float = 300.0
+    step_in: int = 1_000_000
+    step_out: int = 4
+    factor_out: float = 2.0
+
+    def knobs(self, tick_s: float) -> Knobs:
+        """As the compiled loop takes them."""
+        lag, window = round(self.lag_s / tick_s), int(self.window_s / tick_s + 1e-9)
+        steps = self.step_in, self.step_out, float(self.factor_out)
+        return Knobs(PROPORTIONAL, self.target_erlangs, self.tolerance, lag, 0.0, 0.0, 1.0, 1.0, window, 0, *steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """Our rule: ``tau`` of the demand within a launch times ``headroom``, the reactive floor, the guardrails."""
+
+    tau: float
+    headroom: float = 1.0
+    out_above: float = 1.0
+    in_below: float = 0.85
+    window_s: float = 300.0
+    cooldown_s: float = 60.0
+    step_in: int = 2
+    step_out: int = 8
+    factor_out: float = 2.0
+
+    @classmethod
+    def of(cls, policy: Policy, pool: Pool) -> Quantile:
+        """The rule that a policy comes to on a pool of dedicated GPUs."""
+        holding = pool.holding_usd_per_hour(Tier.ACTIVE)
+        return cls(
+            tau=newsvendor_tau(policy.risk.shortage_usd_per_replica_hour, holding),
+            headroom=policy.risk.headroom,
+            out_above=policy.reactive.scale_out_above,
+            in_below=policy.reactive.scale_in_below,
+            window_s=policy.scale_in.window_s,
+            cooldown_s=policy.scale_in.cooldown_s,
+            step_in=policy.scale_in.max_step,
+            step_out=policy.scale_out.max_step,
+            factor_out=policy.scale_out.max_factor,
+        )
+
+    def knobs(self, tick_s: float) -> Knobs:
+        """As the compiled loop takes them."""
+        ratios = float(self.tau), float(self.headroom), float(self.out_above), float(self.in_below)
+        window = int(self.window_s / tick_s + 1e-9)
+        cooldown = math.ceil(self.cooldown_s / tick_s - 1e-9)
+        steps = self.step_in, self.step_out, float(self.factor_out)
+        return Knobs(QUANTILE, 0.0, 0.0, 0, *ratios, window, cooldown, *steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a setting comes to: share of requests in time, billed replica-seconds, decisions that moved the fleet."""
+
+    attainment: float
+    replica_s: float
+    scale_ups: int
+    scale_downs: int
+
+
+class Fluid:
+    """One case poured out: make it once, then ask it for as many settings as you like."""
+
+    def __init__(self, case: Case, outlook: Outlook, late_above: float = LATE_ABOVE, bin_s: float = BIN_S) -> None:
+        """``outlook`` is that of the case; raises ValueError for a bin that does not divide its tick."""
+        per_tick = round(outlook.tick_s / bin_s)
+        if per_tick < 1 or abs(per_tick * bin_s - outlook.tick_s) > 1e-9:
+            raise ValueError(f"bins of {bin_s:g} s do not divide ticks of {outlook.tick_s:g} s; give a divisor")
+        # A step at half of what may be used: what a request meets on the way, neither idle nor at the limit.
+        step_s = case.pool.step.a_ms / 1000 / (1 - case.rho().value / 2)
+        self._tick_s = outlook.tick_s
+        self._work = work_done(case, bin_s, step_s)
+        arrived, self._able = requests(case, bin_s, step_s)
+        self._arrived = float(arrived.sum())
+        self._terms = _terms(case, bin_s, per_tick, late_above)
+        state = ControlState(case.pool.service, case.pool, TierCounts(), case.start_s)
+        demand = np.ascontiguousarray(outlook.at_lead(launch_lead_s(state) + outlook.tick_s))
+        self._views = Views(
+            outlook.seen_erlangs, outlook.rho, outlook.sequences_per_erlang, demand, np.array(outlook.taus)
+        )
+
+    def estimate(self, rule: Proportional | Quantile) -> Estimate:
+        """Play one setting; a few tenths of a millisecond per day of load, and a compilation the first time ever."""
+        totals = play(self._work, self._able, self._views, self._terms, rule.knobs(self._tick_s))
+        return Estimate(float(totals.attained / self._arrived), totals.replica_s, totals.ups, totals.downs)
+
+
+def _terms(case: Case, bin_s: float, per_tick: int, late_above: float) -> Terms:
+    slo, bounds = case.policy.slo, case.policy.replicas
+    return Terms(
+        bin_s=bin_s,
+        bins_per_tick=per_tick,
+        launch_bins=max(0, round(launch_mean_s(case.pool) / bin_s)),
+        first=case.first_replicas(),
+        least=bounds.min,
+        most=bounds.max,
+        late_above_erlangs=late_above * case.rho().value,
+        full_erlangs=FULL,
+        tpot_erlangs=max(1e-3, 1 - case.pool.step.a_ms / (slo.tpot_s * 1000)),
+        ttft_s=slo.ttft_s,
+    )
+
+
+def launch_mean_s(pool: Pool) -> float:
+    """Mean of a start from cold (or from a warm node where the pool knows nothing colder), lognormal, seconds."""
+    lead = pool.lead_times.get(Tier.COLD) or pool.lead_times.get(Tier.WARM_NODE) or LeadTime(300.0, 300.0)
+    if lead.p50_s <= 0:
+        return 0.0
+    sigma = math.log(max(1.0, lead.p90_s / lead.p50_s)) / Z90
+    return lead.p50_s * math.exp(sigma * sigma / 2)
