@@ -60,10 +60,24 @@ def backtest(
         if not json:
             rows = [row_of(results[name].row) for name in names]
             output.out().print(output.table(f"{case.name} as {case.pool.name}", COLUMNS, rows, numbers=9))
+            bound = bound_of(case)
+            output.out().print(
+                f"Knowing all arrivals, no policy could spend less than {bound['gpu_hours']:.1f} GPU-hours at "
+                f"{bound['attainment']:.1%} (fluid bound)."
+            )
         if html is not None:
             write_page(html, case, [results[name] for name in names])
     if json:
-        output.json_out({"runs": runs})
+        output.json_out({"runs": runs, "bounds": [bound_of(case) for case in cases]})
+
+
+def bound_of(case: Case) -> dict[str, Any]:
+    """What no policy can go below on a case, in the fluid model and knowing all arrivals."""
+    from autoscaler.backtest.registry import least_of
+
+    bound = least_of(case)
+    gpu_hours = bound.replica_s * case.pool.gpus_per_replica / 3600
+    return {"trace": case.name, "attainment": bound.attainment, "gpu_hours": gpu_hours}
 
 
 def contenders(against: str) -> list[str]:

@@ -202,6 +202,8 @@ class Oracle:
     The bound counts in the fluid model; this shows what the same foresight gives in the simulator.
     """
 
+    KNOB: tuple[str, tuple[float, ...]] = ("attainment", (0.98, 0.99, 0.995, 0.999, 1.0))
+
     def __init__(self, bound: Bound, *, start_s: float, bin_s: float, lead_s: float) -> None:
         self.name = "oracle"
         self.interval_s = bin_s
