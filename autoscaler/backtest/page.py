@@ -20,6 +20,11 @@ from autoscaler.backtest.words import Row
 MOST_TABLE_ROWS = 300
 """The table under the replicas puts so many minutes in a line that there are no more lines than this."""
 
+BOUND = (
+    " The oracle follows the cheapest schedule for a load that it knows beforehand: the shaded corner, cheaper and at "
+    "least as good, is out of reach as far as its fluid model holds."
+)
+
 STYLE = (Path(__file__).parent / "page.css").read_text()
 
 COLUMNS: tuple[tuple[str, str], ...] = (
@@ -109,10 +114,9 @@ def cells(row: Row, goal: float) -> list[str]:
 def _cost(results: Sequence[Result], case: Case) -> str:
     rows = [r.row for r in results]
     data = [[r["policy"], words.usd(r["cost_usd"]), words.percent(r["attainment"], 3)] for r in rows]
-    oracle = any(row["policy"] == words.ORACLE for row in rows)
-    note = "Further up and further left is better; each line up is fewer misses, by equal factors." + (
-        " The oracle knows the arrivals: in the shaded corner nobody can be." if oracle else ""
-    )
+    note = "Further up and further left is better; each line up is fewer misses, by equal factors."
+    if any(words.is_oracle(row) for row in rows):
+        note += BOUND
     wide, narrow = (pictures.scatter(results, case, width) for width in (pictures.WIDE, pictures.NARROW))
     return _figure(
         words.trade(rows),

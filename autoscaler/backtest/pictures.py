@@ -50,9 +50,12 @@ def looks(results: Sequence[Result]) -> list[Look]:
     """One look each: ours and the oracle always the same, the others in their order."""
     shapes = cycle(name for name in svg.SHAPES if name not in ("circle", "star"))
     colours = cycle(f"c{i}" for i in range(1, 8))
-    fixed = {Ours.name: Look("c0", "circle"), words.ORACLE: Look("bound", "star")}
-    names = [result.row["policy"] for result in results]
-    return [fixed[name] if name in fixed else Look(next(colours), next(shapes)) for name in names]
+    rows = [result.row for result in results]
+    ours, oracle = Look("c0", "circle"), Look("bound", "star")
+    return [
+        ours if row["policy"] == Ours.name else oracle if words.is_oracle(row) else Look(next(colours), next(shapes))
+        for row in rows
+    ]
 
 
 def filled(case: Case) -> Floats:
@@ -128,7 +131,7 @@ def scatter(results: Sequence[Result], case: Case, width: float) -> str:
     points = [(x(result.row["cost_usd"]), y(nines(result.row["attainment"]))) for result, _ in shown]
     parts = [*_cost_axis(x, y), *_attainment_axis(x, y), _goal(x, y, goal)]
     for (result, look), point in zip(shown, points, strict=True):
-        if result.row["policy"] == words.ORACLE:
+        if words.is_oracle(result.row):
             parts.append(_bound(point, x, y))
         parts.append(svg.marker(look.shape, *point, f"mark {look.colour}"))
     labels = [_label(result) for result, _ in shown]
@@ -145,7 +148,7 @@ def nines(attainment: float) -> float:
 
 def _label(result: Result) -> str:
     name = str(result.row["policy"])
-    return f"{name} (bound)" if name == words.ORACLE else name
+    return f"{name} (knows the load)" if words.is_oracle(result.row) else name
 
 
 def _scatter_axes(shown: Sequence[Result], goal: float, width: float) -> tuple[Scale, Scale]:
@@ -178,6 +181,6 @@ def _goal(x: Scale, y: Scale, goal: float) -> str:
 
 
 def _bound(point: tuple[float, float], x: Scale, y: Scale) -> str:
-    """What nobody can have: cheaper than the oracle and at least as good."""
+    """What nobody should have: cheaper than the oracle and at least as good."""
     left, top = svg.px(x.start), svg.px(y.end)
     return svg.path(f"M{left},{top}H{svg.px(point[0])}V{svg.px(point[1])}H{left}Z", "beyond")

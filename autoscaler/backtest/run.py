@@ -37,25 +37,27 @@ def run(case: Case, contender: Contender, progress: Progress | None = None, name
     world.slice_s = SCRAPE_S
     end_s = world.workload.end_s or world.now_s
     timeline: list[tuple[float, int, int]] = []
-    at_s = case.start_s
-    while not world.finished and at_s < end_s + LONGEST_TAIL_S:
-        at_s = _next(at_s, contender, case.start_s)
-        world.run_until(at_s)
-        _act(contender, world, at_s - case.start_s)
-        if (at_s - case.start_s) % TIMELINE_S < 1e-6:
+    since_s = 0.0
+    while not world.finished and world.now_s < end_s + LONGEST_TAIL_S:
+        since_s = _next(since_s, contender.interval_s)
+        world.run_until(case.start_s + since_s)
+        _act(contender, world, since_s)
+        if _due(since_s, TIMELINE_S):
             serving = int(world.replicas.rotation.counts[0])
-            timeline.append((at_s - case.start_s, serving, world.replicas.targets[case.pool.service].active))
+            timeline.append((since_s, serving, world.replicas.targets[case.pool.service].active))
             if progress:
-                progress(min(1.0, (at_s - case.start_s) / (end_s - case.start_s)))
+                progress(min(1.0, since_s / (end_s - case.start_s)))
     row = summarise(world)[0] | {"policy": name or contender.name, "wall_s": time.perf_counter() - started_s}
     return Result(row, tuple(timeline))
 
 
-def _next(at_s: float, contender: Contender, start_s: float) -> float:
-    """The next moment at which somebody looks: the contender, or its metrics' scraper."""
-    since_s = at_s - start_s
-    steps = (contender.interval_s, SCRAPE_S, TIMELINE_S)
-    return start_s + min((math.floor(since_s / step + 1e-9) + 1) * step for step in steps)
+def _next(since_s: float, interval_s: float) -> float:
+    """The next moment at which somebody looks: the contender, or its metrics' scraper.
+
+    Counted from the start: UTC seconds are so large that they round off more than the tolerances here allow.
+    """
+    steps = (interval_s, SCRAPE_S, TIMELINE_S)
+    return min((math.floor(since_s / step + 1e-9) + 1) * step for step in steps)
 
 
 def _act(contender: Contender, world: World, since_s: float) -> None:

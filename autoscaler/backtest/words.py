@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 
 DASH = "–"
 ORACLE = "oracle"
-"""The policy that knows the arrivals: a bound, and no competitor."""
+"""The policy that knows the load beforehand: a bound, and no competitor."""
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -72,7 +72,7 @@ def headline(rows: Sequence[Row], goal: float) -> str:
 
 def keepers(rows: Sequence[Row], goal: float) -> str:
     """How many kept the promise, and who for the least."""
-    policies = [row for row in rows if row["policy"] != ORACLE]
+    policies = [row for row in rows if not is_oracle(row)]
     keeping = [row for row in policies if kept(row, goal)]
     best = cheapest(keeping, goal)
     if best is None:
@@ -82,16 +82,16 @@ def keepers(rows: Sequence[Row], goal: float) -> str:
 
 
 def trade(rows: Sequence[Row]) -> str:
-    """Whether anybody was both cheaper and better than ours, and how far the bound is."""
+    """Whether anybody was both cheaper and better than ours, and how far the oracle is."""
     ours = next((row for row in rows if row["policy"] == Ours.name and row["attainment"] is not None), None)
     others = [row for row in rows if row is not ours and row["attainment"] is not None]
     if ours is None or not others:
         return "What each policy cost, and what it attained"
-    better = [str(row["policy"]) for row in others if row["policy"] != ORACLE and _dominates(row, ours)]
+    better = [str(row["policy"]) for row in others if not is_oracle(row) and _dominates(row, ours)]
     said = f"{_listed(better)} both cheaper and better than {Ours.name}" if better else ""
     said = said or f"No policy was both cheaper and better than {Ours.name}"
-    bound = next((row for row in others if row["policy"] == ORACLE and row["cost_usd"]), None)
-    return said + (f", which cost {ours['cost_usd'] / bound['cost_usd']:.2f} times the oracle's bound" if bound else "")
+    bound = next((row for row in others if is_oracle(row) and row["cost_usd"]), None)
+    return said + (f"; {Ours.name} cost {ours['cost_usd'] / bound['cost_usd']:.2f} times the oracle" if bound else "")
 
 
 def followed(rows: Sequence[Row], short: Mapping[str, float | None]) -> str:
@@ -103,6 +103,11 @@ def followed(rows: Sequence[Row], short: Mapping[str, float | None]) -> str:
     return f"{held} and was short of the load {percent(short[Ours.name], 1)} of the time"
 
 
+def is_oracle(row: Row) -> bool:
+    """Whether a row is the oracle's, with or without its knob turned (``oracle@0.999``)."""
+    return str(row["policy"]).split("@")[0] == ORACLE
+
+
 def kept(row: Row, goal: float) -> bool:
     """Whether a policy met the targets for the promised share of requests."""
     return row["attainment"] is not None and row["attainment"] >= goal
@@ -110,7 +115,7 @@ def kept(row: Row, goal: float) -> bool:
 
 def cheapest(rows: Sequence[Row], goal: float) -> Row | None:
     """The cheapest that kept the promise; the oracle does not compete."""
-    keeping = [row for row in rows if kept(row, goal) and row["policy"] != ORACLE]
+    keeping = [row for row in rows if kept(row, goal) and not is_oracle(row)]
     return min(keeping, key=lambda row: float(row["cost_usd"]), default=None)
 
 

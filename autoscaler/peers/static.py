@@ -20,9 +20,9 @@ WHOLE = 1e-9
 
 
 class Static:
-    """A fixed number of replicas for ``erlangs``, within the terms' bounds; asked once an hour, always the same."""
+    """A fixed number of replicas for ``erlangs``, within the terms' bounds; asked from the start, always the same."""
 
-    interval_s = 3600.0
+    interval_s = 15.0
 
     def __init__(self, terms: Terms, erlangs: float, rho_max: float, name: str) -> None:
         if not 0 < rho_max <= 1:
