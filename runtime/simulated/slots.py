@@ -5,7 +5,7 @@ The arrays grow when they are full, so a long run needs memory for what is in fl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -71,9 +71,9 @@ class Slots:
         self.state.done[self.state.done_count[0]] = slot
         self.state.done_count[0] += 1
 
-    def give_back(self, slots: Iterable[int]) -> None:
+    def give_back(self, slots: Sequence[int] | npt.NDArray[np.int64]) -> None:
         """These requests are over and nobody looks at them any more."""
-        returned = np.fromiter(slots, np.int64)
+        returned = np.asarray(slots, np.int64)
         self.state.requests["status"][returned] = FREE
         self._free[self._left : self._left + len(returned)] = returned
         self._left += len(returned)

@@ -126,7 +126,9 @@ class World:
             outcome.reject(int(refused.sum()))
             if not refused.all():
                 outcome.add(of_service[~refused])
-        self.slots.give_back(slot for slot in ended.tolist() if slot not in self.watched)
+        if self.watched:
+            ended = np.array([slot for slot in ended.tolist() if slot not in self.watched], np.int64)
+        self.slots.give_back(ended)
 
     def _bill(self, elapsed_s: float) -> None:
         for replica in self.replicas.by_name.values():
