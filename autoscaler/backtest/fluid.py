@@ -2,9 +2,9 @@
 
 Requests are poured together into offered load per ``BIN_S``. Replicas take the pool's mean lead time to start and are
 billed from the start; a scale-in gives up starts first, youngest first, and drains the rest at once. Work beyond what
-the ready replicas can do at all (``FULL`` of each) is carried over to the next bin. The requests of a bin are late
-where its work, with what was carried over, exceeds ``LATE_ABOVE`` times ρ_max of the ready replicas; the others are in
-time, but for those whose own prefill is too long for the target on any fleet.
+the ready replicas can do at all (``FULL`` of each) is carried over to the next bin. The share of a bin's requests that
+is late grows from none, where its work (with what was carried over) is ρ_max of the ready replicas, to all of them, at
+the multiples ``LATE``. Prompts whose own prefill is too long for the target are late on any fleet.
 
 It is a screen and no judge: no queue inside a replica, no router, no drain, spare tiers not at all. ``docs/fluid.md``
 says how far it is from the request-level simulator.
@@ -30,9 +30,9 @@ from runtime.replica import Tier
 BIN_S = 3.0
 """What is over sooner is absorbed by the batch."""
 
-LATE_ABOVE = 1.17
-"""Requests are late above this multiple of ρ_max. More than one, as a bin is shorter than a request's life and a
-deadline counts the whole of it. Fitted together with ``BIN_S`` on the runs of ``benchmarks/fluid.py``.
+LATE = 1.0, 1.8
+"""Requests begin to be late at the first multiple of ρ_max, and all are at the second: deadlines count a whole life and
+a short answer has most slack in its first token. Fitted together with ``BIN_S`` on rows of ``benchmarks/fluid.py``.
 """
 
 FULL = 0.95
@@ -112,7 +112,7 @@ class Estimate:
 class Fluid:
     """One case poured out: make it once, then ask it for as many settings as you like."""
 
-    def __init__(self, case: Case, outlook: Outlook, late_above: float = LATE_ABOVE, bin_s: float = BIN_S) -> None:
+    def __init__(self, case: Case, outlook: Outlook, late: tuple[float, float] = LATE, bin_s: float = BIN_S) -> None:
         """``outlook`` is that of the case; raises ValueError for a bin that does not divide its tick."""
         per_tick = round(outlook.tick_s / bin_s)
         if per_tick < 1 or abs(per_tick * bin_s - outlook.tick_s) > 1e-9:
@@ -123,7 +123,7 @@ class Fluid:
         self._work = work_done(case, bin_s, step_s)
         arrived, self._able = requests(case, bin_s, step_s)
         self._arrived = float(arrived.sum())
-        self._terms = _terms(case, bin_s, per_tick, late_above)
+        self._terms = _terms(case, bin_s, per_tick, late)
         state = ControlState(case.pool.service, case.pool, TierCounts(), case.start_s)
         demand = np.ascontiguousarray(outlook.at_lead(launch_lead_s(state) + outlook.tick_s))
         self._views = Views(
@@ -136,7 +136,7 @@ class Fluid:
         return Estimate(float(totals.attained / self._arrived), totals.replica_s, totals.ups, totals.downs)
 
 
-def _terms(case: Case, bin_s: float, per_tick: int, late_above: float) -> Terms:
+def _terms(case: Case, bin_s: float, per_tick: int, late: tuple[float, float]) -> Terms:
     slo, bounds = case.policy.slo, case.policy.replicas
     return Terms(
         bin_s=bin_s,
@@ -145,7 +145,8 @@ def _terms(case: Case, bin_s: float, per_tick: int, late_above: float) -> Terms:
         first=case.first_replicas(),
         least=bounds.min,
         most=bounds.max,
-        late_above_erlangs=late_above * case.rho().value,
+        late_from_erlangs=late[0] * case.rho().value,
+        late_all_erlangs=late[1] * case.rho().value,
         full_erlangs=FULL,
         tpot_erlangs=max(1e-3, 1 - case.pool.step.a_ms / (slo.tpot_s * 1000)),
         ttft_s=slo.ttft_s,

@@ -45,7 +45,8 @@ class Terms(NamedTuple):
     first: int
     least: int
     most: int
-    late_above_erlangs: float
+    late_from_erlangs: float
+    late_all_erlangs: float
     full_erlangs: float
     tpot_erlangs: float
     ttft_s: float
@@ -167,6 +168,13 @@ def _give_up(coming: Ints, until: int, surplus: int) -> int:
 
 
 @_jit
+def _in_time(used: float, terms: Terms) -> float:
+    """Share of the requests that are in time where replicas are asked for ``used`` erlangs each."""
+    late = (used - terms.late_from_erlangs) / (terms.late_all_erlangs - terms.late_from_erlangs)
+    return min(1.0, max(0.0, 1 - late))
+
+
+@_jit
 def play(work_erlangs: Floats, able: Floats, views: Views, terms: Terms, knobs: Knobs) -> Totals:
     """Play one setting over the work and the requests that could be in time, both per bin, shape (bins,)."""
     ticks, bin_s = len(views.seen_erlangs), terms.bin_s
@@ -202,8 +210,7 @@ def play(work_erlangs: Floats, able: Floats, views: Views, terms: Terms, knobs: 
             coming[at % len(coming)] = 0
             ready, launching = ready + come, launching - come
             todo = backlog + work_erlangs[at] * bin_s
-            if todo <= ready * terms.late_above_erlangs * bin_s:
-                attained += able[at]
+            attained += able[at] * _in_time(todo / (max(ready, 1e-9) * bin_s), terms)
             done = min(todo, ready * terms.full_erlangs * bin_s)
             backlog = todo - done
             used += done / (max(ready, 1) * bin_s * terms.bins_per_tick)
