@@ -30,6 +30,7 @@ def simulate(
     pool: Annotated[str, typer.Option(help="A pool of the fleet file, or a configuration of the catalogue.")],
     replicas: Annotated[int, typer.Option(min=1, max=10_000, help="How many replicas serve.")],
     router: Annotated[str, typer.Option(help="How requests are sent to replicas.")] = "least-requests",
+    scheduler: Annotated[str, typer.Option(help="How engines schedule their batch.")] = "fcfs-chunked",
     config: Annotated[Path | None, typer.Option(help="Fleet file; the built-in fleet if absent.")] = None,
     ttft: Annotated[float, typer.Option(min=0.0, help="Target for the first token, seconds.")] = 2.0,
     tpot: Annotated[float, typer.Option(min=0.0, help="Target per output token, seconds.")] = 0.05,
@@ -42,9 +43,8 @@ def simulate(
     from runtime.simulated.outcomes import LatencyTarget
     from runtime.simulated.run import FixedFleet, row
 
-    fleet = FixedFleet(
-        (chosen_pool(pool, config, price),) * replicas, LatencyTarget(ttft, 0.0, tpot), router=router, seed=seed
-    )
+    target = LatencyTarget(ttft, 0.0, tpot)
+    fleet = FixedFleet((chosen_pool(pool, config, price),) * replicas, target, router, scheduler, seed)
     recorded = loaded(trace)
     began_s = time.monotonic()
     with progress_bar(recorded.requests) as progress:
@@ -150,8 +150,8 @@ def show(result: dict[str, Any], notes: tuple[str, ...]) -> None:
         ["TPOT", "", *(output.number(ms(tpot[q]), 1, " ms") for q in ("p50", "p90", "p99"))],
     ]
     console = output.out()
-    title = f"{result['trace']} on {result['policy'].removeprefix('static-')} replicas, router {result['router']}"
-    console.print(title)
+    replicas = result["policy"].removeprefix("static-")
+    console.print(f"{result['trace']} on {replicas} replicas, {result['router']}, {result['scheduler']}")
     console.print(output.table(None, columns, rows, numbers=4))
     facts = [
         f"{result['requests']:,} requests, {result['rejected']:,} rejected, {result['preemptions']:,} preemptions",

@@ -1,9 +1,11 @@
 """The engine: how vLLM V1 schedules a batch on a paged KV cache, compressed from steps to events.
 
-The rules are vLLM's (first come, first served): a token budget per step; running requests first, in the order of
-their admission; prompts prefilled in chunks of what the budget leaves; KV blocks taken as tokens are computed;
-where no block is free, the newest running request is preempted and recomputed later; waiting requests join only in
-a step without preemption, head of line, while sequences, budget and blocks for the whole prompt allow.
+The rules are vLLM's (first come, first served) unless a scheduler changes one: a token budget per step; running
+requests first, in the order of their admission; prompts prefilled in chunks of what the budget leaves; KV blocks taken
+as tokens are computed; where no block is free, the newest running request is preempted and recomputed later; waiting
+requests join only in a step without preemption, head of line, while sequences, budget and blocks for the whole prompt
+allow. What another scheduler does instead stands in ``schedulers``; none decides by anything that changes while a
+batch only decodes, but for the patience of who waits.
 
 While a batch only decodes, nothing changes between two events (a finish, an arrival, the last free block), and n
 steps last ``n·(a + b·N + k·K) + k·N·n(n+1)/2``: so they are taken at once. Decoding requests carry no state of
@@ -22,9 +24,22 @@ import numpy as np
 
 from runtime.simulated import buckets as h
 from runtime.simulated.jit import jit
+from runtime.simulated.schedulers import (
+    FCFS,
+    SHORTEST_PREDICTED,
+    admits,
+    demand,
+    line,
+    pick,
+    room,
+)
+from runtime.simulated.schedulers import victim as _victim
+from runtime.simulated.schedulers.lengths import learn
+from runtime.simulated.schedulers.lines import due_s, oldest
 from runtime.simulated.state import (
     DECODE,
     DONE,
+    LINES,
     NO_SLOT,
     PREFILL,
     REASON_ABORT,
@@ -39,10 +54,22 @@ INF = np.inf
 
 
 @jit
-def _observe(s: EngineState, row: int, hist: int, value: float, times: int) -> None:
+def _bucket(s: EngineState, hist: int, value: float) -> int:
     bucket = 0
     while value > s.bounds[hist, bucket]:
         bucket += 1
+    return bucket
+
+
+@jit
+def _count(s: EngineState, row: int, hist: int, bucket: int, value: float) -> None:
+    s.hist[row, hist, bucket] += 1
+    s.hist_sum[row, hist] += value
+
+
+@jit
+def _observe(s: EngineState, row: int, hist: int, value: float, times: int) -> None:
+    bucket = _bucket(s, hist, value)
     s.hist[row, hist, bucket] += times
     s.hist_sum[row, hist] += value * times
 
@@ -52,43 +79,50 @@ def _blocks(tokens: int, block: int) -> int:
     return (tokens + block - 1) // block
 
 
-# --- the two queues of a replica: waiting (singly linked) and running (doubly linked, oldest first) -----------------
+# --- the queues of a replica: waiting lines (singly linked) and running (doubly linked, oldest first) -----------------
 
 
 @jit
 def _wait_append(s: EngineState, row: int, slot: int) -> None:
     rep = s.replicas[row]
-    s.requests[slot].next = NO_SLOT
-    if rep.wait_tail == NO_SLOT:
-        rep.wait_head = slot
+    req = s.requests[slot]
+    req.next = NO_SLOT
+    if s.line_tail[row, req.line] == NO_SLOT:
+        s.line_head[row, req.line] = slot
     else:
-        s.requests[rep.wait_tail].next = slot
-    rep.wait_tail = slot
+        s.requests[s.line_tail[row, req.line]].next = slot
+    s.line_tail[row, req.line] = slot
     rep.waiting += 1
-    rep.waiting_tokens += s.requests[slot].input + s.requests[slot].generated
+    rep.waiting_tokens += req.input + req.generated
+    rep.demand_waiting += req.demand
 
 
 @jit
-def _wait_prepend(s: EngineState, row: int, slot: int) -> None:
+def _wait_first(s: EngineState, row: int, slot: int) -> None:
+    """Before everybody else."""
     rep = s.replicas[row]
-    s.requests[slot].next = rep.wait_head
-    rep.wait_head = slot
-    if rep.wait_tail == NO_SLOT:
-        rep.wait_tail = slot
+    req = s.requests[slot]
+    req.line = 0
+    req.next = s.line_head[row, 0]
+    s.line_head[row, 0] = slot
+    if s.line_tail[row, 0] == NO_SLOT:
+        s.line_tail[row, 0] = slot
     rep.waiting += 1
-    rep.waiting_tokens += s.requests[slot].input + s.requests[slot].generated
+    rep.waiting_tokens += req.input + req.generated
+    rep.demand_waiting += req.demand
 
 
 @jit
-def _wait_pop(s: EngineState, row: int) -> int:
+def _wait_pop(s: EngineState, row: int, slot: int) -> None:
+    """Take out the head of a line."""
     rep = s.replicas[row]
-    slot = rep.wait_head
-    rep.wait_head = s.requests[slot].next
-    if rep.wait_head == NO_SLOT:
-        rep.wait_tail = NO_SLOT
+    req = s.requests[slot]
+    s.line_head[row, req.line] = req.next
+    if req.next == NO_SLOT:
+        s.line_tail[row, req.line] = NO_SLOT
     rep.waiting -= 1
-    rep.waiting_tokens -= s.requests[slot].input + s.requests[slot].generated
-    return slot
+    rep.waiting_tokens -= req.input + req.generated
+    rep.demand_waiting -= req.demand
 
 
 @jit
@@ -103,6 +137,7 @@ def _run_append(s: EngineState, row: int, slot: int) -> None:
         s.requests[rep.run_tail].next = slot
     rep.run_tail = slot
     rep.running += 1
+    rep.demand_running += req.demand
 
 
 @jit
@@ -118,6 +153,7 @@ def _run_remove(s: EngineState, row: int, slot: int) -> None:
     else:
         s.requests[req.next].prev = req.prev
     rep.running -= 1
+    rep.demand_running -= req.demand
 
 
 # --- the heap of finishing steps; entries of preempted or ended requests are dropped when they surface ----------
@@ -245,27 +281,29 @@ def _end(s: EngineState, row: int, slot: int, reason: int) -> None:
         rep.length_capped += 1
     else:
         rep.stopped += 1
-    _observe(s, row, h.PROMPT, req.input, 1)
-    _observe(s, row, h.GENERATION, req.output, 1)
-    _observe(s, row, h.MAX_GENERATION, req.output, 1)
-    _observe(s, row, h.PARAMS_N, 1.0, 1)
-    _observe(s, row, h.PARAMS_MAX_TOKENS, req.output, 1)
+    if rep.scheduler >= SHORTEST_PREDICTED:
+        learn(s, row, req.input, req.output)
+    prompt, generation = _bucket(s, h.PROMPT, req.input), _bucket(s, h.GENERATION, req.output)
+    _count(s, row, h.PROMPT, prompt, req.input)
+    _count(s, row, h.PREFILL_COMPUTED, prompt, req.input)
+    _count(s, row, h.GENERATION, generation, req.output)
+    _count(s, row, h.MAX_GENERATION, generation, req.output)
+    _count(s, row, h.PARAMS_MAX_TOKENS, generation, req.output)
+    _count(s, row, h.PARAMS_N, 0, 1.0)
     _observe(s, row, h.E2E, req.finish - req.arrival, 1)
     _observe(s, row, h.QUEUE, req.first_scheduled - req.arrival, 1)
     _observe(s, row, h.INFERENCE, req.finish - req.first_scheduled, 1)
     _observe(s, row, h.PREFILL_TIME, req.first_token - req.first_scheduled, 1)
     _observe(s, row, h.DECODE_TIME, req.finish - req.first_token, 1)
     _observe(s, row, h.PREEMPTIONS, req.preemptions, 1)
-    _observe(s, row, h.PREFILL_COMPUTED, req.input, 1)
     if req.output > 1:
         _observe(s, row, h.TPOT, (req.finish - req.first_token) / (req.output - 1), 1)
 
 
 @jit
-def _preempt_newest(s: EngineState, row: int) -> int:
-    """Free the blocks of the newest running request and put it first in the waiting line; gives its slot."""
+def _preempt(s: EngineState, row: int, slot: int) -> None:
+    """Free the blocks of a running request and put it first in the waiting line."""
     rep = s.replicas[row]
-    slot = rep.run_tail
     req = s.requests[slot]
     if req.status == DECODE:
         _leave_decode(s, row, slot)
@@ -279,8 +317,8 @@ def _preempt_newest(s: EngineState, row: int) -> int:
     req.status = WAITING
     req.preemptions += 1
     rep.preemptions += 1
-    _wait_prepend(s, row, slot)
-    return slot
+    req.demand = demand(s, row, slot)
+    _wait_first(s, row, slot)
 
 
 # --- one step: schedule, then complete ---------------------------------------------------------------------------
@@ -298,7 +336,7 @@ def _decode_blocks(s: EngineState, row: int, n: int) -> int:
 
 @jit
 def _schedule_scarce(s: EngineState, row: int, chunk: int) -> bool:
-    """Running requests take their blocks one by one, oldest first; the newest give way. True if any did."""
+    """Running requests take their blocks one by one, oldest first, and some give way. True if any did."""
     rep = s.replicas[row]
     preempted = False
     slot = rep.run_head
@@ -311,10 +349,16 @@ def _schedule_scarce(s: EngineState, row: int, chunk: int) -> bool:
             need = _blocks(req.computed + chunk, rep.block) - _blocks(req.computed, rep.block)
         while rep.usable_blocks - rep.used_blocks < need:
             preempted = True
-            if _preempt_newest(s, row) == slot:
-                return True
-        rep.used_blocks += need
-        slot = req.next
+            victim = _victim(s, row, slot)
+            following = req.next
+            _preempt(s, row, victim)
+            if victim == slot:
+                break
+        if req.status == WAITING:
+            slot = following
+        else:
+            rep.used_blocks += need
+            slot = req.next
     return preempted
 
 
@@ -322,7 +366,7 @@ def _schedule_scarce(s: EngineState, row: int, chunk: int) -> bool:
 def _schedule_running(s: EngineState, row: int) -> int:
     """Blocks and budget for the running requests; gives the budget left, or -1 after a preemption."""
     rep = s.replicas[row]
-    budget = rep.budget - rep.decoding
+    budget = room(s, row)
     chunk = 0
     need = s.phase[row, (-rep.steps) % rep.block]
     if rep.partial != NO_SLOT:
@@ -344,17 +388,17 @@ def _schedule_running(s: EngineState, row: int) -> int:
 
 @jit
 def _admit(s: EngineState, row: int, budget: int) -> None:
-    """Waiting requests join, head of line, until sequences, budget or blocks run out."""
+    """Waiting requests join, in the scheduler's order, until sequences, budget or blocks run out; nobody passes."""
     rep = s.replicas[row]
-    while rep.wait_head != NO_SLOT and budget > 0 and rep.running < rep.max_seqs:
-        slot = rep.wait_head
+    while rep.waiting > 0 and budget > 0 and rep.running < rep.max_seqs:
+        slot = pick(s, row)
         req = s.requests[slot]
         tokens = req.input + req.generated
-        if _blocks(tokens, rep.block) > rep.usable_blocks - rep.used_blocks:
+        if _blocks(tokens, rep.block) > rep.usable_blocks - rep.used_blocks or not admits(s, row, slot, tokens, budget):
             return
-        _wait_pop(s, row)
+        _wait_pop(s, row, slot)
         _run_append(s, row, slot)
-        chunk = min(tokens, budget)
+        chunk = tokens if rep.scheduler == FCFS else min(tokens, budget)
         rep.used_blocks += _blocks(chunk, rep.block)
         budget -= chunk
         req.status = PREFILL
@@ -382,17 +426,19 @@ def _remove_aborted(s: EngineState, row: int) -> None:
                 rep.unprefilled -= s.requests[slot].input + s.requests[slot].generated - s.requests[slot].computed
             _end(s, row, slot, REASON_ABORT)
         slot = following
-    kept, rep.wait_head, rep.wait_tail, rep.waiting = rep.wait_head, NO_SLOT, NO_SLOT, 0
-    rep.waiting_tokens = 0
-    while kept != NO_SLOT:
-        following = s.requests[kept].next
-        if s.requests[kept].reason == REASON_ABORT:
-            rep.unprefilled -= s.requests[kept].input + s.requests[kept].generated
-            _run_append(s, row, kept)
-            _end(s, row, kept, REASON_ABORT)
-        else:
-            _wait_append(s, row, kept)
-        kept = following
+    rep.waiting = rep.waiting_tokens = rep.demand_waiting = 0
+    for at in range(LINES):
+        kept = s.line_head[row, at]
+        s.line_head[row, at] = s.line_tail[row, at] = NO_SLOT
+        while kept != NO_SLOT:
+            following = s.requests[kept].next
+            if s.requests[kept].reason == REASON_ABORT:
+                rep.unprefilled -= s.requests[kept].input + s.requests[kept].generated
+                _run_append(s, row, kept)
+                _end(s, row, kept, REASON_ABORT)
+            else:
+                _wait_append(s, row, kept)
+            kept = following
     rep.aborting = 0
 
 
@@ -514,7 +560,7 @@ def _begin_step(s: EngineState, row: int, until_s: float) -> None:
     rep = s.replicas[row]
     if rep.aborting > 0:
         _remove_aborted(s, row)
-        if rep.running == 0 and rep.wait_head == NO_SLOT:
+        if rep.running == 0 and rep.waiting == 0:
             return
     rep.prefills = 0
     budget = _schedule_running(s, row)
@@ -533,11 +579,25 @@ def _begin_step(s: EngineState, row: int, until_s: float) -> None:
         free = rep.usable_blocks - rep.used_blocks + s.phase[row, (-rep.steps) % rep.block]
         if n > 1 and free < (n // rep.block + 1) * rep.decoding:
             n = min(n, _steps_with_blocks(s, row, free))
+        if rep.waiting > 0 and rep.scheduler >= SHORTEST_PREDICTED:
+            # Whoever's patience ends is next from then on, which may change what the following step does.
+            to_finish = min(to_finish, _steps_until_due(s, row, duration, growth))
+            n = min(n, to_finish)
         if n >= 1:
             _take_decode_steps(s, row, n, duration, growth)
             return
         rep.wake = rep.clock + to_finish * duration + growth * to_finish * (to_finish - 1) / 2
     rep.pending_end = rep.clock + duration
+
+
+@jit
+def _steps_until_due(s: EngineState, row: int, first_s: float, growth_s: float) -> int:
+    """How many steps, 1 or more, begin before the patience of another waiting request has ended."""
+    rep = s.replicas[row]
+    waiting = oldest(s, row)
+    if waiting == NO_SLOT or rep.clock > due_s(s, row, waiting):
+        return 1 << 60
+    return 1 + _steps_within(first_s, growth_s, due_s(s, row, waiting) - rep.clock)
 
 
 @jit
@@ -567,7 +627,7 @@ def advance(s: EngineState, row: int, until_s: float) -> None:
             if rep.pending_end > until_s:
                 return
             _complete_step(s, row)
-        if rep.running == 0 and rep.wait_head == NO_SLOT:
+        if rep.running == 0 and rep.waiting == 0:
             rep.wake = INF
             return
         if rep.clock >= until_s:
@@ -595,9 +655,13 @@ def enqueue(s: EngineState, row: int, slot: int, now_s: float) -> bool:
     if req.output > room:
         req.output = room
         req.capped = 1
-    if rep.running == 0 and rep.wait_head == NO_SLOT and rep.pending_end == INF:
+    if rep.running == 0 and rep.waiting == 0 and rep.pending_end == INF:
         rep.clock = max(rep.clock, now_s)
     req.status = WAITING
+    req.ticket = rep.tickets
+    rep.tickets += 1
+    req.line = line(s, row, slot)
+    req.demand = demand(s, row, slot)
     rep.prompt_in_flight += req.input
     rep.unprefilled += req.input
     _wait_append(s, row, slot)

@@ -17,6 +17,7 @@ from runtime.pool import Pool
 from runtime.simulated.dispatch import advance_all, dispatch
 from runtime.simulated.outcomes import LatencyTarget, Outcomes, percentiles
 from runtime.simulated.routers import router
+from runtime.simulated.schedulers import SCHEDULERS, Scheduling, schedule_by
 from runtime.simulated.state import NO_SLOT, REASON_REJECTED, EngineState, install, new_state
 from runtime.traces import Trace
 
@@ -30,12 +31,21 @@ Records = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class FixedFleet:
-    """Replicas that are all there from the first moment to the last, one pool each; ``seed`` fixes every draw."""
+    """Replicas that are all there from the first moment to the last, one pool each; ``seed`` fixes every draw.
+
+    Some schedulers derive their rules from ``target``, which is also what attainment is measured against.
+    """
 
     pools: tuple[Pool, ...]
     target: LatencyTarget
     router: str = "least-requests"
+    scheduler: str = SCHEDULERS[0]
     seed: int = 0
+
+    @property
+    def scheduling(self) -> Scheduling:
+        """What every engine schedules by; its targets are those of the fleet."""
+        return Scheduling(self.scheduler, self.target.ttft_s, self.target.tpot_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +76,8 @@ def run(
 ) -> Run:
     """Serve the whole trace; ``progress`` hears how many requests were sent so far.
 
-    ``sessions`` and ``prefixes`` (n,) are keys from 1 on, 0 for none. Raises ValueError for an unknown router and for
-    a pool that no engine starts with.
+    ``sessions`` and ``prefixes`` (n,) are keys from 1 on, 0 for none. Raises ValueError for an unknown router or
+    scheduler and for a pool that no engine starts with.
     """
     chosen = router(fleet.router)
     state = fresh_state(trace, fleet)
@@ -89,6 +99,7 @@ def fresh_state(trace: Trace, fleet: FixedFleet) -> EngineState:
     state = new_state(len(fleet.pools), trace.requests, max(pool.max_num_seqs for pool in fleet.pools))
     for row, pool in enumerate(fleet.pools):
         install(state, row, pool, 0.0)
+        schedule_by(state, row, fleet.scheduling)
     requests = state.requests
     requests["arrival"], requests["first_scheduled"] = trace.arrival_s, -1.0
     requests["input"], requests["output"] = trace.input_tokens, trace.output_tokens
@@ -140,6 +151,7 @@ def row(done: Run) -> dict[str, Any]:
     return {
         "policy": f"static-{len(done.fleet.pools)}",
         "router": done.fleet.router,
+        "scheduler": done.fleet.scheduler,
         "attainment": outcomes.attainment(),
         "attainment_strict": outcomes.attainment_strict(),
         "ttft_s": {"mean": ttft_s / count, **percentiles(outcomes.ttft)},

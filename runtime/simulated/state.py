@@ -32,6 +32,7 @@ REQUEST = np.dtype(
         ("finish", "f8"),
         ("join_step", "i8"),
         ("finish_step", "i8"),
+        ("ticket", "i8"),
         ("input", "i4"),
         ("output", "i4"),
         ("computed", "i4"),
@@ -42,6 +43,8 @@ REQUEST = np.dtype(
         ("status", "i4"),
         ("reason", "i4"),
         ("capped", "i4"),
+        ("line", "i4"),
+        ("demand", "i4"),
         ("session", "i4"),
         ("prefix", "i4"),
         ("next", "i4"),
@@ -62,12 +65,17 @@ REPLICA = np.dtype(
         ("wake", "f8"),
         ("busy_s", "f8"),
         ("prefill_s", "f8"),
+        ("patience_s", "f8"),
+        ("tpot_s", "f8"),
         ("steps", "i8"),
         ("kv_tokens", "i8"),
         ("prompt_in_flight", "i8"),
         ("unprefilled", "i8"),
         ("waiting_tokens", "i8"),
         ("released_tokens", "i8"),
+        ("tickets", "i8"),
+        ("demand_running", "i8"),
+        ("demand_waiting", "i8"),
         ("used_blocks", "i8"),
         ("usable_blocks", "i8"),
         ("budget", "i4"),
@@ -79,8 +87,7 @@ REPLICA = np.dtype(
         ("waiting", "i4"),
         ("partial", "i4"),
         ("prefills", "i4"),
-        ("wait_head", "i4"),
-        ("wait_tail", "i4"),
+        ("scheduler", "i4"),
         ("run_head", "i4"),
         ("run_tail", "i4"),
         ("heap_size", "i4"),
@@ -103,12 +110,19 @@ cache that ended requests gave back so far."""
 
 MAX_BLOCK_TOKENS = 64
 
+LENGTH_EDGES = np.array([1, 2, *(tokens << i for i in range(22) for tokens in (3, 4))])
+"""Largest length of each class, tokens: 1, 2, 3, 4, 6, 8, 12, … 8 Mi; where a scheduler tells requests apart."""
+
+LINES = 1 + len(LENGTH_EDGES)
+"""Waiting lines of a replica: one for who goes first, one for each class."""
+
 
 class EngineState(NamedTuple):
     """All arrays of a set of engines.
 
     Shapes, with R replicas and M request slots and S the most sequences of any replica: ``requests`` (M,), ``replicas``
     (R,), ``phase`` (R, 64), ``heap_step`` and ``heap_slot`` (R, 4S), ``prefill_slot`` and ``prefill_tokens`` (R, S),
+    ``line_head`` and ``line_tail`` (R, LINES) the waiting lines, ``lengths`` (R, C + 1, C) outputs counted by class,
     ``hist`` (R, H, B) counts per bucket, ``hist_sum`` (R, H), ``done`` (M,) slots that ended, ``done_count`` (1,).
     """
 
@@ -119,6 +133,9 @@ class EngineState(NamedTuple):
     heap_slot: npt.NDArray[np.int32]
     prefill_slot: npt.NDArray[np.int32]
     prefill_tokens: npt.NDArray[np.int32]
+    line_head: npt.NDArray[np.int32]
+    line_tail: npt.NDArray[np.int32]
+    lengths: npt.NDArray[np.int32]
     hist: npt.NDArray[np.int64]
     hist_sum: npt.NDArray[np.float64]
     bounds: npt.NDArray[np.float64]
@@ -137,6 +154,9 @@ def new_state(replicas: int, slots: int, max_seqs: int) -> EngineState:
         heap_slot=np.zeros((replicas, 4 * max_seqs), np.int32),
         prefill_slot=np.zeros((replicas, max_seqs), np.int32),
         prefill_tokens=np.zeros((replicas, max_seqs), np.int32),
+        line_head=np.full((replicas, LINES), NO_SLOT, np.int32),
+        line_tail=np.full((replicas, LINES), NO_SLOT, np.int32),
+        lengths=np.zeros((replicas, LINES, len(LENGTH_EDGES)), np.int32),
         hist=np.zeros((replicas, hists, buckets), np.int64),
         hist_sum=np.zeros((replicas, hists)),
         bounds=BOUNDS,
@@ -176,9 +196,11 @@ def install(state: EngineState, row: int, pool: Pool, now_s: float) -> None:
         pool.block_tokens,
     )
     record["max_tokens"] = min(pool.max_model_tokens, (pool.kv_blocks - 1) * pool.block_tokens)
-    for link in ("partial", "wait_head", "wait_tail", "run_head", "run_tail"):
+    for link in ("partial", "run_head", "run_tail"):
         record[link] = NO_SLOT
     state.replicas[row] = record
     state.phase[row] = 0
+    state.line_head[row] = state.line_tail[row] = NO_SLOT
+    state.lengths[row] = 0
     state.hist[row] = 0
     state.hist_sum[row] = 0.0

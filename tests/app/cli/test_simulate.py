@@ -64,6 +64,7 @@ def test_mistakes_are_one_line(trace: Path, tmp_path: Path) -> None:
     options = "--replicas", "1"
     assert "near names" in complaint(trace, "--pool", "nix", *options)
     assert "no router 'x'" in complaint(trace, "--pool", "chat-h100x2", "--router", "x", *options)
+    assert "no scheduler 'x'" in complaint(trace, "--pool", "chat-h100x2", "--scheduler", "x", *options)
     assert "no such file" in complaint(tmp_path / "absent.csv", "--pool", "chat-h100x2", *options)
     assert "give a file that can be written" in complaint(
         trace, "--pool", "chat-h100x2", "--out", tmp_path / "no" / "r.parquet", *options

@@ -1,7 +1,7 @@
 """A plain engine to hold the kernel against: one step at a time, one list of KV blocks per request.
 
-Written from the scheduling rules of vLLM V1 (first come, first served), and as slow as they are read. One token
-position lives in one block; a block is in one table or on the free list.
+Written from the scheduling rules of vLLM V1 (first come, first served), and as slow as they are read; other schedulers
+replace some of ``Rules``. One token position lives in one block; a block is in one table or on the free list.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ class Request:
     abort: bool = False
     ended_by_abort: bool = False
     preemptions: int = 0
+    ticket: int = 0
+    line: int = 0
+    demand: int = 0
     table: list[int] = field(default_factory=list)
     token_s: list[float] = field(default_factory=list)
     first_scheduled_s: float | None = None
@@ -41,11 +44,38 @@ class Request:
         return sum(t <= at_s for t in self.token_s)
 
 
+class Rules:
+    """Who joins the batch, when, and who gives way: vLLM's rules."""
+
+    whole_prompts = False
+
+    def waits(self, engine: ReferenceEngine, request: Request) -> None:
+        """A request joins the waiting ones, newly or after a preemption."""
+
+    def pick(self, engine: ReferenceEngine) -> Request:
+        """Who is next; somebody waits."""
+        return engine.waiting[0]
+
+    def room(self, engine: ReferenceEngine) -> int:
+        """Prompt tokens for this step: what the decoding requests leave of the budget."""
+        return engine.pool.max_batched_tokens - sum(request.decoding for request in engine.running)
+
+    def admits(self, engine: ReferenceEngine, request: Request, prefills: int, left: int) -> bool:
+        """Whether that one may join beside so many prefills in this step."""
+        return True
+
+    def victim(self, engine: ReferenceEngine, place: int) -> Request:
+        """Who gives way for the running request at that place."""
+        return engine.running[-1]
+
+
 class ReferenceEngine:
     """One replica of a pool."""
 
-    def __init__(self, pool: Pool, now_s: float = 0.0) -> None:
+    def __init__(self, pool: Pool, now_s: float = 0.0, rules: Rules | None = None) -> None:
         self.pool = pool
+        self.rules = rules or Rules()
+        self.tickets = 0
         self.clock_s = now_s
         self.free = list(range(1, pool.kv_blocks))
         self.running: list[Request] = []
@@ -85,6 +115,8 @@ class ReferenceEngine:
         request.output = min(request.output, self.max_tokens - request.input)
         if self.pending is None and not self.load:
             self.clock_s = max(self.clock_s, now_s)
+        request.ticket, self.tickets = self.tickets, self.tickets + 1
+        self.rules.waits(self, request)
         self.waiting.append(request)
 
     def advance(self, until_s: float) -> None:
@@ -114,32 +146,36 @@ class ReferenceEngine:
 
     def _schedule(self) -> list[tuple[Request, int]]:
         plan: list[tuple[Request, int]] = []
-        budget = self.pool.max_batched_tokens
+        room = self.rules.room(self)
         preempted = False
         i = 0
-        while i < len(self.running) and budget > 0:
+        while i < len(self.running):
             request = self.running[i]
-            tokens = min(request.remaining, budget)
+            tokens = 1 if request.decoding else min(request.remaining, room)
             while not self._allocate(request, tokens):
                 preempted = True
-                victim = self.running[-1]
+                victim = self.rules.victim(self, i)
                 self._preempt(victim)
                 if victim is request:
-                    return plan
-            plan.append((request, tokens))
-            budget -= tokens
-            i += 1
-        while self.waiting and not preempted and budget > 0 and len(self.running) < self.pool.max_num_seqs:
-            request = self.waiting[0]
-            if self._blocks(request.remaining) > len(self.free):
+                    break
+            else:
+                plan.append((request, tokens))
+                room -= 0 if request.decoding else tokens
+                i += 1
+        while self.waiting and not preempted and room > 0 and len(self.running) < self.pool.max_num_seqs:
+            request = self.rules.pick(self)
+            prefills = sum(not r.decoding for r, _ in plan)
+            fits = self._blocks(request.remaining) <= len(self.free)
+            if not fits or not self.rules.admits(self, request, prefills, room):
                 break
-            tokens = min(request.remaining, budget)
+            tokens = request.remaining if self.rules.whole_prompts else min(request.remaining, room)
             assert self._allocate(request, tokens)
-            self.running.append(self.waiting.popleft())
+            self.waiting.remove(request)
+            self.running.append(request)
             if request.first_scheduled_s is None:
                 request.first_scheduled_s = self.clock_s
             plan.append((request, tokens))
-            budget -= tokens
+            room -= tokens
         return plan
 
     def _blocks(self, tokens: int) -> int:
@@ -162,6 +198,7 @@ class ReferenceEngine:
         self._release(victim)
         victim.computed = 0
         victim.preemptions += 1
+        self.rules.waits(self, victim)
         self.waiting.appendleft(victim)
 
     def _complete(self, end_s: float, plan: list[tuple[Request, int]]) -> None:

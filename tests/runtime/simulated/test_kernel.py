@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from runtime.pool import Pool, StepTime
 from runtime.simulated import buckets as h
 from runtime.simulated.kernel import advance, enqueue, generated_tokens
+from runtime.simulated.schedulers import Scheduling, schedule_by
 from runtime.simulated.state import (
     DONE,
     NO_SLOT,
@@ -32,6 +33,7 @@ from runtime.simulated.state import (
 from tests.runtime.simulated.reference_engine import ReferenceEngine, Request
 
 TICK_S = 2.0**-10
+FIRST_COME = Scheduling()
 EXACT = StepTime(15.625, 1e3 * 2.0**-14, 1e6 * 2.0**-24, 1e6 * 2.0**-14)
 POOL = Pool(
     "p", "s", "vllm", "H100", 2, 3.0, EXACT, kv_blocks=64, block_tokens=4, max_num_seqs=4, max_batched_tokens=16
@@ -51,10 +53,13 @@ class Case:
 class Pair:
     """A kernel engine and a plain one, driven alike."""
 
-    def __init__(self, pool: Pool, requests: list[tuple[float, int, int]]) -> None:
+    def __init__(
+        self, pool: Pool, requests: list[tuple[float, int, int]], scheduling: Scheduling = FIRST_COME, rules: Any = None
+    ) -> None:
         self.state = new_state(1, len(requests), pool.max_num_seqs)
         install(self.state, 0, pool, 0.0)
-        self.plain = ReferenceEngine(pool)
+        schedule_by(self.state, 0, scheduling)
+        self.plain = ReferenceEngine(pool, rules=rules)
         self.requests = [Request(*request) for request in requests]
         for record, (arrival_s, tokens, output) in zip(self.state.requests, requests, strict=True):
             record["arrival"], record["input"], record["output"] = arrival_s, tokens, output
@@ -90,9 +95,9 @@ class Pair:
             assert generated_tokens(self.state, slot) == len(request.token_s) == request.generated_by(at_s)
 
 
-def run(case: Case, also: list[float] | None = None) -> Pair:
+def run(case: Case, also: list[float] | None = None, scheduling: Scheduling = FIRST_COME, rules: Any = None) -> Pair:
     """Drive both through the case, comparing at every look, until all is done."""
-    pair = Pair(case.pool, case.requests)
+    pair = Pair(case.pool, case.requests, scheduling, rules)
     events = [(request[0], 0, slot) for slot, request in enumerate(case.requests)]
     events += [(at_s, 1, slot) for at_s, slot in case.aborts] + [(at_s, 2, 0) for at_s in case.looks + (also or [])]
     for at_s, kind, slot in sorted(events):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from runtime.simulated.outcomes import LatencyTarget
 from runtime.simulated.routers import ROUTERS
 from runtime.simulated.run import FixedFleet, Run, figures, row, run
+from runtime.simulated.schedulers import SCHEDULERS
 from runtime.traces import Trace
 from tests.runtime.simulated.reference_engine import ReferenceEngine, Request
 from tests.runtime.simulated.test_kernel import POOL, TICK_S
@@ -81,6 +82,13 @@ def test_a_seed_repeats_a_run(name: str) -> None:
     assert again[0] == again[1] and set(again[0]) == {0, 1, 2}
 
 
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_every_scheduler_serves_everybody(name: str) -> None:
+    done = serve(burst(300, 0.02), scheduler=name)
+    assert row(done)["scheduler"] == name
+    assert (done.requests["generated"] == 30).all() and (done.replicas["used_blocks"] == 0).all()
+
+
 def test_seeds_differ() -> None:
     first, second = (serve(burst(50, 0.01), 3, router="random", seed=seed).requests["replica"] for seed in (1, 2))
     assert (first != second).any()
@@ -101,5 +109,7 @@ def test_progress_ends_at_the_number_of_requests() -> None:
 def test_what_cannot_run_is_refused() -> None:
     with pytest.raises(ValueError, match="no router 'best'"):
         serve(burst(1), router="best")
+    with pytest.raises(ValueError, match="no scheduler 'best'"):
+        serve(burst(1), scheduler="best")
     with pytest.raises(ValueError, match="exceeds max_batched_tokens"):
         run(burst(1), FixedFleet((replace(POOL, max_num_seqs=64),), TARGET))
