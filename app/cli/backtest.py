@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import output
+from app.cli import history, output
 from app.cli.up import BUILT_IN
 from app.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.settings import ServiceSettings
     from autoscaler.backtest.case import Case
     from autoscaler.backtest.compare import Shares
     from autoscaler.backtest.run import Result
+    from autoscaler.policy import Policy
+    from runtime.traces import Trace
 
 HELP = "Play recorded traffic against policies: what each would have cost, and what it would have attained."
 COLUMNS = [
@@ -36,7 +39,9 @@ COLUMNS = [
 
 
 def backtest(
-    traces: Annotated[list[Path], typer.Argument(help="Traces; the i-th is the traffic of the i-th service.")],
+    traces: Annotated[
+        list[Path] | None, typer.Argument(help="Traces; the i-th is the traffic of the i-th service.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Fleet file; the built-in fleet if absent.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy to try instead of the fleet file's.")] = None,
     against: Annotated[
@@ -45,12 +50,31 @@ def backtest(
     seed: Annotated[int, typer.Option(help="Seed of lead times.")] = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if absent.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with pictures here.")] = None,
+    prometheus: Annotated[
+        str | None, typer.Option(metavar="URL", help="Play the vLLM history of this Prometheus instead of traces.")
+    ] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Where its span starts: ISO 8601 or seconds, UTC.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Where its span ends.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Its label model_name, with commas for several services; else the service's name."),
+    ] = None,
+    step_s: Annotated[int, typer.Option(min=1, max=3600, help="Grain of the history; no less than a scrape.")] = 60,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Play everything again.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Compare; rows that were played before, on the same traffic, terms and code, come from the cache."""
     names = contenders(against)
-    cases = cases_of(traces, config, policy, seed)
+    if (prometheus is None) == (not traces):
+        raise UserError("what to play is not clear; give traces, or --prometheus URL with --from and --to")
+    gaps: list[dict[str, Any]] = []
+    if prometheus is None:
+        cases = cases_of(traces or [], config, policy, seed)
+    else:
+        past = history.history(prometheus, begin, end, step_s)
+        cases, gaps = remembered(past, model, config, policy, seed)
     if html is not None and len(cases) > 1:
         raise UserError(f"--html {html}: one page shows one trace; give one trace")
     runs: list[dict[str, Any]] = []
@@ -68,7 +92,8 @@ def backtest(
         if html is not None:
             write_page(html, case, [results[name] for name in names])
     if json:
-        output.json_out({"runs": runs, "bounds": [bound_of(case) for case in cases]})
+        document = {"runs": runs, "bounds": [bound_of(case) for case in cases]}
+        output.json_out(document if prometheus is None else document | {"gaps": gaps})
 
 
 def bound_of(case: Case) -> dict[str, Any]:
@@ -95,25 +120,51 @@ def contenders(against: str) -> list[str]:
 
 def cases_of(traces: list[Path], config: Path | None, policy: Path | None, seed: int) -> list[Case]:
     """One case a trace, on the services of the fleet file in their order."""
-    from app.settings import load as load_settings
-    from app.yamlfile import load_yaml
-    from autoscaler.backtest.case import UNDATED_S, Case
-    from autoscaler.policy import Policy
     from runtime.traces import TraceError, load
 
-    services = load_settings(config or BUILT_IN).services
+    services, chosen = fleet(config, policy)
     if len(traces) > len(services):
         raise UserError(f"{len(traces)} traces for {len(services)} services; give at most one trace per service")
-    chosen = load_yaml(policy, Policy) if policy else None
     cases = []
     for path, service in zip(traces, services, strict=False):
         try:
-            trace = load(path)
+            cases.append(case_of(path.name, service, chosen, load(path), seed))
         except TraceError as error:
             raise UserError(str(error)) from None
-        start_s = trace.start_s if trace.start_s is not None else UNDATED_S
-        cases.append(Case(path.name, service.pool, chosen or service.policy, trace, start_s, seed))
     return cases
+
+
+def remembered(
+    past: history.History, model: str | None, config: Path | None, policy: Path | None, seed: int
+) -> tuple[list[Case], list[dict[str, Any]]]:
+    """One case a model of the history, and what is missing in it."""
+    services, chosen = fleet(config, policy)
+    by_name = {service.name: service for service in services}
+    cases, gaps = [], []
+    for name, served in history.models(model, list(by_name)).items():
+        trace, holes = past.trace(served, seed)
+        missing = past.gaps(name, holes)
+        history.tell(name, missing, trace.notes)
+        cases.append(case_of(served, by_name[name], chosen, trace, seed))
+        gaps += missing
+    return cases, gaps
+
+
+def fleet(config: Path | None, policy: Path | None) -> tuple[list[ServiceSettings], Policy | None]:
+    """The services of the fleet file, and the policy to try instead of theirs."""
+    from app.settings import load as load_settings
+    from app.yamlfile import load_yaml
+    from autoscaler.policy import Policy
+
+    return load_settings(config or BUILT_IN).services, load_yaml(policy, Policy) if policy else None
+
+
+def case_of(name: str, service: ServiceSettings, policy: Policy | None, trace: Trace, seed: int) -> Case:
+    """The service on that traffic."""
+    from autoscaler.backtest.case import UNDATED_S, Case
+
+    start_s = trace.start_s if trace.start_s is not None else UNDATED_S
+    return Case(name, service.pool, policy or service.policy, trace, start_s, seed)
 
 
 def cache_folder() -> Path:

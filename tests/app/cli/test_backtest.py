@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.autoscaler.backtest.vllm_history import FROM_S, made, remembering, scrapes
+
+SPAN = ("--from", "2026-01-05T00:00Z", "--to", f"{FROM_S + 1800}")
+
 
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
@@ -63,3 +67,45 @@ def test_one_line_per_mistake(tmp_path: Path, trace: Path, arguments: tuple[str,
     done = run(tmp_path, *(argument.format(trace=trace) for argument in arguments))
     assert done.returncode == 2
     assert said in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give traces, or --prometheus URL"),
+        (("{trace}", "--prometheus", "http://127.0.0.1:1"), "give traces, or --prometheus URL"),
+        (("--prometheus", "http://127.0.0.1:1", "--from", "2026-01-05"), "--to is missing; give both times"),
+        (("--prometheus", "http://127.0.0.1:1", *SPAN), "http://127.0.0.1:1 cannot be reached"),
+        (("--prometheus", "nonsense", *SPAN), "Prometheus at nonsense is no address"),
+        (("--prometheus", "u", "--from", "9", "--to", "2"), "--from 9: not before --to 2"),
+        (("--prometheus", "u", "--from", "noon", "--to", "2"), "--from noon: not a time; give 2026-01-31T14:20"),
+        (("--prometheus", "u", *SPAN, "--model", "a,b,c,d"), "4 models for 3 services"),
+        (("--prometheus", "u", *SPAN, "--model", "code,code"), "two of them are one service's"),
+    ],
+)
+def test_one_line_per_mistake_about_a_history(
+    tmp_path: Path, trace: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = run(tmp_path, *(argument.format(trace=trace) for argument in arguments))
+    assert done.returncode == 2
+    assert said in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.prometheus
+def test_the_history_of_a_prometheus_is_played_and_its_gaps_are_told(tmp_path: Path) -> None:
+    replicas = {"a": made(30, (60, 120), 1), "b": made(30, (90,), 2)}
+    with remembering(tmp_path, scrapes(replicas, "llama", 30, (600.0, 900.0))) as url:
+        asked = ("--prometheus", url, *SPAN, "--model", "llama", "--against", "hpa")
+        told = run(tmp_path, *asked, "--json")
+        shown = run(tmp_path, *asked)
+        nothing = run(tmp_path, *asked[:-4], "--json")
+    document = json.loads(told.stdout)
+    assert [row["policy"] for row in document["runs"]] == ["leadtime", "hpa"]
+    # The minute before the hole broke off with its last scrape, so 24 of 30 minutes are known.
+    assert document["gaps"] == [{"service": "chat", "from_s": FROM_S + 540, "to_s": FROM_S + 900, "steps": 6}]
+    known = sum(int(((r.arrival_s < 540) | (r.arrival_s >= 900)).sum()) for r in replicas.values())
+    assert {row["requests"] for row in document["runs"]} == {known}
+    gap = "chat: 6 steps without data, nothing is played in these 1 gap(s): 2026-01-05 00:09:00 to 2026-01-05 00:15:00"
+    assert gap in told.stderr and gap in shown.stderr
+    assert shown.returncode == 0 and "llama as chat-h100x2" in shown.stdout and "hpa" in shown.stdout
+    assert nothing.returncode == 2 and "of llama and not of chat; give --model" in nothing.stderr
