@@ -21,8 +21,10 @@ from autoscaler.backtest.case import Case
 from autoscaler.backtest.fluid_kernel import PROPORTIONAL, QUANTILE, Knobs, Terms, Views, play
 from autoscaler.backtest.fluid_load import requests, work_done
 from autoscaler.backtest.fluid_outlook import Outlook
+from autoscaler.capacity import STAFFING_BETA
 from autoscaler.decision import ControlState, TierCounts
 from autoscaler.policy import Policy
+from autoscaler.reactive import DRAIN_S, RATIO_CAP
 from autoscaler.sizing import launch_lead_s, newsvendor_tau
 from runtime.pool import LeadTime, Pool
 from runtime.replica import Tier
@@ -150,6 +152,9 @@ def _terms(case: Case, bin_s: float, per_tick: int, late: tuple[float, float]) -
         full_erlangs=FULL,
         tpot_erlangs=max(1e-3, 1 - case.pool.step.a_ms / (slo.tpot_s * 1000)),
         ttft_s=slo.ttft_s,
+        staffing_beta=STAFFING_BETA,
+        drain_s=DRAIN_S,
+        ratio_cap=RATIO_CAP,
     )
 
 

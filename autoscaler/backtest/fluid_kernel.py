@@ -1,7 +1,8 @@
 """The fluid model's loop, compiled: load, replicas and lead times of one knob setting, bin by bin.
 
-All compiled functions of the model stand in this one file, so numba's own check (this file has not changed) is enough
-for its cache; ``runtime.simulated.jit`` stamps the simulator's files and would not see a change here.
+All compiled functions of the model stand in this one file and constants of other files are passed in, so numba's own
+check (this file has not changed) is enough for its cache; ``runtime.simulated.jit`` stamps the simulator's files and
+would not see a change here.
 
 Promise: the same arrays and numbers give the same totals; nothing is allocated per bin; the GIL is not held.
 """
@@ -15,9 +16,6 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-
-from autoscaler.capacity import STAFFING_BETA
-from autoscaler.reactive import DRAIN_S, RATIO_CAP
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -50,6 +48,9 @@ class Terms(NamedTuple):
     full_erlangs: float
     tpot_erlangs: float
     ttft_s: float
+    staffing_beta: float
+    drain_s: float
+    ratio_cap: float
 
 
 class Knobs(NamedTuple):
@@ -84,9 +85,9 @@ def _jit(function: F) -> F:
 
 
 @_jit
-def _replicas_for(erlangs: float, rho: float, per_erlang: float) -> int:
+def _replicas_for(erlangs: float, rho: float, per_erlang: float, beta: float) -> int:
     """``autoscaler.capacity.replicas_for``, compiled."""
-    noise = STAFFING_BETA * math.sqrt(erlangs / per_erlang) if per_erlang > 0 else 0.0
+    noise = beta * math.sqrt(erlangs / per_erlang) if per_erlang > 0 else 0.0
     return math.ceil((erlangs + noise) / rho - 1e-9)
 
 
@@ -108,13 +109,13 @@ def _quantile_need(
     tick: int, views: Views, terms: Terms, knobs: Knobs, used: float, backlog: float, ready: int, total: int
 ) -> int:
     """Our three voices: the forecast's quantile, the load and backlog of now, the latency of now."""
-    rho, per_erlang = views.rho[tick], views.sequences_per_erlang[tick]
-    need = max(1, _replicas_for(views.seen_erlangs[tick] + backlog / DRAIN_S, rho, per_erlang))
+    rho, per_erlang, beta = views.rho[tick], views.sequences_per_erlang[tick], terms.staffing_beta
+    need = max(1, _replicas_for(views.seen_erlangs[tick] + backlog / terms.drain_s, rho, per_erlang, beta))
     demand = np.interp(knobs.tau, views.taus, views.demand_erlangs[tick])
     if demand >= 0:
-        need = max(need, _replicas_for(demand * knobs.headroom, rho, per_erlang))
+        need = max(need, _replicas_for(demand * knobs.headroom, rho, per_erlang, beta))
     wait_s = backlog / (max(ready, 1) * terms.full_erlangs)
-    ratio = min(RATIO_CAP, max(used / terms.tpot_erlangs, wait_s / terms.ttft_s))
+    ratio = min(terms.ratio_cap, max(used / terms.tpot_erlangs, wait_s / terms.ttft_s))
     return max(need, _latency_need(ratio, ready, total, knobs))
 
 

@@ -15,7 +15,7 @@ from autoscaler.backtest.fluid import Fluid, Proportional, Quantile, launch_mean
 from autoscaler.backtest.fluid_kernel import _guarded, _latency_need, _replicas_for
 from autoscaler.backtest.fluid_load import requests, work_done
 from autoscaler.backtest.fluid_outlook import Outlook, foresee
-from autoscaler.capacity import RhoMax, replicas_for
+from autoscaler.capacity import STAFFING_BETA, RhoMax, replicas_for
 from autoscaler.decision import TierCounts
 from autoscaler.guardrails import Facts
 from autoscaler.policy import Mode, Policy, Reactive
@@ -161,7 +161,7 @@ counts = st.integers(0, 30)
 @given(st.floats(0, 60), st.floats(0.05, 0.95), st.just(0.0) | st.floats(0.1, 200))
 def test_replicas_for(erlangs: float, rho: float, per_erlang: float) -> None:
     expected = replicas_for(erlangs, RhoMax(rho, "tpot", {}, per_erlang or None))
-    assert _replicas_for(erlangs, rho, per_erlang) == expected
+    assert _replicas_for(erlangs, rho, per_erlang, STAFFING_BETA) == expected
 
 
 @given(st.floats(0, 2), counts, counts, st.floats(0.5, 1.5), st.floats(0.1, 1))
