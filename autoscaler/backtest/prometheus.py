@@ -35,6 +35,8 @@ SHAPE_POINTS = 200
 WHOLE = 0.9
 """Share of a step between its scrapes from which on it counts as whole."""
 
+READ_AND_CACHED = ("input_tokens", "cached_tokens")
+
 INPUT_LENGTHS = ("vllm:request_prompt_tokens",)
 OUTPUT_LENGTHS = VLLM.histograms["output_lengths"]
 
@@ -70,7 +72,8 @@ class Span:
 
     def per_replica(self, name: str, step_s: int) -> list[RangeSeries]:
         """Last values every ``step_s``, none older than a step; reasons are added up."""
-        newest = f"last_over_time({self.selector(name)}[{self.step_s}s])"
+        # A sample exactly one step old belongs to the step before; servers before 3.0 count both ends of a window.
+        newest = f"last_over_time({self.selector(name)}[{1000 * self.step_s - 1}ms])"
         query = f"max by ({', '.join(REPLICA)}, le) (sum without (finished_reason, reason) ({newest}))"
         return list(range_query(self.url, query, self.from_s, self.to_s, step_s))
 
@@ -106,14 +109,16 @@ def read(span: Span) -> Steps:
     running, waiting = (_required(span, signal, finished) for signal in ("running", "waiting"))
     arrivals = _total(span, (growth(values, running[key] + waiting[key]) for key, values in finished.items()))
     arrivals += _total(span, map(growth, span.first(_names("rejected")).values()))
-    known = np.where(_known(span, np.any([np.isfinite(values) for values in finished.values()], axis=0)), 0.0, np.nan)
+    seen = np.isfinite(list(finished.values()))
+    known = np.where(_known(span, np.logical_or.reduce(seen)), 0.0, np.nan)
     tokens = [
         _total(span, map(growth, span.first(_sums(families, signal)).values()))
         for families, signal in ((INPUT_LENGTHS, "input_tokens"), (OUTPUT_LENGTHS, "output_tokens"))
     ]
     start_s = math.ceil(span.from_s / span.step_s) * span.step_s
     done = _total(span, map(growth, finished.values()))
-    return Steps(start_s, span.step_s, arrivals + known, done + known, tokens[0] + known, tokens[1] + known)
+    told = _notes(seen, *(_total(span, map(growth, span.first(_names(s)).values())).sum() for s in READ_AND_CACHED))
+    return Steps(start_s, span.step_s, arrivals + known, done + known, tokens[0] + known, tokens[1] + known, told)
 
 
 def lengths_of(span: Span, families: Iterable[str]) -> Histogram | None:
@@ -142,6 +147,20 @@ def _known(span: Span, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     covered = np.diff(scraped.values) if scraped else np.zeros(span.points - 1)
     broke_off = ~np.append(seen[2:], True) & ~(covered >= WHOLE * span.step_s)
     return seen[1:] & seen[:-1] & ~broke_off
+
+
+def _notes(seen: npt.NDArray[np.bool_], read: float, cached: float) -> tuple[str, ...]:
+    """What the replay does otherwise than the fleet did; ``seen`` is (replicas, points)."""
+    lasting = np.logical_or.accumulate(seen, axis=1) & np.logical_or.accumulate(seen[:, ::-1], axis=1)[:, ::-1]
+    unseen, scraped = int((lasting & ~seen & seen.any(axis=0)).sum()), int(seen.sum())
+    notes = []
+    if unseen:
+        notes.append(
+            f"single replicas were not seen {unseen} times of {unseen + scraped}; their growth is spread evenly"
+        )
+    if cached > 0 and read > 0:
+        notes.append(f"{cached / read:.0%} of its input tokens came from prefix caches; the replay computes them all")
+    return tuple(notes)
 
 
 def _key(series: RangeSeries) -> Key:

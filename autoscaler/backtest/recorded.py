@@ -38,7 +38,7 @@ class Steps:
     """What all replicas of a model did in n even steps: arrays (n,), NaN where nobody knows.
 
     ``arrivals`` may be negative in a step and not in the sum over neighbours; the tokens are those of the requests
-    that ``finished``.
+    that ``finished``. ``notes`` says in a sentence each what these numbers do not show.
     """
 
     start_s: float
@@ -47,6 +47,7 @@ class Steps:
     finished: Array
     input_tokens: Array
     output_tokens: Array
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def trace_of(name: str, steps: Steps, inputs: Histogram | None, outputs: Histogr
         for what, histogram in (("input", inputs), ("output", outputs))
         if histogram is None
     )
-    return Trace(name, at_s - at_s[0], columns[0], columns[1], steps.start_s + float(at_s[0]), told)
+    return Trace(name, at_s - at_s[0], columns[0], columns[1], steps.start_s + float(at_s[0]), steps.notes + told)
 
 
 def means(tokens: Array, finished: Array) -> Array:

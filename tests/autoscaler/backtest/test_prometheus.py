@@ -96,24 +96,73 @@ def test_another_engine_is_named(tmp_path_factory: pytest.TempPathFactory) -> No
         recorded(span(url), 0)
 
 
+COUNTERS = ("request_success", "prompt_tokens", "generation_tokens", "prompt_tokens_cached", "admission_rejections")
+
+
+def by_hand(replicas: dict[str, dict[str, list[float | None]]]) -> str:
+    """OpenMetrics of these values of each replica (labels), one a minute, None where it was not scraped."""
+    lines = []
+    for family in (*COUNTERS, "num_requests_running", "num_requests_waiting"):
+        counts = family in COUNTERS
+        lines.append(f"# TYPE vllm:{family} {'counter' if counts else 'gauge'}")
+        for labels, told in replicas.items():
+            name = f'vllm:{family}{"_total" if counts else ""}{{{labels},model_name="chat"}}'
+            samples = enumerate(told.get(family, []))
+            lines += [f"{name} {value} {FROM_S + 60 * minute}" for minute, value in samples if value is not None]
+    return "\n".join([*lines, "# EOF", ""])
+
+
+def steady(each: float = 60, minutes: int = 11, **more: list[float | None]) -> dict[str, list[float | None]]:
+    """So many requests a minute, of 100 and 10 tokens, and nothing in flight."""
+    done: list[float | None] = [each * minute for minute in range(minutes)]
+    tokens = {f"{kind}_tokens": [each * size * minute for minute in range(minutes)] for kind, size in SIZES}
+    idle: list[float | None] = [0.0] * minutes
+    return {"request_success": done, **tokens, "num_requests_running": idle, "num_requests_waiting": idle, **more}
+
+
+SIZES = (("prompt", 100), ("generation", 10))
+
+
 @pytest.mark.prometheus
 def test_two_jobs_that_scrape_one_replica_count_it_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Without histograms and rejections, as little as the oldest versions tell."""
-    lines = []
-    for family, kind, each in (
-        ("vllm:request_success", "counter", 60),
-        ("vllm:prompt_tokens", "counter", 6000),
-        ("vllm:generation_tokens", "counter", 600),
-        ("vllm:num_requests_running", "gauge", 0),
-        ("vllm:num_requests_waiting", "gauge", 0),
-    ):
-        lines.append(f"# TYPE {family} {kind}")
-        for job in ("pods", "service"):
-            name = f"{family}_total" if kind == "counter" else family
-            labels = f'{{instance="a",job="{job}",model_name="chat"}}'
-            lines += [f"{name}{labels} {each * minute} {FROM_S + 60 * minute}" for minute in range(11)]
-    with remembering(tmp_path_factory.mktemp("twice"), "\n".join([*lines, "# EOF", ""])) as url:
+    text = by_hand({'instance="a",job="pods"': steady(), 'instance="a",job="service"': steady()})
+    with remembering(tmp_path_factory.mktemp("twice"), text) as url:
         trace, missing = recorded(span(url, end_s=600.0), 0)
     assert (trace.requests, missing) == (600, ())
     assert set(trace.input_tokens.tolist()) == {100} and set(trace.output_tokens.tolist()) == {10}
-    assert len(trace.notes) == 2
+    assert [note.split(":")[0] for note in trace.notes] == [f"no histogram of {side} lengths" for side in SIDES]
+
+
+SIDES = ("input", "output")
+
+
+@pytest.mark.prometheus
+def test_what_waits_or_is_rejected_has_arrived_and_what_is_peculiar_is_noted(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """b was unseen twice, then began anew; of a, 40 more wait at the end of minute five, 5 a minute are rejected."""
+    queue: list[float | None] = [0.0] * 5 + [40.0] * 6
+    rejected: list[float | None] = [5.0 * minute for minute in range(11)]
+    cached: list[float | None] = [1500.0 * minute for minute in range(11)]
+    a = steady(num_requests_waiting=queue, admission_rejections=rejected, prompt_tokens_cached=cached)
+    b = steady(request_success=[0, 10, None, None, 40, 50, 7, 17, 27, 37, 47])
+    with remembering(tmp_path_factory.mktemp("peculiar"), by_hand({'instance="a"': a, 'instance="b"': b})) as url:
+        trace, missing = recorded(span(url, end_s=600.0), 0)
+    back = trace.arrival_s + (trace.start_s or 0.0) - FROM_S
+    assert np.bincount((back // 60).astype(int)).tolist() == [75, 75, 75, 75, 115, 72, 75, 75, 75, 75]
+    assert missing == ()
+    assert trace.notes[:2] == (
+        "single replicas were not seen 2 times of 22; their growth is spread evenly",
+        "12% of its input tokens came from prefix caches; the replay computes them all",
+    )
+
+
+@pytest.mark.prometheus
+def test_a_replica_that_tells_no_queue_is_named(tmp_path_factory: pytest.TempPathFactory) -> None:
+    replicas = {'instance="a"': steady(), 'instance="b"': steady(num_requests_waiting=[])}
+    with (
+        remembering(tmp_path_factory.mktemp("mute"), by_hand(replicas)) as url,
+        pytest.raises(HistoryError, match="lacks vllm:num_requests_waiting of b"),
+    ):
+        recorded(span(url, end_s=600.0), 0)
