@@ -66,9 +66,10 @@ def _played(tasks: Sequence[Task], told: Callable[[float], None], jobs: int) -> 
                     yield running.pop(future), future.result()
         finally:
             if running:
+                workers = list((pool._processes or {}).values())  # a pool that is shut down has forgotten them
                 pool.shutdown(wait=False, cancel_futures=True)
-                for process in list((pool._processes or {}).values()):
-                    process.terminate()
+                for worker in workers:
+                    worker.terminate()
 
 
 def _inherit(tasks: Sequence[Task], shares: Any) -> None:

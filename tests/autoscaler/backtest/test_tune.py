@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -128,3 +130,14 @@ def test_tasks_are_played_side_by_side() -> None:
     assert sorted(rows) == [0, 1, 2]
     assert rows[1]["gpu_hours"] > rows[0]["gpu_hours"]
     assert heard[-1] == pytest.approx(3.0, abs=1.0)
+
+
+def test_who_stops_listening_stops_the_work() -> None:
+    before = set(multiprocessing.active_children())
+    results = play([(case(), "leadtime")] * 6, None, lambda _: None, jobs=1)
+    next(results)
+    workers = set(multiprocessing.active_children()) - before
+    results.close()  # type: ignore[attr-defined]
+    [worker] = workers
+    worker.join(30)
+    assert worker.exitcode == -signal.SIGTERM
