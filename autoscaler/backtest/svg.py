@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 MOST_POINTS = 1500
 """A line has no more points than this: more than any screen tells apart."""
 
-LETTER_PX = 7.4
+LETTER_PX = 8.3
 LINE_PX = 15.0
 """Room that a letter and a line of a label take at 13 px, generously."""
 

@@ -40,10 +40,10 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 
 def latency(seconds: float | None) -> str:
-    """``38 ms`` below a second, ``1.25 s`` above."""
+    """``38 ms`` below a second, ``1.25 s`` and ``5,972 s`` above."""
     if seconds is None:
         return DASH
-    return f"{1000 * seconds:.0f} ms" if seconds < 0.9995 else f"{seconds:,.2f} s"
+    return f"{1000 * seconds:.0f} ms" if seconds < 0.9995 else f"{seconds:,.{2 if seconds < 100 else 0}f} s"
 
 
 def span(seconds: float) -> str:

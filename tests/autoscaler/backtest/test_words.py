@@ -29,6 +29,7 @@ POOR = row("mean", 40.0, 0.7)
         (latency(0.0384), "38 ms"),
         (latency(0.9999), "1.00 s"),
         (latency(1.254), "1.25 s"),
+        (latency(5972.24), "5,972 s"),
         (latency(None), "–"),
         (span(0), "0"),
         (span(300), "5 min"),
