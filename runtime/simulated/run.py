@@ -77,13 +77,15 @@ def run(
     """Serve the whole trace; ``progress`` hears how many requests were sent so far.
 
     ``sessions`` and ``prefixes`` (n,) are keys from 1 on, 0 for none. Raises ValueError for an unknown router or
-    scheduler and for a pool that no engine starts with.
+    scheduler, for affinity without keys, and for a pool that no engine starts with.
     """
     chosen = router(fleet.router)
     state = fresh_state(trace, fleet)
     for name, keys in (("session", sessions), ("prefix", prefixes)):
         if keys is not None:
             state.requests[name] = keys
+        elif fleet.router == f"{name}-affinity":
+            raise ValueError(f"router {fleet.router} needs a {name} for each request, and the trace has none")
     everybody = np.arange(len(fleet.pools))
     counts, turn = np.array([len(everybody)]), np.array([fleet.seed << 32])
     for start in range(0, trace.requests, BATCH):

@@ -78,7 +78,8 @@ def test_a_fleet_without_a_price_has_no_cost() -> None:
 @pytest.mark.parametrize("name", ROUTERS)
 def test_a_seed_repeats_a_run(name: str) -> None:
     requests = burst(200, 0.01)
-    again = [serve(requests, 3, router=name, seed=5).requests["replica"].tolist() for _ in range(2)]
+    keys, fleet = np.arange(200, dtype=np.int32), FixedFleet((POOL,) * 3, TARGET, name, seed=5)
+    again = [run(requests, fleet, sessions=keys, prefixes=keys).requests["replica"].tolist() for _ in range(2)]
     assert again[0] == again[1] and set(again[0]) == {0, 1, 2}
 
 
@@ -109,6 +110,8 @@ def test_progress_ends_at_the_number_of_requests() -> None:
 def test_what_cannot_run_is_refused() -> None:
     with pytest.raises(ValueError, match="no router 'best'"):
         serve(burst(1), router="best")
+    with pytest.raises(ValueError, match="session-affinity needs a session for each request"):
+        serve(burst(1), router="session-affinity")
     with pytest.raises(ValueError, match="no scheduler 'best'"):
         serve(burst(1), scheduler="best")
     with pytest.raises(ValueError, match="exceeds max_batched_tokens"):
