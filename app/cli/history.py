@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 SPANS_TOLD = 3
 
+LATEST_S = 1e11
+"""Later times (year 5138) are milliseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -58,7 +61,7 @@ def history(url: str, begin: str | None, end: str | None, step_s: int) -> Histor
 
 def models(named: str | None, services: Sequence[str]) -> dict[str, str]:
     """Model name by service: one of a service's own name is its, else the i-th is the i-th's; alone, the first's."""
-    asked = [name.strip() for name in (named or services[0]).split(",") if name.strip()]
+    asked = [name.strip() for name in (services[0] if named is None else named).split(",") if name.strip()]
     if not asked or len(asked) > len(services):
         raise UserError(f"--model {named}: {len(asked)} models for {len(services)} services; give at most one for each")
     pairs = [(name if name in services else service, name) for service, name in zip(services, asked, strict=False)]
@@ -86,6 +89,6 @@ def _moment(option: str, text: str) -> float:
         at_s = moment(text)
     except UserError:
         at_s = math.nan
-    if not 0 <= at_s < 1e11:
+    if not 0 <= at_s < LATEST_S:
         raise UserError(f"{option} {text}: not a time; give 2026-01-31T14:20 (UTC) or UTC seconds")
     return at_s

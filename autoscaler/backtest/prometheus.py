@@ -33,7 +33,7 @@ SHAPE_POINTS = 200
 """Histograms are asked for so many times over the span; a restart between two of them costs what came before it."""
 
 WHOLE = 0.9
-"""Share of a step between its scrapes from which on it counts as whole."""
+"""Share of the usual number of scrapes from which on a step at the edge of a hole counts as whole."""
 
 READ_AND_CACHED = ("input_tokens", "cached_tokens")
 
@@ -70,10 +70,14 @@ class Span:
         model = self.model.replace("\\", "\\\\").replace('"', '\\"')
         return f'{name}{{model_name="{model}"}}'
 
+    def samples(self, name: str) -> str:
+        """PromQL for the samples of one step."""
+        # A sample exactly one step old belongs to the step before; servers before 3.0 count both ends of a window.
+        return f"{self.selector(name)}[{1000 * self.step_s - 1}ms]"
+
     def per_replica(self, name: str, step_s: int) -> list[RangeSeries]:
         """Last values every ``step_s``, none older than a step; reasons are added up."""
-        # A sample exactly one step old belongs to the step before; servers before 3.0 count both ends of a window.
-        newest = f"last_over_time({self.selector(name)}[{1000 * self.step_s - 1}ms])"
+        newest = f"last_over_time({self.samples(name)})"
         query = f"max by ({', '.join(REPLICA)}, le) (sum without (finished_reason, reason) ({newest}))"
         return list(range_query(self.url, query, self.from_s, self.to_s, step_s))
 
@@ -140,12 +144,11 @@ def lengths_of(span: Span, families: Iterable[str]) -> Histogram | None:
 
 def _known(span: Span, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Steps of which both ends were seen, (points - 1,), but for one that broke off before its end: at the edge of a
-    hole the last scrape may be much older than the step's end.
+    hole the last scrape may be much older than the step's end, which shows in how many scrapes the step has.
     """
-    query = f"max(timestamp({span.selector(_names('completed')[0])}))"
-    (scraped,) = range_query(span.url, query, span.from_s, span.to_s, span.step_s) or (None,)
-    covered = np.diff(scraped.values) if scraped else np.zeros(span.points - 1)
-    broke_off = ~np.append(seen[2:], True) & ~(covered >= WHOLE * span.step_s)
+    query = f"max(count_over_time({span.samples(_names('completed')[0])}))"
+    (scraped,) = range_query(span.url, query, span.from_s, span.to_s, span.step_s)
+    broke_off = ~np.append(seen[2:], True) & (scraped.values[1:] < WHOLE * np.nanmedian(scraped.values))
     return seen[1:] & seen[:-1] & ~broke_off
 
 
