@@ -47,7 +47,7 @@ def backtest(
     against: Annotated[
         str, typer.Option(help="Contenders beside ours, with commas; hpa@32 turns a main knob.")
     ] = "hpa,keda-slo,knative",
-    seed: Annotated[int, typer.Option(help="Seed of lead times.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of lead times, and of the requests of a history.")] = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if absent.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with pictures here.")] = None,
     prometheus: Annotated[
