@@ -3,7 +3,7 @@
 python -m benchmarks.fluid TRACE_FOLDER [--quick]
 
 On slices of two real traces, each with the pool it would run on: a few settings of our own policy and of a proportional
-rule, by both. The fluid model's two constants were fitted on rows marked "fitted"; the others it had not seen. Then
+rule, by both. The fluid model's numbers were chosen on rows marked "fitted", its form with all rows in view. Then
 milliseconds per setting over a whole day.
 """
 
@@ -179,7 +179,8 @@ def main() -> None:
         ]:
             points, costs = ([abs(e[i]) * 100 for e in errors] for i in (0, 1))
             console.print(
-                f"{seen}: attainment off by {statistics.median(points):.2f} points (median), {max(points):.2f} (worst) "
+                f"{seen}: attainment off by {statistics.median(points):.2f} points (median), "
+                f"{statistics.mean(points):.2f} (mean), {max(points):.2f} (worst) "
                 f"and replica-hours by {statistics.median(costs):.1f} % (median), {max(costs):.1f} % (worst)"
             )
     for which in ("large", "small"):
