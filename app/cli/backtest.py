@@ -14,11 +14,11 @@ from app.cli.up import BUILT_IN
 from app.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from app.settings import ServiceSettings
     from autoscaler.backtest.case import Case
-    from autoscaler.backtest.compare import Shares
+    from autoscaler.backtest.play import Shares
     from autoscaler.backtest.run import Result
     from autoscaler.policy import Policy
     from runtime.traces import Trace
@@ -175,14 +175,14 @@ def cache_folder() -> Path:
 
 def played(case: Case, names: list[str], folder: Path | None, jobs: int | None) -> dict[str, Result]:
     """All results by name, with a bar per contender that is still being played."""
-    from autoscaler.backtest.compare import compare
+    from autoscaler.backtest.play import play
 
-    with bars() as told:
-        return dict(compare(case, names, folder, told, jobs))
+    with bars(names) as told:
+        return {names[index]: result for index, result in play([(case, name) for name in names], folder, told, jobs)}
 
 
 @contextmanager
-def bars() -> Iterator[Shares]:
+def bars(names: list[str]) -> Iterator[Shares]:
     """Progress with the time that is left, on stderr."""
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -190,9 +190,9 @@ def bars() -> Iterator[Shares]:
     with Progress(*columns, console=output.err(), transient=True) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def told(shares: dict[str, float]) -> None:
-            for name, share in shares.items():
-                if share > 0 and name not in tasks:
+        def told(shares: Sequence[float]) -> None:
+            for name, share in zip(names, shares, strict=True):
+                if 0 < share < 1 and name not in tasks:
                     tasks[name] = progress.add_task(name, total=1.0)
                 if name in tasks:
                     progress.update(tasks[name], completed=share)

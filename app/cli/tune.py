@@ -156,13 +156,13 @@ def simulate(found: Found, effort: Effort, candidates: list[Candidate], peers: l
     """Play candidates and peers on the training span, and keep what comes."""
     from dataclasses import replace
 
+    from autoscaler.backtest.play import play
     from autoscaler.backtest.registry import OURS
     from autoscaler.backtest.tune import Confirmed
-    from autoscaler.backtest.tune_runs import play
 
     tasks = [(replace(found.train, policy=c.policy), OURS) for c in candidates]
     tasks += [(found.train, name) for name in peers]
-    for index, result in play(tasks, effort.folder, lambda done: bar("simulating", done, len(tasks)), effort.jobs):
+    for index, result in play(tasks, effort.folder, lambda done: bar("simulating", sum(done), len(tasks)), effort.jobs):
         if index < len(candidates):
             found.confirmed.append(Confirmed(candidates[index], result.row))
         else:
@@ -175,14 +175,14 @@ def validate(found: Found, effort: Effort, bar: Bar) -> None:
     """Play the recommended policy, and the one there was, on the span that nobody tuned on."""
     from dataclasses import replace
 
+    from autoscaler.backtest.play import play
     from autoscaler.backtest.registry import OURS
-    from autoscaler.backtest.tune_runs import play
 
     choice = found.choice()
     assert choice is not None
     policies = {"recommended": choice.candidate.policy, "now": found.case.policy}
     tasks = [(replace(found.rest, policy=policy), OURS) for policy in policies.values()]
-    for index, result in play(tasks, effort.folder, lambda done: bar("validating", done, len(tasks)), effort.jobs):
+    for index, result in play(tasks, effort.folder, lambda done: bar("validating", sum(done), len(tasks)), effort.jobs):
         found.validation[list(policies)[index]] = result.row
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +23,6 @@ from autoscaler.backtest.tune import (
     screen,
     split,
 )
-from autoscaler.backtest.tune_runs import play
 from autoscaler.policy import Policy
 from tests.autoscaler.backtest.cases import POLICY, case, requests
 from tests.autoscaler.cases import POOL
@@ -119,25 +116,3 @@ def test_the_cheapest_that_keeps_the_promise_is_recommended() -> None:
 def test_the_nearest_is_recommended_where_none_keeps_it() -> None:
     tried = [confirmed(1, 0.90), confirmed(3, 0.95), confirmed(2, 0.95)]
     assert recommended(tried, 0.99) is tried[2]
-
-
-def test_tasks_are_played_side_by_side() -> None:
-    short = case().until(120.0)
-    generous = POLICY.model_copy(update={"risk": POLICY.risk.model_copy(update={"headroom": 3.0})})
-    heard: list[float] = []
-    tasks = [(short, "leadtime"), (replace(short, policy=generous), "leadtime"), (short, "hpa")]
-    rows = {index: result.row for index, result in play(tasks, None, heard.append, jobs=2)}
-    assert sorted(rows) == [0, 1, 2]
-    assert rows[1]["gpu_hours"] > rows[0]["gpu_hours"]
-    assert heard[-1] == pytest.approx(3.0, abs=1.0)
-
-
-def test_who_stops_listening_stops_the_work() -> None:
-    before = set(multiprocessing.active_children())
-    results = play([(case(), "leadtime")] * 6, None, lambda _: None, jobs=1)
-    next(results)
-    workers = set(multiprocessing.active_children()) - before
-    results.close()  # type: ignore[attr-defined]
-    [worker] = workers
-    worker.join(30)
-    assert worker.exitcode == -signal.SIGTERM

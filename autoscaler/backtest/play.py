@@ -1,7 +1,7 @@
-"""Several cases at once, request by request, on all cores: what the screen proposed, the peers, the validation.
+"""Several cases and contenders at once, request by request, on all cores.
 
-Results that are known are taken from the cache and new ones kept as they come, so a search that was interrupted goes
-on where it stopped.
+Results that are known are taken from the cache and new ones kept as they come, so what was interrupted goes on where it
+stopped.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ LOOK_EVERY_S = 0.2
 Task = tuple[Case, str]
 """A case, and the name of the contender that plays it."""
 
+Shares = Callable[[Sequence[float]], None]
+"""Told the share that each task has done, 0 to 1, in their order."""
+
 _tasks: Sequence[Task]
 _shares: Any
 
 
 def play(
-    tasks: Sequence[Task], folder: Path | None, told: Callable[[float], None], jobs: int | None = None
+    tasks: Sequence[Task], folder: Path | None, told: Shares, jobs: int | None = None
 ) -> Iterator[tuple[int, Result]]:
-    """Results as they come, each with the index of its task; ``told`` hears how many tasks are done, in parts.
+    """Results as they come, each with the index of its task; kept in ``folder``, if there is one, for the next time.
 
     Stopping to iterate stops the work.
     """
@@ -42,15 +45,21 @@ def play(
             yield index, kept
         else:
             missing.append(index)
-    known, unknown = len(tasks) - len(missing), [tasks[index] for index in missing]
-    for at, result in _played(unknown, lambda done: told(known + done), jobs or os.cpu_count() or 1):
+    done = [1.0] * len(tasks)
+
+    def tell(shares: Sequence[float]) -> None:
+        for index, share in zip(missing, shares, strict=True):
+            done[index] = share
+        told(done)
+
+    for at, result in _played([tasks[index] for index in missing], tell, jobs or os.cpu_count() or 1):
         case, name = tasks[missing[at]]
         if folder:
             cache.write(folder, cache.key(case, name), result)
         yield missing[at], result
 
 
-def _played(tasks: Sequence[Task], told: Callable[[float], None], jobs: int) -> Iterator[tuple[int, Result]]:
+def _played(tasks: Sequence[Task], told: Shares, jobs: int) -> Iterator[tuple[int, Result]]:
     if not tasks:
         return
     # Forked, so that traces of millions of requests are shared and not copied.
@@ -61,7 +70,7 @@ def _played(tasks: Sequence[Task], told: Callable[[float], None], jobs: int) -> 
         try:
             while running:
                 done, _ = wait(running, LOOK_EVERY_S, FIRST_COMPLETED)
-                told(sum(shares[:]))
+                told(shares[:])
                 for future in sorted(done, key=lambda f: running[f]):
                     yield running.pop(future), future.result()
         finally:
@@ -85,4 +94,4 @@ def _play(index: int) -> Result:
     def progress(share: float) -> None:
         _shares[index] = share
 
-    return run(case, contender(name, case), progress)
+    return run(case, contender(name, case), progress, name)
