@@ -24,8 +24,10 @@ Floats = npt.NDArray[np.float64]
 GAP_S = 0.004
 """Silence that ends a cluster; tokens of one step come within a few ms, and a step lasts 10 ms or more."""
 
-OUTLIER_MAD = 5.0
+OUTLIER_MAD = 8.0
 """Steps further than this many median deviations off the fit were disturbed from outside."""
+
+ROUNDS = 6
 
 
 @dataclass(slots=True)
@@ -71,12 +73,17 @@ def _steps(answers: Sequence[Answer], budget_tokens: int) -> Iterator[tuple[floa
 
 
 def fit(x: Floats, y: Floats) -> tuple[StepTime, Floats]:
-    """Four numbers of 0 or more by least squares of relative errors, outliers left out once; and errors (n,)."""
-    kept = np.ones(len(y), bool)
-    for _ in range(2):
-        solution = nnls(x[kept] / y[kept, None], np.ones(int(kept.sum())))[0]
-        errors = x @ solution / y - 1
-        off = np.abs(errors - np.median(errors))
-        kept = off <= OUTLIER_MAD * np.median(off)
+    """Four numbers of 0 or more, and what each step took beyond them, (n,), as a share of what they say.
+
+    Least squares of those shares. They are taken of the fit and not of the step itself, or every long step would weigh
+    less than a short one and pull the mean down; outliers are left out from the third round on.
+    """
+    expected, kept = np.full(len(y), float(np.median(y))), np.ones(len(y), bool)
+    for i in range(ROUNDS):
+        if i >= 2:
+            off = np.abs(y / expected - np.median(y / expected))
+            kept = off <= OUTLIER_MAD * np.median(off)
+        solution = nnls(x[kept] / expected[kept, None], y[kept] / expected[kept])[0]
+        expected = x @ solution
     a, b, k, p = (float(value) for value in solution)
-    return StepTime(a, b, k, p), errors
+    return StepTime(a, b, k, p), y / expected - 1
