@@ -116,7 +116,13 @@ async def test_a_vanished_target_and_a_stale_one_are_gaps(rig: Rig) -> None:
     assert [(gap.subject, gap.reason) for gap in gone.gaps] == [
         ("r-1", "Prometheus has no fresh series with leadtime_replica=r-1")
     ]
-    assert gone.replicas["r.0"].at_s > first.replicas["r.0"].at_s, "samples keep the times of their scrapes"
+    later = gone
+    for _ in range(50):
+        if later.replicas["r.0"].at_s > first.replicas["r.0"].at_s:
+            break
+        await asyncio.sleep(0.2)
+        later = await until(source, rig.targets, 1)
+    assert later.replicas["r.0"].at_s > first.replicas["r.0"].at_s, "samples keep the times of their scrapes"
     stale = await PrometheusSource(rig.url, max_age_s=-1.0).scrape(rig.targets, 100.0)
     assert stale.replicas == {} and stale.gpus == ()
     assert {gap.subject for gap in stale.gaps if "stale" in gap.reason} == {"r.0", "n0", "gateway"}

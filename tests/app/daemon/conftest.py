@@ -37,9 +37,15 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fleet(config: Path) -> Iterator[str]:
-    """A simulated fleet at real speed."""
+    """A simulated fleet at real speed, on two requests a second.
+
+    They need fewer than ``MANY`` replicas at any time of day, where the built-in workload's morning peak needs more.
+    """
+    trace = config.with_name("trace.csv")
+    rows = "".join(f"{second / 2},800,80\n" for second in range(1200))
+    trace.write_text(f"arrival_s,input_tokens,output_tokens\n{rows}")
     url = str(yaml.safe_load(config.read_text())["fleet"]["url"])
-    process = start("fleet", "--config", str(config))
+    process = start("fleet", "--config", str(config), "--trace", str(trace))
     until(f"{url}/healthz", process)
     yield url
     process.terminate()
