@@ -39,13 +39,16 @@ async def run(daemon: Daemon) -> None:
     while not await attempted(daemon, begin):
         await asyncio.sleep(RETRY_S)
     at_s = first_tick(daemon)
+    decided_s: float | None = None
     tidy_at_s = daemon.memory.now_s + HOUSEKEEPING_S
     while True:
         now_s = await waited(daemon, at_s)
-        if now_s is None:
+        # A clock that stands still, as a trace's does at its end, comes back at once: that moment is decided on.
+        if now_s is None or now_s == decided_s:
             await asyncio.sleep(RETRY_S)
             continue
         await one(daemon, now_s)
+        decided_s = now_s
         if now_s >= tidy_at_s:
             tidy_at_s = now_s + HOUSEKEEPING_S
             await attempted(daemon, tidy)

@@ -153,12 +153,13 @@ class FakeClock:
 
     now_s: float = START_S
     late_s: float = 0.0
+    end_s: float = float("inf")
 
     async def now(self) -> float:
         return self.now_s
 
     async def sleep_until(self, at_s: float) -> float:
-        self.now_s = max(self.now_s, at_s) + self.late_s
+        self.now_s = min(self.end_s, max(self.now_s, at_s) + self.late_s)
         return self.now_s
 
     async def speed(self) -> float:

@@ -44,6 +44,16 @@ async def test_a_moment_is_decided_on_once(world: World) -> None:
     assert loop.first_tick(await world.start()) == START_S + INTERVAL_S
 
 
+async def test_the_end_of_time_is_decided_on_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trace's clock stands still at its end; it had counted a decision per turn of the loop there."""
+    monkeypatch.setattr(loop, "RETRY_S", 0.01)
+    daemon = await world.start()
+    world.clock.end_s = START_S + 2 * INTERVAL_S
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(loop.run(daemon), 1.0)
+    assert daemon.memory.tally.ticks == 3
+
+
 async def test_late_ticks_are_counted_and_not_made_up_for(world: World) -> None:
     daemon = await world.start()
     world.clock.late_s = 2.5 * INTERVAL_S
