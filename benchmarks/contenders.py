@@ -1,21 +1,24 @@
 """Our controller and the peers on the same traffic: the standard cases.
 
-python -m benchmarks.contenders TRACES_FOLDER [--case m-large] [--hours 24] [--json FILE]
+python -m benchmarks.contenders TRACES_FOLDER [--case m-large] [--hours 24] [--seeds 3] [--json FILE]
 
 Everybody has the same replicas, scrapes, lead-time draws, bounds and drain rules. Every contender's one main knob
 is tuned on the day before (drawn from the series' minutes: Poisson arrivals, lognormal lengths), for the least cost
 at the attainment asked for, and then frozen; ours is the price of being short. Ours also gets the offered load of
-the days before, from the same minutes. TRACES_FOLDER holds the ServeGen and Azure traces by their public names.
+the days before, from the same minutes. A seed draws the lead times and the routing anew; ± is the half width of a
+95 % confidence interval of the mean over seeds (Student's t). TRACES_FOLDER holds the ServeGen and Azure traces by
+their public names.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +28,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from scipy import stats
 
 from autoscaler.backtest.case import UNDATED_S, Case
 from autoscaler.backtest.registry import OURS, PEERS, contender
@@ -137,10 +141,10 @@ def past(minutes: pd.DataFrame, served: Pool, begin_s: float, days: int) -> tupl
 _cases: tuple[Case, Case]
 
 
-def play(task: tuple[bool, str, float | None]) -> dict[str, Any]:
-    """One contender with one setting, on the training or the test case."""
-    training, name, knob = task
-    case = _cases[0] if training else _cases[1]
+def play(task: tuple[bool, str, float | None, int]) -> dict[str, Any]:
+    """One contender with one setting and seed, on the training or the test case."""
+    training, name, knob, seed = task
+    case = replace(_cases[0] if training else _cases[1], seed=seed)
     if name == OURS and knob is not None:
         risk = Risk(shortage_usd_per_replica_hour=knob)
         case = replace(case, policy=case.policy.model_copy(update={"risk": risk}))
@@ -169,6 +173,7 @@ def main() -> None:
     parser.add_argument("traces", type=Path)
     parser.add_argument("--case", choices=["m-large", "m-small", "azure"], default="m-large")
     parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     started_s = time.perf_counter()
@@ -176,46 +181,49 @@ def main() -> None:
     settings = {OURS: SHORTAGE_USD, **{name: PEERS[name].knob[1] for name in LINE_UP}}
     forking = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(os.cpu_count(), forking, inherit, (cases,)) as pool_of_workers:
-        tasks = [(True, name, float(value)) for name, values in settings.items() for value in values]
+        tasks = [(True, name, float(value), 0) for name, values in settings.items() for value in values]
         trained = list(pool_of_workers.map(play, tasks))
         asked = cases[1].policy.slo.attainment
         chosen = {name: best((r for r in trained if r["policy"] == name), asked)["knob"] for name in settings}
-        rows = list(pool_of_workers.map(play, [(False, name, knob) for name, knob in chosen.items()]))
+        played = [(False, name, knob, seed) for name, knob in chosen.items() for seed in range(given.seeds)]
+        rows = list(pool_of_workers.map(play, played))
     report(given.case, cases[1], rows, time.perf_counter() - started_s)
     if given.json:
         given.json.write_text(json.dumps({"training": trained, "test": rows}, indent=1))
 
 
+def over_seeds(rows: list[dict[str, Any]], figure: Callable[[dict[str, Any]], float], digits: int) -> str:
+    """Mean and, where there are several seeds, the half width of its 95 % confidence interval."""
+    values = [figure(row) for row in rows]
+    mean = f"{np.mean(values):.{digits}f}"
+    if len(values) < 2:
+        return mean
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
+    return f"{mean} ± {half:.{digits}f}"
+
+
+COLUMNS: dict[str, tuple[Callable[[dict[str, Any]], float], int]] = {
+    "attainment %": (lambda row: 100 * row["attainment"], 2),
+    "strict %": (lambda row: 100 * row["attainment_strict"], 2),
+    "TTFT P99 s": (lambda row: row["ttft_s"]["p99"], 2),
+    "TPOT P99 ms": (lambda row: 1000 * row["tpot_s"]["p99"], 0),
+    "GPU-hours": (lambda row: row["gpu_hours"], 1),
+    "moves": (lambda row: row["scale_ups"] + row["scale_downs"], 0),
+}
+
+
 def report(name: str, case: Case, rows: list[dict[str, Any]], took_s: float) -> None:
     """Print the table; cost is also given against ours."""
-    ours = next(row["cost_usd"] for row in rows if row["policy"] == OURS)
+    ours = float(np.mean([row["cost_usd"] for row in rows if row["policy"] == OURS]))
     table = Table(title=f"{name}: {len(case.trace.arrival_s):,} requests on {case.pool.name}, {took_s:.0f} s in all")
-    columns = (
-        "contender",
-        "knob",
-        "attainment %",
-        "strict %",
-        "TTFT P99 s",
-        "TPOT P99 ms",
-        "GPU-hours",
-        "cost / ours",
-        "moves",
-    )
-    for column in columns:
+    for column in ("contender", "knob", *COLUMNS, "cost / ours"):
         table.add_column(column, justify="left" if column == "contender" else "right")
-    for row in rows:
-        table.add_row(
-            row["policy"],
-            f"{row['knob']:g}",
-            f"{100 * row['attainment']:.2f}",
-            f"{100 * row['attainment_strict']:.2f}",
-            f"{row['ttft_s']['p99']:.2f}",
-            f"{1000 * row['tpot_s']['p99']:.0f}",
-            f"{row['gpu_hours']:.1f}",
-            f"{row['cost_usd'] / ours:.3f}",
-            str(row["scale_ups"] + row["scale_downs"]),
-        )
-    Console(width=130).print(table)
+    for contender_name in dict.fromkeys(row["policy"] for row in rows):
+        own = [row for row in rows if row["policy"] == contender_name]
+        cells = [over_seeds(own, figure, digits) for figure, digits in COLUMNS.values()]
+        cost = np.mean([row["cost_usd"] for row in own]) / ours
+        table.add_row(contender_name, f"{own[0]['knob']:g}", *cells, f"{cost:.3f}")
+    Console(width=150).print(table)
 
 
 if __name__ == "__main__":
