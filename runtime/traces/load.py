@@ -2,70 +2,149 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from runtime.traces.check import Column, Mask, Rows, check
 from runtime.traces.formats import Format, accepted, recognise
+from runtime.traces.keys import dense, named
+from runtime.traces.prefixes import groups
 from runtime.traces.tables import Table, open_table
-from runtime.traces.trace import Trace, TraceError
+from runtime.traces.trace import Keys, Trace, TraceError
 
-MOST_TOKENS = 10**7
-"""A request with more tokens than this is taken for a damaged one."""
+BLOCK_TOKENS = 512
+"""Prompt tokens that one of Mooncake's block ids stands for; the last block of a prompt may be shorter."""
 
 _WALL_TIME_FROM_S = 1e9
 """Numeric times from here on (September 2001) are UTC seconds since the epoch."""
 
-Column = npt.NDArray[Any]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """The requests of a batch: numbers, and its other columns as arrow has them, by name."""
+
+    time: Column
+    input: npt.NDArray[np.int32]
+    output: npt.NDArray[np.int32]
+    shared: npt.NDArray[np.int32]
+    others: dict[str, pa.Array]
+    dropped: int
 
 
 def load(path: Path) -> Trace:
     """The trace in a file: parquet, CSV or JSON lines, in any format of ``runtime.traces.formats``.
 
     Rows with no input or no output tokens are requests that failed where they were recorded: they are left out, and a
-    note says how many. Raises TraceError, one line, for anything else that is not right.
+    note says how many. Clients, sessions and prefixes become keys. A prefix without ``prefix_tokens`` is of unknown
+    length: it counts 0 tokens, so that routers can go by it and no cache serves it. Mooncake's ``hash_ids`` become one
+    prefix a request (``runtime.traces.prefixes``). Raises TraceError, one line, for anything else that is not right.
     """
     table = open_table(path)
+    fmt = _format(path, table)
+    parts: list[_Part] = []
+    first, last = 0, None
+    for batch in table.batches(fmt):
+        if batch.num_rows == 0:
+            continue
+        rows = _rows(path, table, fmt, batch, first)
+        check(path, table, fmt, rows, last)
+        parts.append(_part(fmt, batch, rows))
+        first, last = first + batch.num_rows, rows.time[-1]
+    return _assemble(path, fmt, parts)
+
+
+def _format(path: Path, table: Table) -> Format:
     fmt = recognise(table.columns)
     if fmt is None:
         found = "".join(c if c.isprintable() else "\ufffd" for c in ", ".join(table.columns)[:200])
         raise TraceError(f"{path}: found columns {found}; a trace needs {accepted()}")
     if twice := [name for name in fmt.columns if table.columns.count(name) > 1]:
         raise TraceError(f"{path}: column {twice[0]} is there twice; keep one of them")
-    parts: list[tuple[Column, Column, Column, int]] = []
-    rows, last = 0, None
-    for batch in table.batches(fmt):
-        if batch.num_rows == 0:
-            continue
-        time, tokens = _times(path, table, fmt, batch, rows), [_floats(batch, name) for name in fmt.columns[1:]]
-        _check(path, table, fmt, (time, *tokens), rows, last)
-        rows, last = rows + len(time), time[-1]
-        served = (tokens[0] > 0) & (tokens[1] > 0)
-        counts = [column[served].astype(np.int32) for column in tokens]
-        parts.append((time[served], counts[0], counts[1], int(len(time) - served.sum())))
-    return _assemble(path, fmt, parts)
+    return fmt if table.ragged else fmt.within(table.columns)
 
 
-def _assemble(path: Path, fmt: Format, parts: list[tuple[Column, Column, Column, int]]) -> Trace:
-    dropped = sum(part[3] for part in parts)
-    if sum(len(part[0]) for part in parts) == 0:
+def _rows(path: Path, table: Table, fmt: Format, batch: pa.RecordBatch, first: int) -> Rows:
+    nothing = np.zeros(batch.num_rows)
+    return Rows(
+        first,
+        _times(path, table, fmt, batch, first),
+        _floats(batch, fmt.input),
+        _floats(batch, fmt.output),
+        nothing if fmt.shared is None else _zero_for_gaps(_floats(batch, fmt.shared)),
+        nothing > 0 if fmt.prefix is None else named(batch.column(fmt.prefix)).is_valid().to_numpy(False),
+    )
+
+
+def _part(fmt: Format, batch: pa.RecordBatch, rows: Rows) -> _Part:
+    served = rows.served
+    others = [name for name in (*fmt.keys, fmt.blocks) if name is not None]
+    return _Part(
+        rows.time[served],
+        rows.input[served].astype(np.int32),
+        rows.output[served].astype(np.int32),
+        rows.shared[served].astype(np.int32),
+        {name: _kept(batch.column(name), served) for name in others},
+        int(len(served) - served.sum()),
+    )
+
+
+def _kept(column: pa.Array, served: Mask) -> pa.Array:
+    return column if served.all() else column.filter(pa.array(served))
+
+
+def _assemble(path: Path, fmt: Format, parts: list[_Part]) -> Trace:
+    dropped = sum(part.dropped for part in parts)
+    if sum(len(part.time) for part in parts) == 0:
         left_out = f" beside {dropped} without tokens" if dropped else ""
         raise TraceError(f"{path}: holds no requests{left_out}; a trace needs one or more")
-    time = np.concatenate([part[0] for part in parts])
+    time = np.concatenate([part.time for part in parts])
+    input_tokens = np.concatenate([part.input for part in parts])
     unit_s = 1e-9 if fmt.unit_s is None else fmt.unit_s
     first_s = float(time[0]) * unit_s
+    prefix, prefix_tokens = _prefixes(fmt, parts, input_tokens)
     return Trace(
         name=path.stem,
         arrival_s=(time - time[0]) * unit_s,
-        input_tokens=np.concatenate([part[1] for part in parts]),
-        output_tokens=np.concatenate([part[2] for part in parts]),
+        input_tokens=input_tokens,
+        output_tokens=np.concatenate([part.output for part in parts]),
         start_s=first_s if first_s >= _WALL_TIME_FROM_S else None,
         notes=(f"left out {dropped} requests without input or output tokens",) if dropped else (),
+        client=_keys(parts, fmt.client),
+        session=_keys(parts, fmt.session),
+        prefix=prefix,
+        prefix_tokens=prefix_tokens,
     )
+
+
+def _keys(parts: Sequence[_Part], name: str | None) -> Keys | None:
+    return None if name is None else dense([part.others[name] for part in parts])
+
+
+def _prefixes(
+    fmt: Format, parts: Sequence[_Part], input_tokens: npt.NDArray[np.int32]
+) -> tuple[Keys | None, npt.NDArray[np.int32] | None]:
+    """Prefix keys and their tokens, (n,) each; None where nobody has one, or where nobody says how long it is."""
+    if fmt.blocks is None:
+        prefix = _keys(parts, fmt.prefix)
+        told = prefix is not None and fmt.shared is not None
+        return prefix, np.concatenate([part.shared for part in parts]) if told else None
+    lists = [part.others[fmt.blocks] for part in parts]
+    counts = np.concatenate([pc.fill_null(pc.list_value_length(chunk), 0).to_numpy() for chunk in lists])
+    ids = np.concatenate([pc.list_flatten(chunk).to_numpy(zero_copy_only=False) for chunk in lists])
+    prefix, blocks = groups(counts.astype(np.int64), ids)
+    if not prefix.any():
+        return None, None
+    return prefix, np.minimum(blocks * np.int32(BLOCK_TOKENS), input_tokens)
+
+
+def _zero_for_gaps(tokens: Column) -> Column:
+    return np.where(np.isnan(tokens), 0.0, tokens)
 
 
 def _floats(batch: pa.RecordBatch, name: str) -> Column:
@@ -103,34 +182,3 @@ def _is_date(one: pa.Array) -> bool:
         return one.null_count == 0 and len(_nanoseconds(one)) == 1
     except pa.ArrowInvalid:
         return False
-
-
-def _check(path: Path, table: Table, fmt: Format, columns: tuple[Column, ...], row: int, last: float | None) -> None:
-    """Refuse the first row that is not right; ``row`` is the index of the first one, ``last`` the time before it."""
-    time = columns[0]
-    before = np.concatenate([time[:1] if last is None else np.array([last], time.dtype), time[:-1]])
-    faults = [
-        (fmt.time, time, ~np.isfinite(time), "is no time; give a number"),
-        (fmt.time, time, time < 0, "is negative; give times of 0 or more"),
-        (fmt.time, time, time < before, f"is before the row above it; sort the file by {fmt.time}"),
-    ]
-    for name, tokens in zip(fmt.columns[1:], columns[1:], strict=True):
-        whole = np.isfinite(tokens) & (tokens == np.floor(tokens))
-        faults += [
-            (name, tokens, ~whole, "is no count of tokens; give a whole number"),
-            (name, tokens, tokens < 0, f"is negative; give 0 to {MOST_TOKENS} tokens"),
-            (name, tokens, tokens > MOST_TOKENS, f"is absurd; give 0 to {MOST_TOKENS} tokens"),
-        ]
-    at, name, value, fault = min(
-        ((int(bad.argmax()), name, values, text) for name, values, bad, text in faults if bad.any()),
-        key=lambda found: found[0],
-        default=(-1, "", time, ""),
-    )
-    if at >= 0:
-        raise TraceError(f"{path}: {table.place(row + at)}, column {name}: {_shown(value[at], fmt, name)} {fault}")
-
-
-def _shown(value: Any, fmt: Format, name: str) -> str:
-    if name in fmt.dates:
-        return str(np.datetime64(int(value), "ns"))
-    return "an empty or NaN value" if np.isnan(value) else f"{float(value):.12g}"

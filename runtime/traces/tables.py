@@ -18,6 +18,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from runtime.traces.formats import Format
+from runtime.traces.keys import is_key
 from runtime.traces.trace import TraceError
 
 _ROWS = 1 << 18
@@ -31,11 +32,13 @@ class Table(Protocol):
     """A file of named columns."""
 
     columns: tuple[str, ...]
+    ragged: bool
+    """Whether further rows may have columns that ``columns``, those of the first, does not name."""
 
     def batches(self, fmt: Format) -> Iterator[pa.RecordBatch]:
-        """The columns of that format in file order; a missing value is null, dates are text.
+        """The columns of that format in file order; a missing value is null, dates are text, keys text or numbers.
 
-        Raises TraceError naming the line that is not one.
+        A list of blocks is a list of int64. Raises TraceError naming the line that is not one.
         """
         ...
 
@@ -65,6 +68,8 @@ def open_table(path: Path) -> Table:
 class ParquetTable:
     """A parquet file."""
 
+    ragged = False
+
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
@@ -77,9 +82,8 @@ class ParquetTable:
         """See Table."""
         for name in fmt.columns:
             kind = self._file.schema_arrow.field(name).type
-            if not (_is_date(kind) if name in fmt.dates else _is_numeric(kind)):
-                right = "dates" if name in fmt.dates else "numbers"
-                raise TraceError(f"{self._path}: column {name} holds {kind}; write it as {right}")
+            if not _fits(kind, fmt, name):
+                raise TraceError(f"{self._path}: column {name} holds {kind}; write it as {_right(fmt, name)}")
         try:
             yield from self._file.iter_batches(_ROWS, columns=list(fmt.columns))
         except _DAMAGE as error:
@@ -95,6 +99,8 @@ class ParquetTable:
 class CsvTable:
     """A CSV file with a header line."""
 
+    ragged = False
+
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._open() as file:
@@ -109,6 +115,8 @@ class CsvTable:
 
     def batches(self, fmt: Format) -> Iterator[pa.RecordBatch]:
         """See Table."""
+        if fmt.blocks is not None:
+            raise TraceError(f"{self._path}: column {fmt.blocks}: CSV has no lists; write the trace as JSON lines")
         try:
             yield from pa_csv.open_csv(
                 self._path,
@@ -116,7 +124,7 @@ class CsvTable:
                     column_names=list(self.columns), skip_rows=1, block_size=1 << 23, use_threads=True
                 ),
                 convert_options=pa_csv.ConvertOptions(
-                    column_types={name: pa.string() if name in fmt.dates else pa.float64() for name in fmt.columns},
+                    column_types={name: pa.float64() if name in fmt.numbers else pa.string() for name in fmt.columns},
                     include_columns=fmt.columns,
                     null_values=["", " "],
                     strings_can_be_null=True,
@@ -137,7 +145,7 @@ class CsvTable:
                 if cells and len(cells) != wide:
                     return f"{where} has {len(cells)} columns, not {wide}: {_cut(','.join(cells))}; mend or remove it"
                 for name, cell in zip(self.columns, cells, strict=False):
-                    if name in fmt.columns and name not in fmt.dates and not _is_number(cell):
+                    if name in fmt.numbers and not _is_number(cell):
                         return f"{where}, column {name}: {_cut(cell)} is no number; mend or remove it"
         return f"{self._path}: not a readable CSV file ({_first_line(error)}); write it again as UTF-8 text"
 
@@ -150,6 +158,8 @@ class CsvTable:
 
 class JsonTable:
     """JSON lines: one object a line."""
+
+    ragged = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -175,25 +185,65 @@ class JsonTable:
         objects = self._objects()
         while chunk := list(islice(objects, _LINES)):
             yield pa.record_batch(
-                [pa.array([self._value(number, line, name, fmt) for number, line in chunk]) for name in fmt.columns],
+                [
+                    pa.array([self._value(number, line, name, fmt) for number, line in chunk], _json_type(fmt, name))
+                    for name in fmt.columns
+                ],
                 names=list(fmt.columns),
             )
 
-    def _value(self, number: int, line: dict[str, Any], name: str, fmt: Format) -> float | str | None:
+    def _value(self, number: int, line: dict[str, Any], name: str, fmt: Format) -> Any:
         value = line.get(name)
         if value is None:
             return None
         if name in fmt.dates:
             return str(value)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            shown = _cut(json.dumps(value))
-            raise TraceError(f"{self._path}: line {number}, column {name}: {shown} is no number; mend or remove it")
+        if name == fmt.blocks and isinstance(value, list) and all(map(_is_id, value)):
+            return value
+        if name in fmt.keys and isinstance(value, int | str) and not isinstance(value, bool):
+            return str(value)
+        if name not in fmt.numbers or isinstance(value, bool) or not isinstance(value, int | float):
+            raise TraceError(
+                f"{self._path}: line {number}, column {name}: {_cut(json.dumps(value))} is no {_kind(fmt, name)}; "
+                f"{f'write it as {_right(fmt, name)}' if name not in fmt.numbers else 'mend or remove it'}"
+            )
         # JSON has no largest number; what no float holds is absurd as a time and as a count.
         return float(max(min(value, 1e300), -1e300))
 
     def place(self, row: int) -> str:
         """Lines are counted from 1."""
         return f"line {next(islice(self._objects(), row, None))[0]}"
+
+
+def _json_type(fmt: Format, name: str) -> pa.DataType:
+    if name == fmt.blocks:
+        return pa.list_(pa.int64())
+    return pa.float64() if name in fmt.numbers else pa.string()
+
+
+def _fits(kind: pa.DataType, fmt: Format, name: str) -> bool:
+    """Whether a column of that type can be what the format wants of it."""
+    if name == fmt.blocks:
+        return bool((pa.types.is_list(kind) or pa.types.is_large_list(kind)) and pa.types.is_integer(kind.value_type))
+    if name in fmt.keys:
+        return is_key(kind)
+    return _is_date(kind) if name in fmt.dates else _is_numeric(kind)
+
+
+def _right(fmt: Format, name: str) -> str:
+    if name == fmt.blocks:
+        return "lists of whole numbers"
+    if name in fmt.keys:
+        return "text or whole numbers"
+    return "dates" if name in fmt.dates else "numbers"
+
+
+def _kind(fmt: Format, name: str) -> str:
+    return "key" if name in fmt.keys else "list of block ids" if name == fmt.blocks else "number"
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63
 
 
 def _is_date(kind: pa.DataType) -> bool:

@@ -97,6 +97,94 @@ def test_parquet_with_other_types_and_columns(tmp_path: Path) -> None:
     assert rows(load(path)) == [(0.0, 3, 5), (1.0, 4, 6)]
 
 
+# --- who belongs together -----------------------------------------------------------------------------------------
+
+KEYED = "arrival_s,input_tokens,output_tokens,client,session,prefix_id,prefix_tokens\n"
+
+
+def columns(trace: Trace) -> list[list[int] | None]:
+    """Client, session, prefix, prefix tokens."""
+    found = trace.client, trace.session, trace.prefix, trace.prefix_tokens
+    assert all(column is None or column.dtype == np.int32 for column in found)
+    return [None if column is None else column.tolist() for column in found]
+
+
+def test_keys_are_dense_in_every_container(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(KEYED + "0,9,1,7,b,x,4\n1,9,0,8,z,w,0\n2,9,1,7,,,\n3,9,1,3,b,x,9\n")
+    lines = (
+        '{"arrival_s": 0, "input_tokens": 9, "output_tokens": 1, "client": 7}\n'
+        '{"arrival_s": 2, "input_tokens": 9, "output_tokens": 1, "client": "7", "prefix_id": null}\n'
+        '{"arrival_s": 3, "input_tokens": 9, "output_tokens": 1, "client": 3, "session": "b", "prefix_id": "x",'
+        ' "prefix_tokens": 9}\n'
+    )
+    (tmp_path / "t.jsonl").write_text(lines)
+    path = parquet(
+        tmp_path / "t.parquet",
+        arrival_s=[0, 1, 2, 3],
+        input_tokens=[9, 9, 9, 9],
+        output_tokens=[1, 0, 1, 1],
+        client=pa.array([7, 8, 7, 3], pa.int16()),
+        session=pa.array(["b", "z", None, "b"]).dictionary_encode(),
+        prefix_id=[2.0, 1.0, None, 2.0],
+        prefix_tokens=[4, 0, None, 9],
+    )
+    expected = [[1, 1, 2], [1, 0, 1], [1, 0, 1], [4, 0, 9]]
+    assert columns(load(path)) == columns(load(tmp_path / "t.csv")) == expected
+    assert columns(load(tmp_path / "t.jsonl")) == [[1, 1, 2], [0, 0, 1], [0, 0, 1], [0, 0, 9]]
+
+
+def test_columns_that_say_nothing_are_none(write: Write) -> None:
+    assert columns(load(write("a.csv", LEADTIME + "0,1,1\n"))) == [None] * 4
+    assert columns(load(write("b.csv", KEYED + "0,1,1,,,,\n"))) == [None] * 4
+
+
+def test_a_prefix_of_unknown_length_is_a_key_alone(write: Write) -> None:
+    text = "arrival_s,input_tokens,output_tokens,prefix_id\n0,5,1,a\n1,5,1,a\n"
+    assert columns(load(write("a.csv", text))) == [None, None, [1, 1], None]
+
+
+def test_keys_go_with_their_requests_across_batches(tmp_path: Path) -> None:
+    n = 300_000
+    session, ones = np.random.default_rng(0).integers(0, 1000, n), np.ones(n, np.int32)
+    path = parquet(
+        tmp_path / "t.parquet", arrival_s=np.arange(n), input_tokens=ones, output_tokens=ones, session=session
+    )
+    keys = load(path).session
+    assert keys is not None and len(set(zip(keys.tolist(), session.tolist(), strict=True))) == 1000
+
+
+def mooncake(*prompts: tuple[int, list[int] | None]) -> str:
+    """Lines of these input lengths and blocks."""
+    lines = [
+        {"timestamp": 1000 * i, "input_length": length, "output_length": 1, "hash_ids": blocks}
+        for i, (length, blocks) in enumerate(prompts)
+    ]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def test_mooncake_blocks_become_prefixes(write: Write) -> None:
+    trace = load(write("m.jsonl", mooncake((700, [1, 2]), (1500, [1, 2, 3]), (100, [9]), (700, [1, 2]), (5, None))))
+    assert columns(trace) == [None, None, [1, 1, 0, 1, 0], [700, 1024, 0, 700, 0]]
+    assert columns(load(write("n.jsonl", mooncake((700, [1, 2]), (700, [3, 4]))))) == [None] * 4
+
+
+def test_mooncake_in_parquet_and_sessions(tmp_path: Path) -> None:
+    path = parquet(
+        tmp_path / "m.parquet",
+        timestamp=[0, 1, 2],
+        input_length=[600, 600, 600],
+        output_length=[1, 1, 0],
+        hash_ids=[[1, 2], [1, 3], [1, 2]],
+        session_id=["a", "b", "a"],
+    )
+    assert columns(load(path)) == [None, [1, 2], [1, 1], [512, 512]]
+
+
+def test_burstgpt_sessions(write: Write) -> None:
+    text = "Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens\n1,8,3,m,5,1\n2,,3,m,6,7\n"
+    assert columns(load(write("b.csv", text))) == [None, [1, 0], None, None]
+
+
 def test_parquet_with_dates(tmp_path: Path) -> None:
     at = [datetime(2024, 5, 10, 1, 0, second, tzinfo=UTC) for second in (0, 2)]
     trace = load(parquet(tmp_path / "t.parquet", TIMESTAMP=at, ContextTokens=[1, 2], GeneratedTokens=[3, 4]))
@@ -179,6 +267,13 @@ def test_a_long_file_is_read_in_batches_and_checked_across_them(tmp_path: Path) 
         (LEADTIME + "0,1,1\n\n1,many,1\n", "line 4, column input_tokens: 'many' is no number"),
         (AZURE + "2023-11-16 18:15:46,1,1\nyesterday,1,1\n", "line 3, column TIMESTAMP: 'yesterday' is no date"),
         (AZURE + "2023-11-16 18:15:46,1,1\n,1,1\n", "line 3, column TIMESTAMP: None is no date"),
+        (KEYED + "0,9,1,,,x,4\n1,9,1,,,x,-4\n", "line 3, column prefix_tokens: -4 is negative; give 0 to"),
+        (KEYED + "0,9,1,,,x,10\n", "line 2, column prefix_tokens: 10 is more than input_tokens; give the part"),
+        (KEYED + "0,9,1,,,x,1.5\n", "line 2, column prefix_tokens: 1.5 is no count of tokens"),
+        (KEYED + "0,9,1,,,x,a\n", "line 2, column prefix_tokens: 'a' is no number"),
+        (KEYED + "0,9,1,,,,4\n", "line 2, column prefix_tokens: 4 has no prefix_id beside it; give one"),
+        (LEADTIME.replace("\n", ",prefix_tokens\n") + "0,9,1,4\n", "line 2, column prefix_tokens: 4 has no prefix_id"),
+        ("timestamp,input_length,output_length,hash_ids\n0,1,1,[1]\n", "column hash_ids: CSV has no lists; write the"),
         (
             AZURE + "2023-11-16 18:15:46,1,1\n2023-11-16 18:15:45,1,1\n",
             "line 3, column TIMESTAMP: 2023-11-16T18:15:45.000000000 is before the row above it",
@@ -203,6 +298,16 @@ GOOD_LINE = '{"timestamp": 0, "input_length": 1, "output_length": 1}\n'
             '{"timestamp": 0, "input_length": 1' + "0" * 400 + ', "output_length": 1}',
             "line 1, column input_length: 1e+300 is",
         ),
+        (
+            GOOD_LINE[:-2] + ', "hash_ids": [1, "a"]}\n',
+            "line 1, column hash_ids: '[1, \"a\"]' is no list of block ids; write",
+        ),
+        (
+            GOOD_LINE[:-2] + ', "hash_ids": 5}\n',
+            "line 1, column hash_ids: '5' is no list of block ids; write it as lists",
+        ),
+        (GOOD_LINE[:-2] + ', "session_id": [5]}\n', "line 1, column session_id: '[5]' is no key; write it as text or"),
+        (GOOD_LINE[:-2] + ', "session_id": true}\n', "line 1, column session_id: 'true' is no key; write it as text"),
         ('{"prompt": "hi"}\n', "found columns prompt; a trace needs"),
     ],
 )
@@ -235,6 +340,14 @@ def test_damage_inside_a_parquet_file(tmp_path: Path) -> None:
 def test_parquet_columns_of_the_wrong_type(tmp_path: Path) -> None:
     path = parquet(tmp_path / "t.parquet", arrival_s=["a"], input_tokens=[1], output_tokens=[1])
     assert complaint(path) == "column arrival_s holds string; write it as numbers"
+
+
+def test_parquet_keys_of_the_wrong_type(tmp_path: Path) -> None:
+    numbers = {"arrival_s": [1.0], "input_tokens": [1], "output_tokens": [1]}
+    path = parquet(tmp_path / "t.parquet", **numbers, session=[True])
+    assert complaint(path) == "column session holds bool; write it as text or whole numbers"
+    path = parquet(tmp_path / "m.parquet", timestamp=[0], input_length=[1], output_length=[1], hash_ids=[["a"]])
+    assert complaint(path).endswith("write it as lists of whole numbers")
 
 
 def test_a_file_that_is_no_text_at_all(tmp_path: Path) -> None:
