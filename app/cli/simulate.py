@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,11 +19,18 @@ from app.errors import UserError
 
 if TYPE_CHECKING:
     from runtime.pool import Pool
-    from runtime.simulated.run import Run
-    from runtime.traces import Trace
+    from runtime.simulated.run import FixedFleet, Run
+    from runtime.traces import Keys, Trace
 
 HELP = "Serve a trace with a fixed number of replicas: TTFT, TPOT and end-to-end time of every request."
 SHOW_PROGRESS_AFTER_S = 2.0
+
+
+class SessionBy(StrEnum):
+    """The column of a trace that says which requests are of one session."""
+
+    SESSION = "session"
+    CLIENT = "client"
 
 
 def simulate(
@@ -31,6 +39,7 @@ def simulate(
     replicas: Annotated[int, typer.Option(min=1, max=10_000, help="How many replicas serve.")],
     router: Annotated[str, typer.Option(help="How requests are sent to replicas.")] = "least-requests",
     scheduler: Annotated[str, typer.Option(help="How engines schedule their batch.")] = "fcfs-chunked",
+    session_by: Annotated[SessionBy, typer.Option(help="The column that tells sessions.")] = SessionBy.SESSION,
     config: Annotated[Path | None, typer.Option(help="Fleet file; the built-in fleet if absent.")] = None,
     ttft: Annotated[float, typer.Option(min=0.0, help="Target for the first token, seconds.")] = 2.0,
     tpot: Annotated[float, typer.Option(min=0.0, help="Target per output token, seconds.")] = 0.05,
@@ -46,9 +55,10 @@ def simulate(
     target = LatencyTarget(ttft, 0.0, tpot)
     fleet = FixedFleet((chosen_pool(pool, config, price),) * replicas, target, router, scheduler, seed)
     recorded = loaded(trace)
+    sessions = sessions_of(recorded, session_by, router)
     began_s = time.monotonic()
     with progress_bar(recorded.requests) as progress:
-        done = served(recorded, fleet, progress)
+        done = served(recorded, fleet, progress, sessions)
     result = {"trace": recorded.name, **row(done), "wall_s": round(time.monotonic() - began_s, 3)}
     if out is not None:
         write(done, out)
@@ -90,12 +100,25 @@ def loaded(path: Path) -> Trace:
         raise UserError(str(error)) from None
 
 
-def served(trace: Trace, fleet: Any, progress: Callable[[int], None]) -> Run:
+def sessions_of(trace: Trace, by: SessionBy, router: str) -> Keys | None:
+    """The session of every request; one line where the router or the option needs what the trace does not have."""
+    if by is SessionBy.CLIENT and trace.client is None:
+        raise UserError("--session-by client: the trace names no clients; give one with a column client")
+    sessions = trace.client if by is SessionBy.CLIENT else trace.session
+    if router == "session-affinity" and sessions is None:
+        instead = "one with a column session" if trace.client is None else "--session-by client"
+        raise UserError(f"--router {router}: the trace names no sessions; give {instead}")
+    if router == "prefix-affinity" and trace.prefix is None:
+        raise UserError(f"--router {router}: the trace names no prefixes; give one with prefix_id, or with hash_ids")
+    return sessions
+
+
+def served(trace: Trace, fleet: FixedFleet, progress: Callable[[int], None], sessions: Keys | None) -> Run:
     """The run; what the simulator refuses is one line."""
     from runtime.simulated.run import run
 
     try:
-        return run(trace, fleet, progress)
+        return run(trace, fleet, progress, sessions, trace.prefix)
     except ValueError as error:
         raise UserError(str(error)) from None
 

@@ -5,6 +5,6 @@ that nobody replays half a file by mistake.
 """
 
 from runtime.traces.load import load
-from runtime.traces.trace import Trace, TraceError
+from runtime.traces.trace import Keys, Trace, TraceError
 
-__all__ = ["Trace", "TraceError", "load"]
+__all__ = ["Keys", "Trace", "TraceError", "load"]

@@ -79,3 +79,41 @@ def test_a_pool_of_the_fleet_file_is_meant_where_there_is_one(trace: Path, tmp_p
     options = "--config", config, "--replicas", "1"
     assert simulate(trace, "--pool", "mine", *options).exit_code == 0
     assert "has no such pool; it has code-h100x2, mine" in complaint(trace, "--pool", "chat-h100x2", *options)
+
+
+KEYED = "arrival_s,input_tokens,output_tokens,client,session,prefix_id\n" + "".join(
+    f"{i},100,20,c{i % 2},s{i % 3},p{i % 4}\n" for i in range(24)
+)
+
+
+def replicas_of(tmp_path: Path, trace: Path, *options: str) -> list[int]:
+    """Where each request went, on four replicas."""
+    fleet = "--pool", "chat-h100x2", "--replicas", "4", "--out", tmp_path / "r.parquet"
+    assert simulate(trace, *fleet, *options).exit_code == 0
+    replicas: list[int] = pq.read_table(tmp_path / "r.parquet").to_pydict()["replica"]
+    return replicas
+
+
+@pytest.mark.parametrize(
+    ("options", "every"),
+    [
+        (("--router", "session-affinity"), 3),
+        (("--router", "session-affinity", "--session-by", "client"), 2),
+        (("--router", "prefix-affinity"), 4),
+    ],
+)
+def test_who_belongs_together_goes_together(tmp_path: Path, options: tuple[str, ...], every: int) -> None:
+    (tmp_path / "keyed.csv").write_text(KEYED)
+    went = replicas_of(tmp_path, tmp_path / "keyed.csv", *options)
+    assert all(len(set(went[key::every])) == 1 for key in range(every))
+
+
+def test_affinity_without_keys_is_one_line(trace: Path, tmp_path: Path) -> None:
+    options = "--pool", "chat-h100x2", "--replicas", "2", "--router"
+    said = complaint(trace, *options, "session-affinity")
+    assert said == "--router session-affinity: the trace names no sessions; give one with a column session"
+    assert "names no prefixes; give one with prefix_id" in complaint(trace, *options, "prefix-affinity")
+    assert "names no clients" in complaint(trace, *options, "random", "--session-by", "client")
+    clients = tmp_path / "clients.csv"
+    clients.write_text("arrival_s,input_tokens,output_tokens,client\n0,1,1,a\n")
+    assert complaint(clients, *options, "session-affinity").endswith("give --session-by client")
