@@ -1,86 +1,79 @@
-"""How wrong each expert tends to be: quantiles of its error, tracked online, so that a P95 is exceeded one
+"""How wrong each expert tends to be: an offset for each of its quantiles, tracked online, so that a P95 is exceeded one
 time in twenty.
 
-The error of a guess is ``sqrt(what came) − sqrt(guess)``: on the square-root scale counts have about the same
-spread at every level, and an outage does not explode as it does in logarithms. Each (expert, horizon, tau)
-keeps one number q, moved by the proportional term of conformal PID control (Angelopoulos, Candès, Tibshirani,
-arXiv 2307.16895),
+Everything is on the square-root scale. Each (expert, horizon, tau) keeps one offset q. When the truth arrives, one
+horizon after the prediction, it is moved by the proportional and the integral term of conformal PID control
+(Angelopoulos, Candès, Tibshirani, arXiv 2307.16895),
 
-    q ← q + gain · scale · (1[error > q] − (1 − tau)),
+    q ← q + gain · scale · (x + INTEGRAL · excess),   x = 1[truth > quantile + q] − (1 − tau),
 
-when the truth arrives, one horizon after the guess. An error that is NaN (a gap) moves nothing. Until enough
-has been seen, q leans on a deliberately wide prior.
+where ``excess`` is the mean of x over the last days: what was promised and not kept is made good. A prediction or a
+truth that is NaN (a gap) moves nothing.
 """
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
 
-from forecasting.grid import Array
+from forecasting.history import DAY_S, Array, Target
 
-PRIOR_SPREAD = 0.1
-"""Standard deviation of the error at ten minutes, in square roots of the load: a P95 of about 1.45 times the
-load now.
-"""
-
-GAIN = 0.1
+GAIN = 0.05
 """Step at the shortest horizon, in units of the error's scale."""
+
+INTEGRAL = 3.0
+EXCESS_HALF_LIFE_S = 3 * DAY_S
+SCALE_RATE = 0.002
 
 
 class Calibration:
-    """Tracked error quantiles ``q`` of shape (experts, horizons, taus), on the square-root scale."""
+    """Tracked offsets of shape (experts, horizons, taus)."""
 
-    def __init__(self, experts: int, horizons: tuple[int, ...], step_s: float, taus: tuple[float, ...]) -> None:
-        self._taus = np.array(taus)
-        cells = np.array(horizons, dtype=np.float64)
-        # Feedback for a horizon of H cells comes H cells late and overlaps with its neighbours: smaller
-        # steps.
-        self._gain = GAIN / (1 + cells / 8)
-        self._patience = 20 + 2 * cells
-        normal = np.array([NormalDist().inv_cdf(tau) + 0.4 for tau in taus])
-        self._prior = PRIOR_SPREAD * (cells[:, None] * step_s / 600) ** 0.25 * normal
-        self._q: Array = np.zeros((experts, len(horizons), len(taus)))
-        self._scale: Array = np.zeros((experts, len(horizons)))
-        self._seen: Array = np.zeros((experts, len(horizons)))
-
-    def quantiles(self, bases: Array) -> Array:
-        """Quantiles on the square-root scale for guesses of shape (experts, horizons), erlangs; NaN where the
-        guess is.
-        """
-        root = np.sqrt(bases)[..., None]
-        trust = (self._seen / (self._seen + self._patience))[..., None]
-        return np.asarray(root + trust * self._q + (1 - trust) * self._prior * root, dtype=np.float64)
+    def __init__(self, experts: int, target: Target, step_s: float) -> None:
+        shape = (experts, len(target.horizons), len(target.taus))
+        self._taus = np.array(target.taus)
+        self._middle = int(np.argmin(np.abs(self._taus - 0.5)))
+        # Feedback for a horizon of H cells comes H cells late and overlaps with its neighbours: smaller steps. What
+        # is exceeded once in a hundred times is seen seldom: larger ones.
+        rarity = np.maximum(1.0, np.sqrt(0.1 / (1 - self._taus)))
+        self._gain = GAIN / (1 + np.array(target.horizons, dtype=np.float64)[:, None] / 8) * rarity
+        self._remember = 1 - 0.5 ** (step_s / EXCESS_HALF_LIFE_S)
+        self.offset: Array = np.zeros(shape)
+        self.excess: Array = np.zeros(shape)
+        self.scale: Array = np.zeros(shape[:2])
+        self.seen: Array = np.zeros(shape[:2])
 
     def learn(self, errors: Array) -> Array:
-        """Take errors of shape (experts, horizons); gives each q's pinball loss before it moved, NaN at gaps."""
-        valid = np.isfinite(errors)
-        over = errors[..., None] - self._q
-        loss = pinball(over, self._taus)
-        distance = np.where(valid, np.abs(errors), 0.0)
-        rate = np.where(valid, np.maximum(0.01, 1 / (1 + self._seen)), 0.0)
-        self._scale += rate * (distance - self._scale)
-        gain = np.maximum(self._gain, 0.7 / (1 + self._seen) ** 0.6) * self._scale * valid
-        self._q += gain[..., None] * ((over > 0) - (1 - self._taus))
-        self._seen += valid
-        return loss
+        """Take truth minus quantile, (experts, horizons, taus); gives the pinball loss of what had been promised.
+
+        NaN at gaps.
+        """
+        valid = np.isfinite(errors[..., self._middle])
+        over = errors - self.offset
+        beyond = np.where(valid[..., None], (over > 0) - (1 - self._taus), 0.0)
+        distance = np.where(valid, np.abs(errors[..., self._middle]), 0.0)
+        self.scale += valid * np.maximum(SCALE_RATE, 1 / (1 + self.seen)) * (distance - self.scale)
+        self.excess += self._remember * (beyond - self.excess) * valid[..., None]
+        gain = np.maximum(self._gain, (0.7 / (1 + self.seen) ** 0.6)[..., None]) * self.scale[..., None]
+        self.offset += gain * (beyond + INTEGRAL * self.excess) * valid[..., None]
+        self.seen += valid
+        return pinball(over, self._taus)
 
     def start(self, errors: Array) -> tuple[Array, Array]:
-        """Begin from past errors of shape (n, experts, horizons).
+        """Begin from past errors of shape (n, experts, horizons, taus).
 
-        Gives the mean pinball loss, NaN where nothing is known, and the number of errors per (expert, horizon).
+        Gives the mean pinball loss (experts, horizons, taus), NaN where nothing is known, and the number of errors
+        (experts, horizons).
         """
-        self._seen = np.isfinite(errors).sum(axis=0).astype(np.float64)
-        loss = np.full(self._q.shape, np.nan)
-        for expert, horizon in np.argwhere(self._seen > 0):
+        self.seen = np.isfinite(errors[..., self._middle]).sum(axis=0).astype(np.float64)
+        loss = np.full(self.offset.shape, np.nan)
+        for expert, horizon in np.argwhere(self.seen > 0):
             known = errors[:, expert, horizon]
-            known = known[np.isfinite(known)]
-            self._q[expert, horizon] = np.quantile(known, self._taus)
-            self._scale[expert, horizon] = np.abs(known).mean()
-            over = known[:, None] - self._q[expert, horizon]
-            loss[expert, horizon] = pinball(over, self._taus).mean(axis=0)
-        return loss, self._seen.copy()
+            known = known[np.isfinite(known[:, self._middle])]
+            at = np.arange(len(self._taus))
+            self.offset[expert, horizon] = np.quantile(known, self._taus, axis=0)[at, at]
+            self.scale[expert, horizon] = np.abs(known[:, self._middle]).mean()
+            loss[expert, horizon] = pinball(known - self.offset[expert, horizon], self._taus).mean(axis=0)
+        return loss, self.seen.copy()
 
 
 def pinball(over: Array, taus: Array) -> Array:

@@ -17,9 +17,8 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from forecasting.history import Array, History
 
 MAX_SPAN_S = 185.0
 """Longest time that one sample may stand for; a fleet replayed at 600 times real speed is sampled every 150
@@ -92,6 +91,15 @@ class Grid:
         cells = np.arange(first, last + 1)
         known = (cells <= self.newest) & (cells > self.newest - self.size)
         return np.where(known, self._cells[cells % self.size], np.nan)
+
+    def history(self) -> History:
+        """All that is remembered, as an expert sees it; empty before the first sample."""
+        if self.newest is None:
+            return History(self.step_s, 0, np.zeros(0))
+        first = self.newest - self.size + 1
+        if self.first_at_s is not None:
+            first = max(first, int(self.first_at_s // self.step_s))
+        return History(self.step_s, first, np.sqrt(self.values(first, self.newest)))
 
     def _advance(self, cell: int, at_s: float, value: float) -> range:
         if self.newest is None or self.last_at_s is None:
