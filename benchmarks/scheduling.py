@@ -1,4 +1,4 @@
-"""What batching, routing and scheduling are worth, on real traces: three tables per trace.
+"""What batching, routing and scheduling are worth, on real traces: four tables per trace.
 
 python -m benchmarks.scheduling TRACE… [--requests 20000] [--from 0.5]
 
@@ -6,7 +6,9 @@ Of each trace a stretch of ``--requests``, from that fraction of it on, is repla
 arrivals moved closer together, or further apart, until the offered load is so many erlangs per replica (DESIGN 4).
 Batching is compared by the most load at which 95 % of requests keep a promise (deadline form): an interactive one, 2 s
 to the first token and 50 ms for each further one, and a patient one, 30 s and 100 ms, which static batches can keep
-too. Routers and schedulers are compared at one load for all.
+too. Routers and schedulers are compared at one load for all; routers once more on conversations of several turns
+whose messages and answers are as long as the trace's requests (``benchmarks.conversations``), for those that go by
+sessions and prefixes.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from rich.table import Table
 
 from app.cli.up import BUILT_IN
 from app.settings import load as load_settings
+from benchmarks.conversations import conversations
 from runtime.pool import Pool
 from runtime.simulated.outcomes import LatencyTarget
 from runtime.simulated.routers import ROUTERS
@@ -34,11 +37,13 @@ PROMISES = {"interactive": TARGET, "patient": LatencyTarget(30.0, 0.0, 0.1)}
 ATTAINMENT = 0.95
 ROUTED_REPLICAS, ROUTED_LOAD = 8, 0.6
 SCHEDULED_REPLICAS, SCHEDULED_LOAD = 4, 0.5
+TALKING_LOAD, TALKING_SESSIONS, SEED = 0.6, 4000, 3
 TIGHT = 0.5
 """Part of the KV cache that schedulers are compared with, so that memory is what they contend for."""
 BATCHING = {"static": "static", "continuous": "fcfs-chunked", "predictive": "shortest-predicted", "LARRY": "larry"}
 STEPS = 7
 ORDER = ("round-robin", "random", "power-of-two", "weighted", "least-requests", "least-tokens", "lmetric", "sal")
+AFFINITY = ("least-requests", "session-affinity", "prefix-affinity", "lmetric", "sal", "round-robin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Measured:
     requests_per_s: float
     busy: float
     load: float
+    hits: float | None
 
     def cells(self) -> list[str]:
         """Latencies, preemptions, attainment, throughput."""
@@ -67,26 +73,29 @@ def stretch(trace: Trace, begin: float, count: int) -> Trace:
     """That many requests from that fraction of the trace on."""
     first = min(int(begin * trace.requests), max(0, trace.requests - count))
     part = slice(first, first + count)
-    arrival_s = trace.arrival_s[part] - trace.arrival_s[first]
-    return replace(
-        trace, arrival_s=arrival_s, input_tokens=trace.input_tokens[part], output_tokens=trace.output_tokens[part]
-    )
+    taken = trace.take(part)
+    return replace(taken, arrival_s=taken.arrival_s - taken.arrival_s[0])
+
+
+def work_s(trace: Trace, pool: Pool) -> float:
+    """Work of all requests, seconds (DESIGN 4), as if no prompt was cached."""
+    context = trace.input_tokens + trace.output_tokens / 2
+    step = pool.step
+    decode_ms = trace.output_tokens * (step.b_ms_per_seq + step.k_ms_per_1k_kv_tokens * context / 1000)
+    return float((step.p_ms_per_1k_prefill_tokens * trace.input_tokens / 1000 + decode_ms).sum()) / 1000
 
 
 def at_load(trace: Trace, pool: Pool, replicas: int, load: float) -> Trace:
     """The same requests, with arrivals so close that they are so many erlangs per replica."""
-    context = trace.input_tokens + trace.output_tokens / 2
-    step = pool.step
-    decode_ms = trace.output_tokens * (step.b_ms_per_seq + step.k_ms_per_1k_kv_tokens * context / 1000)
-    work_s = float((step.p_ms_per_1k_prefill_tokens * trace.input_tokens / 1000 + decode_ms).sum()) / 1000
-    return replace(trace, arrival_s=trace.arrival_s * (work_s / (load * replicas * trace.duration_s)))
+    return replace(trace, arrival_s=trace.arrival_s * (work_s(trace, pool) / (load * replicas * trace.duration_s)))
 
 
 def measure(
     trace: Trace, pool: Pool, replicas: int, router: str, scheduler: str, target: LatencyTarget = TARGET
 ) -> Measured:
     """One run."""
-    done = run(trace, FixedFleet((pool,) * replicas, target, router, scheduler))
+    fleet = FixedFleet((pool,) * replicas, target, router, scheduler)
+    done = run(trace, fleet, sessions=trace.session, prefixes=trace.prefix)
     told, table = row(done), figures(done.requests)
     ttft_s, tpot_s = table["ttft_s"], table["tpot_s"]
     return Measured(
@@ -100,6 +109,7 @@ def measure(
         (told["requests"] - told["rejected"]) / told["elapsed_s"] / replicas,
         told["busy"],
         told["load"],
+        told.get("prefix_hit_rate"),
     )
 
 
@@ -151,6 +161,21 @@ def routing(trace: Trace, pool: Pool) -> Table:
     return table(title, LATENCIES, rows)
 
 
+def talking(trace: Trace, pool: Pool) -> Table:
+    """Routers on conversations; what is cached of a prompt needs no work, so less is done than is offered."""
+    mean_s = work_s(conversations(trace, TALKING_SESSIONS, 1.0, SEED), pool) / TALKING_SESSIONS
+    talks = conversations(trace, TALKING_SESSIONS, TALKING_LOAD * ROUTED_REPLICAS / mean_s, SEED)
+    rows = []
+    for name in AFFINITY:
+        measured = measure(talks, pool, ROUTED_REPLICAS, name, SCHEDULERS[0])
+        rows.append((name, [*measured.cells(), "–" if measured.hits is None else f"{measured.hits:.1%}"]))
+    title = (
+        f"{talks.name}: routers, {ROUTED_REPLICAS} replicas, {TALKING_LOAD} erlangs each if nothing were cached, "
+        f"{talks.requests:,} turns"
+    )
+    return table(title, (*LATENCIES, "cached"), rows)
+
+
 def scheduling(trace: Trace, pool: Pool) -> Table:
     """Schedulers at one load and little memory."""
     tight = replace(pool, kv_blocks=int(TIGHT * pool.kv_blocks))
@@ -175,7 +200,7 @@ def main() -> None:
     console = Console(width=120)
     for path in given.traces:
         trace = stretch(load(path), given.begin, given.requests)
-        for make in (batching, routing, scheduling):
+        for make in (batching, routing, talking, scheduling):
             console.print(make(trace, pool))
 
 

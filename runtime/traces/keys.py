@@ -35,8 +35,10 @@ def named(chunk: pa.Array) -> pa.Array:
     """The chunk with null for what is no name, and without a dictionary of its own."""
     if pa.types.is_dictionary(chunk.type):
         chunk = chunk.dictionary_decode()
+    nameless = None
     if pa.types.is_floating(chunk.type):
-        return pc.if_else(pc.is_nan(chunk), None, chunk)
-    if pa.types.is_string(chunk.type) or pa.types.is_large_string(chunk.type):
-        return pc.if_else(pc.equal(chunk, ""), None, chunk)
-    return chunk
+        nameless = pc.is_nan(chunk)
+    elif pa.types.is_string(chunk.type) or pa.types.is_large_string(chunk.type):
+        nameless = pc.equal(chunk, "")
+    # Texts are large, and mostly without gaps: copied only where they must be.
+    return pc.if_else(nameless, None, chunk) if nameless is not None and pc.any(nameless).as_py() else chunk

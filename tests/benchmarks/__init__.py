@@ -1,0 +1,1 @@
+"""Tests of what benchmarks are made of; benchmarks themselves are run by hand."""
