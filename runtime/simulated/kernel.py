@@ -23,7 +23,7 @@ import math
 import numpy as np
 
 from runtime.simulated import buckets as h
-from runtime.simulated.jit import jit
+from runtime.simulated.jit import jit, jit_apart
 from runtime.simulated.schedulers import (
     FCFS,
     SHORTEST_PREDICTED,
@@ -161,11 +161,17 @@ def _run_remove(s: EngineState, row: int, slot: int) -> None:
 
 @jit
 def _heap_push(s: EngineState, row: int, step: int, slot: int) -> None:
+    if s.replicas[row].heap_size == s.heap_step.shape[1]:
+        _heap_rebuild(s, row)
+    else:
+        _heap_insert(s, row, step, slot)
+
+
+@jit
+def _heap_insert(s: EngineState, row: int, step: int, slot: int) -> None:
+    """There is room for it."""
     rep = s.replicas[row]
     steps, slots = s.heap_step[row], s.heap_slot[row]
-    if rep.heap_size == len(steps):
-        _heap_rebuild(s, row)
-        return
     i = rep.heap_size
     rep.heap_size += 1
     while i > 0 and steps[(i - 1) >> 1] > step:
@@ -174,22 +180,16 @@ def _heap_push(s: EngineState, row: int, step: int, slot: int) -> None:
     steps[i], slots[i] = step, slot
 
 
-@jit
+@jit_apart
 def _heap_rebuild(s: EngineState, row: int) -> None:
-    """Refill from the running list; a sorted array is a heap."""
+    """Refill from the running list, which has whoever decodes and nobody who left."""
     rep = s.replicas[row]
-    n = 0
+    rep.heap_size = 0
     slot = rep.run_head
     while slot != NO_SLOT:
         if s.requests[slot].status == DECODE:
-            s.heap_step[row, n] = s.requests[slot].finish_step
-            s.heap_slot[row, n] = slot
-            n += 1
+            _heap_insert(s, row, s.requests[slot].finish_step, slot)
         slot = s.requests[slot].next
-    order = np.argsort(s.heap_step[row, :n])
-    s.heap_step[row, :n] = s.heap_step[row, :n][order]
-    s.heap_slot[row, :n] = s.heap_slot[row, :n][order]
-    rep.heap_size = n
 
 
 @jit
@@ -334,7 +334,7 @@ def _decode_blocks(s: EngineState, row: int, n: int) -> int:
     return total
 
 
-@jit
+@jit_apart
 def _schedule_scarce(s: EngineState, row: int, chunk: int) -> bool:
     """Running requests take their blocks one by one, oldest first, and some give way. True if any did."""
     rep = s.replicas[row]
@@ -411,7 +411,7 @@ def _admit(s: EngineState, row: int, budget: int) -> None:
             rep.partial = slot
 
 
-@jit
+@jit_apart
 def _remove_aborted(s: EngineState, row: int) -> None:
     """Take out everything that was marked for abortion; blocks return at once, as in vLLM."""
     rep = s.replicas[row]
@@ -590,7 +590,7 @@ def _begin_step(s: EngineState, row: int, until_s: float) -> None:
     rep.pending_end = rep.clock + duration
 
 
-@jit
+@jit_apart
 def _steps_until_due(s: EngineState, row: int, first_s: float, growth_s: float) -> int:
     """How many steps, 1 or more, begin before the patience of another waiting request has ended."""
     rep = s.replicas[row]
@@ -600,7 +600,7 @@ def _steps_until_due(s: EngineState, row: int, first_s: float, growth_s: float) 
     return 1 + _steps_within(first_s, growth_s, due_s(s, row, waiting) - rep.clock)
 
 
-@jit
+@jit_apart
 def _steps_with_blocks(s: EngineState, row: int, free: int) -> int:
     """How many decode steps that many free blocks allow."""
     rep = s.replicas[row]
@@ -615,7 +615,7 @@ def _steps_with_blocks(s: EngineState, row: int, free: int) -> int:
         n += 1
 
 
-@jit
+@jit_apart
 def advance(s: EngineState, row: int, until_s: float) -> None:
     """Run a replica: every step that ends by ``until_s`` is complete, and a step that began before it is pending.
 
