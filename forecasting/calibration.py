@@ -7,8 +7,8 @@ horizon after the prediction, it is moved by the proportional and the integral t
 
     q ← q + gain · scale · (x + INTEGRAL · excess),   x = 1[truth > quantile + q] − (1 − tau),
 
-where ``excess`` is the mean of x over the last days: what was promised and not kept is made good. A prediction or a
-truth that is NaN (a gap) moves nothing.
+where ``scale`` is the mean distance of the truth from that quantile, and ``excess`` the mean of x over the last days:
+what was promised and not kept is made good. A prediction or a truth that is NaN (a gap) moves nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ import numpy as np
 
 from forecasting.history import DAY_S, Array, Target
 
-GAIN = 0.05
+GAIN = 0.03
 """Step at the shortest horizon, in units of the error's scale."""
+
+FIRST_GAIN = 0.5
+"""Step at the first error; it falls with the 0.6th power of their number."""
 
 INTEGRAL = 3.0
 EXCESS_HALF_LIFE_S = 3 * DAY_S
@@ -32,14 +35,12 @@ class Calibration:
         shape = (experts, len(target.horizons), len(target.taus))
         self._taus = np.array(target.taus)
         self._middle = int(np.argmin(np.abs(self._taus - 0.5)))
-        # Feedback for a horizon of H cells comes H cells late and overlaps with its neighbours: smaller steps. What
-        # is exceeded once in a hundred times is seen seldom: larger ones.
-        rarity = np.maximum(1.0, np.sqrt(0.1 / (1 - self._taus)))
-        self._gain = GAIN / (1 + np.array(target.horizons, dtype=np.float64)[:, None] / 8) * rarity
+        # Feedback for a horizon of H cells comes H cells late and overlaps with its neighbours: smaller steps.
+        self._gain = GAIN / (1 + np.array(target.horizons, dtype=np.float64) / 8)
         self._remember = 1 - 0.5 ** (step_s / EXCESS_HALF_LIFE_S)
         self.offset: Array = np.zeros(shape)
         self.excess: Array = np.zeros(shape)
-        self.scale: Array = np.zeros(shape[:2])
+        self.scale: Array = np.zeros(shape)
         self.seen: Array = np.zeros(shape[:2])
 
     def learn(self, errors: Array) -> Array:
@@ -50,11 +51,12 @@ class Calibration:
         valid = np.isfinite(errors[..., self._middle])
         over = errors - self.offset
         beyond = np.where(valid[..., None], (over > 0) - (1 - self._taus), 0.0)
-        distance = np.where(valid, np.abs(errors[..., self._middle]), 0.0)
-        self.scale += valid * np.maximum(SCALE_RATE, 1 / (1 + self.seen)) * (distance - self.scale)
+        distance = np.where(valid[..., None], np.abs(over), 0.0)
+        rate = valid * np.maximum(SCALE_RATE, 1 / (1 + self.seen))
+        self.scale += rate[..., None] * (distance - self.scale)
         self.excess += self._remember * (beyond - self.excess) * valid[..., None]
-        gain = np.maximum(self._gain, (0.7 / (1 + self.seen) ** 0.6)[..., None]) * self.scale[..., None]
-        self.offset += gain * (beyond + INTEGRAL * self.excess) * valid[..., None]
+        gain = valid * np.maximum(self._gain, FIRST_GAIN / (1 + self.seen) ** 0.6)
+        self.offset += gain[..., None] * self.scale * (beyond + INTEGRAL * self.excess)
         self.seen += valid
         return pinball(over, self._taus)
 
@@ -71,8 +73,9 @@ class Calibration:
             known = known[np.isfinite(known[:, self._middle])]
             at = np.arange(len(self._taus))
             self.offset[expert, horizon] = np.quantile(known, self._taus, axis=0)[at, at]
-            self.scale[expert, horizon] = np.abs(known[:, self._middle]).mean()
-            loss[expert, horizon] = pinball(known - self.offset[expert, horizon], self._taus).mean(axis=0)
+            over = known - self.offset[expert, horizon]
+            self.scale[expert, horizon] = np.abs(over).mean(axis=0)
+            loss[expert, horizon] = pinball(over, self._taus).mean(axis=0)
         return loss, self.seen.copy()
 
 

@@ -5,7 +5,8 @@ Samples go on a grid of one-minute cells (``grid``); a panel of experts (``panel
 told what came. Horizons are rounded up to whole cells, so a horizon of 15 s is answered as 60 s: on the safe side.
 
 ``forecast`` gives None before the first sample and where the newest sample is older than an hour. Between the
-two, the age of the data is added to every horizon: what is not known widens the band.
+two, the age of the data is added to every horizon: what is not known widens the band. What operators know
+beforehand (``events``) is taken out of the samples and put on the forecast.
 
 Experts that learn are fitted by ``refit``, which takes a second or two, or elsewhere: ``due`` says when, ``task`` gives
 what to send, and ``adopt`` takes what comes back.
@@ -18,6 +19,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from forecasting.burst import surprise, widened
+from forecasting.events import Event, factor_at, factor_within, factors_at, settling
 from forecasting.experts import Expert
 from forecasting.forecast import Forecast
 from forecasting.grid import Grid
@@ -52,6 +55,12 @@ class Forecaster:
         self._experts = experts
         self.panel = Panel(self._target, step_s, experts)
         self._made: dict[int, Array] = {}
+        self._events: tuple[Event, ...] = ()
+        self._before_event: Array | None = None
+
+    def expect(self, events: Sequence[Event]) -> None:
+        """Count with these events from now on; what is remembered stays as it was taken."""
+        self._events = tuple(events)
 
     def update(self, at_s: float, erlangs: float | None) -> None:
         """Take the offered load seen at ``at_s``; None is a gap. Older than the newest sample: ignored.
@@ -62,26 +71,24 @@ class Forecaster:
             raise ValueError(
                 f"offered load of {self.service} is {erlangs}; give erlangs of at least 0, or None for a gap"
             )
-        for cell in self._grid.put(at_s, erlangs):
+        usual = None if erlangs is None else erlangs / factor_at(self._events, at_s)
+        for cell in self._grid.put(at_s, usual):
             self._close(cell)
 
     def load(self, times: Array, values: Array, panel: Panel | None = None) -> None:
         """Replace the history: samples at UTC seconds (ascending) in erlangs, NaN for gaps, shapes (n,) and (n,).
 
-        The past is replayed to calibrate: all but the last day at once, the last day step by step; where a ``panel``
-        is given that lived through a part of it, only what it missed of the last day. Samples further apart than the
-        grid's span leave gaps.
+        The past is replayed to calibrate; where a ``panel`` is given that lived through a part of it, only what it
+        missed of the last day. Samples further apart than the grid's span leave gaps.
         """
         times, values = np.asarray(times, dtype=np.float64), np.asarray(values, dtype=np.float64)
+        values = values / factors_at(self._events, times)
         self._grid = Grid.of(self._step_s, self._grid.size, times, values)
         self.panel = panel or Panel(self._target, self._step_s, self._experts)
         self._made = {}
         history = self.history().until((self._grid.newest or 0) - 1)
         if len(history.roots):
-            split = max(history.first, history.last - history.day)
-            if panel is None:
-                self.panel.start(history, split)
-            self.panel.replay(history, max(split, self.panel.lived_until) + 1, history.last)
+            self.panel.begin(history)
             first = max(history.first, history.last - self._target.horizons[-1] + 1)
             self._made = dict(enumerate(self.panel.predict(history, first, history.last), first))
 
@@ -115,13 +122,11 @@ class Forecaster:
         age_s = max(0.0, now_s - grid.last_at_s)
         if age_s > MAX_AGE_S:
             return None
-        history = grid.history()
-        roots, weights = self.panel.together(self.panel.predict(history, grid.newest, grid.newest)[0])
-        values = np.maximum(roots, 0.0) ** 2
-        values = np.maximum.accumulate(np.maximum.accumulate(values, axis=0), axis=1)
+        values, weights = self._values(grid.newest)
         wanted = np.array(self.horizons_s) + (age_s if age_s > self._step_s else 0.0)
         at = np.maximum(np.array(self._target.horizons) * self._step_s, 1.0)
         rows = np.stack([np.interp(wanted, at, values[:, t]) for t in range(len(self.taus))], axis=1)
+        rows = self._with_events(rows, now_s)
         return Forecast(
             service=self.service,
             made_at_s=now_s,
@@ -131,6 +136,26 @@ class Forecaster:
             model=self._model(weights),
             history_s=now_s - grid.first_at_s,
         )
+
+    def _values(self, cell: int) -> tuple[Array, Array]:
+        """Quantiles as of a cell, erlangs, (horizons of the target, taus), and the experts' weights."""
+        history, target = self.history(), self._target
+        roots, weights = self.panel.together(self.panel.predict(history, cell, cell)[0])
+        before = self._made.get(cell - 1)
+        if before is not None:
+            surprised = surprise(self.panel.together(before)[0], float(history.roots[-1]), target)
+            roots = widened(roots, surprised, target)
+        values = np.maximum(roots, 0.0) ** 2
+        return np.maximum.accumulate(np.maximum.accumulate(values, axis=0), axis=1), weights
+
+    def _with_events(self, rows: Array, now_s: float) -> Array:
+        """The usual load (horizons, taus) times what is expected; for a while not less than before an event began."""
+        factors = [factor_within(self._events, now_s, now_s + horizon_s) for horizon_s in self.horizons_s]
+        if not settling(self._events, now_s):
+            self._before_event = rows
+        elif self._before_event is not None:
+            rows = np.maximum(rows, self._before_event)
+        return np.maximum.accumulate(rows * np.array(factors)[:, None], axis=0)
 
     def _close(self, cell: int) -> None:
         """Judge the predictions whose horizon ends with this cell, and make those of this cell."""

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecasting.burst import surprise, widened
 from forecasting.calibration import Calibration
 from forecasting.combine import Combination
 from forecasting.experts import Expert, Model, installed
 from forecasting.history import DAY_S, Array, History, Target
 
 TRIAL_SHARE = 0.3
-"""An expert that joins is judged on so much of the history, at most a day, before it has a say."""
+"""The end of a history on which experts are judged step by step, at most a day: those who join, before they have a
+say."""
 
 GROWN = 1.1
 """A fit is due when the history has grown by so much since the last one, or by a day."""
@@ -85,12 +87,14 @@ class Panel:
                 errors[: max(0, self.fits[expert.name].until - first + 1), i] = np.nan
         return errors
 
-    def start(self, history: History, last: int) -> None:
-        """Begin from all that came until cell ``last``, at once."""
-        raw = self.predict(history, history.first, last)
-        errors = self.errors(history.until(last), history.first, last, raw)
-        self.combination.start(*self.calibration.start(errors))
-        self.lived_until = last
+    def begin(self, history: History) -> None:
+        """Live through what is new of a history: all but its end at once, the end step by step."""
+        split = history.last - _held(history)
+        if self.lived_until < history.first:
+            raw = self.predict(history, history.first, split)
+            errors = self.errors(history.until(split), history.first, split, raw)
+            self.combination.start(*self.calibration.start(errors))
+        self.replay(history, min(max(split, self.lived_until), history.last) + 1, history.last)
 
     def replay(self, history: History, first: int, last: int) -> Array:
         """Live through cells ``first`` … ``last``, learning what each one brings; gives (cells, horizons, taus) roots.
@@ -101,9 +105,12 @@ class Panel:
         raw = self.predict(history, first - deepest, last)
         due = _by_arrival(self.errors(history.until(last), first - deepest, last, raw), self.target)
         told = np.empty((last - first + 1, *raw.shape[2:]))
+        roots = history.at(first, last)
         for i in range(len(told)):
+            before = self.together(raw[i + deepest - 1])[0]
             self.learn(due[i], first + i)
-            told[i] = self.together(raw[i + deepest])[0]
+            surprised = surprise(before, float(roots[i]), self.target)
+            told[i] = widened(self.together(raw[i + deepest])[0], surprised, self.target)
         return told
 
     # --- fitting -----------------------------------------------------------------------------------------------------
@@ -131,8 +138,7 @@ class Panel:
 
     def _try(self, new: Sequence[Expert], history: History, seed: int) -> None:
         """Let newcomers predict what they have not seen, so that their errors and weights are known from the start."""
-        held = min(history.day, int(TRIAL_SHARE * len(history.roots)))
-        before = history.until(history.last - held)
+        before = history.until(history.last - _held(history))
         names = {expert.name for expert in new if self._fit(expert, before, seed)}
         others = [i for i, expert in enumerate(self.experts) if expert.name not in names]
         first = before.last + 1
@@ -147,6 +153,10 @@ class Panel:
         if model is not None:
             self.fits[expert.name] = Fitted(model, history.last)
         return model is not None
+
+
+def _held(history: History) -> int:
+    return min(history.day, int(TRIAL_SHARE * len(history.roots)))
 
 
 def _by_arrival(errors: Array, target: Target, pad: bool = False) -> Array:

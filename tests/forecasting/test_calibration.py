@@ -1,4 +1,4 @@
-"""Error quantiles, tracked online."""
+"""Offsets of quantiles, tracked online."""
 
 from __future__ import annotations
 
@@ -6,54 +6,57 @@ import numpy as np
 import pytest
 
 from forecasting.calibration import Calibration, pinball
+from forecasting.history import Target
 
 TAUS = (0.5, 0.9, 0.99)
 
 
 def calibration() -> Calibration:
-    return Calibration(experts=2, horizons=(1, 10), step_s=60.0, taus=TAUS)
+    return Calibration(2, Target((1, 10), TAUS), 60.0)
 
 
-def test_before_anything_is_known_the_band_is_wide_and_grows_with_the_horizon() -> None:
-    root = calibration().quantiles(np.full((2, 2), 4.0))
-    assert (np.diff(root, axis=-1) > 0).all() and (root[:, 1] > root[:, 0]).all()
-    assert root[0, 1, 1] ** 2 > 1.3 * 4.0
-
-
-@pytest.mark.parametrize("scale", [0.01, 1.0])
-def test_tracks_the_quantiles_of_the_error_at_any_scale(scale: float) -> None:
-    rng, tracked, covered = np.random.default_rng(1), calibration(), np.zeros(3)
-    for moment in range(6000):
-        error = scale * rng.normal(size=(2, 2))
+def missed(tracked: Calibration, spread: float, moments: int = 8000) -> np.ndarray:
+    """Share of moments, after a while, in which the truth was above each quantile of the first expert."""
+    rng, over = np.random.default_rng(1), np.zeros(3)
+    for moment in range(moments):
+        errors = np.repeat(spread * rng.normal(size=(2, 2))[..., None], 3, axis=2)
         if moment >= 1000:
-            covered += error[0, 0] <= tracked.quantiles(np.full((2, 2), 1.0))[0, 0] - 1.0
-        tracked.learn(error)
-    assert covered / 5000 == pytest.approx(TAUS, abs=0.02)
+            over += errors[0, 0] > tracked.offset[0, 0]
+        tracked.learn(errors)
+    return over / (moments - 1000)
+
+
+@pytest.mark.parametrize("spread", [0.01, 1.0])
+def test_each_quantile_is_exceeded_as_often_as_it_says_at_any_scale(spread: float) -> None:
+    assert 1 - missed(calibration(), spread) == pytest.approx(TAUS, abs=0.015)
+
+
+def test_after_a_shift_of_the_errors_what_was_missed_is_made_good() -> None:
+    tracked = calibration()
+    missed(tracked, 1.0)
+    assert 1 - missed(tracked, 3.0) == pytest.approx(TAUS, abs=0.02)
 
 
 def test_gaps_move_nothing() -> None:
-    tracked, bases = calibration(), np.ones((2, 2))
-    before = tracked.quantiles(bases)
-    assert np.isnan(tracked.learn(np.full((2, 2), np.nan))).all()
-    assert (tracked.quantiles(bases) == before).all()
+    tracked = calibration()
+    assert np.isnan(tracked.learn(np.full((2, 2, 3), np.nan))).all()
+    assert not tracked.offset.any() and not tracked.seen.any() and not tracked.excess.any()
 
 
 def test_one_experts_errors_leave_the_other_alone() -> None:
-    tracked, bases = calibration(), np.ones((2, 2))
-    before = tracked.quantiles(bases)
-    tracked.learn(np.array([[0.5, 0.5], [np.nan, np.nan]]))
-    after = tracked.quantiles(bases)
-    assert (after[1] == before[1]).all() and (after[0] != before[0]).any()
+    tracked, errors = calibration(), np.full((2, 2, 3), 0.5)
+    errors[1] = np.nan
+    tracked.learn(errors)
+    assert tracked.offset[0].all() and not tracked.offset[1].any()
 
 
 def test_starting_from_history_takes_its_quantiles() -> None:
-    errors = np.random.default_rng(1).normal(size=(5000, 2, 2))
+    errors = np.repeat(np.random.default_rng(1).normal(size=(5000, 2, 2))[..., None], 3, axis=3)
     tracked = calibration()
     loss, seen = tracked.start(errors)
-    quantiles = tracked.quantiles(np.full((2, 2), 100.0))[0, 0] - 10
-    assert quantiles == pytest.approx(np.quantile(errors[:, 0, 0], TAUS), abs=0.1)
+    assert tracked.offset[0, 0] == pytest.approx(np.quantile(errors[:, 0, 0, 0], TAUS), abs=1e-9)
     assert np.isfinite(loss).all() and (seen == 5000).all()
-    assert np.isnan(calibration().start(np.full((5, 2, 2), np.nan))[0]).all()
+    assert np.isnan(calibration().start(np.full((5, 2, 2, 3), np.nan))[0]).all()
 
 
 def test_pinball() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -152,3 +154,54 @@ def test_other_horizons_and_steps() -> None:
     forecast = made(forecaster, 490.0)
     assert (len(forecast.values), len(forecast.values[0])) == (2, 1)
     assert_lawful(forecast)
+
+
+def test_forecasts_are_the_same_in_every_unit_and_time_zone() -> None:
+    times = minutes(3)
+    values = diurnal(times, seed=5)
+    here, there = Forecaster("chat"), Forecaster("chat")
+    here.load(times, values)
+    there.load(times + 5 * 3600, 1000 * values)
+    for forecaster in (here, there):
+        forecaster.refit()
+    expected = np.array(made(here, times[-1]).values)
+    assert np.array(made(there, times[-1] + 5 * 3600).values) == pytest.approx(1000 * expected, rel=1e-6)
+
+
+def test_experts_that_learned_take_over_and_the_forecast_says_so() -> None:
+    forecaster, now_s = loaded(4)
+    assert forecaster.due() and "linear" not in made(forecaster, now_s).model
+    forecaster.refit()
+    assert not forecaster.due() and "linear" in made(forecaster, now_s).model
+
+
+def test_a_panel_that_was_kept_goes_on_where_it_stopped() -> None:
+    times = minutes(4)
+    values = diurnal(times, seed=6)
+    steady, restarted = Forecaster("chat"), Forecaster("chat")
+    steady.load(times[:-30], values[:-30])
+    steady.refit()
+    kept = deepcopy(steady.panel)
+    for at_s, value in zip(times[-30:], values[-30:], strict=True):
+        steady.update(at_s, value)
+    restarted.load(times, values, kept)
+    expected = np.array(made(steady, times[-1]).values)
+    assert np.array(made(restarted, times[-1]).values) == pytest.approx(expected, rel=0.02)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 1 << 16))
+def test_fuzzed_days_never_raise_and_never_yield_nan(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    times = minutes(1.2)
+    values = rng.choice([diurnal(times, seed), np.zeros(len(times)), np.full(len(times), 3.0)])
+    values = np.where(rng.random(len(times)) < 0.01, 1e6 * rng.random(), values)
+    values = np.where(rng.random(len(times)) < rng.random() * 0.9, np.nan, values)
+    forecaster = Forecaster("chat")
+    forecaster.load(times, values)
+    forecaster.refit()
+    for at_s in times[-1] + np.cumsum(rng.uniform(-60, 200, 20)):
+        forecaster.update(float(at_s), None if rng.random() < 0.2 else float(rng.choice([0.0, 2.0, 1e6])))
+    forecast = forecaster.forecast(float(times[-1]) + 1800)
+    if forecast is not None:
+        assert_lawful(forecast)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecasting.grid import Grid
-from forecasting.last_value import LastValue
+from forecasting.experts.last_value import LastValue
+from forecasting.history import History, Target
+
+TARGET = Target((1, 5), (0.5, 0.95))
 
 
-def test_every_horizon_gets_the_present_value_and_a_gap_stays_one() -> None:
-    grid = Grid.of(60.0, 20, np.array([0.0, 60.0, 600.0]), np.array([1.0, 2.0, 3.0]))
-    bases = LastValue().bases(grid, 0, 2, (1, 5))
-    assert bases[:2].tolist() == [[1.0, 1.0], [2.0, 2.0]]
-    assert np.isnan(bases[2]).all()
+def test_every_horizon_is_about_the_present_value_and_a_gap_stays_one() -> None:
+    history = History(60.0, 10, np.array([1.0, 2.0, np.nan]))
+    said = LastValue().predict({}, history, 10, 12, TARGET)
+    assert (said[1] == 2 * said[0]).all() and np.isnan(said[2]).all()
+    assert (said[0, :, 0] < 1.1).all() and (said[0, :, 1] > 1.1).all()
+    assert said[0, 1, 1] > said[0, 0, 1]

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from forecasting.grid import Grid
-from forecasting.recent_mean import RecentMean
+from forecasting.experts.last_value import LastValue
+from forecasting.experts.recent_mean import RecentMean
+from forecasting.history import Array, History, Target
+
+TARGET = Target((1, 5), (0.5, 0.95))
 
 
-def test_the_mean_of_the_known_cells_lately() -> None:
-    times = np.arange(12) * 60.0
-    grid = Grid.of(60.0, 30, times, np.array([50.0, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 12]))
-    assert RecentMean().bases(grid, 10, 11, (1, 5)).tolist() == [[1.5, 1.5], [2.6, 2.6]]
+def said(roots: list[float], first: int, last: int) -> Array:
+    return RecentMean().predict({}, History(60.0, 0, np.array(roots)), first, last, TARGET)
+
+
+def test_it_is_the_band_about_the_mean_of_the_known_cells_lately() -> None:
+    about_mean = LastValue().predict({}, History(60.0, 0, np.array([1.6, 3.5])), 0, 1, TARGET)
+    assert said([50, 1, 2, np.nan, 1, 2, 2, 9, 0, 3, 3.5], 6, 6) == pytest.approx(about_mean[:1] * 1.75 / 1.6)
+    assert said([50, 1, 2, 1, 2, 2, 9, 0, 3, 3.5], 5, 5) == pytest.approx(about_mean[:1])
 
 
 def test_one_cell_is_no_mean_and_a_gap_says_nothing() -> None:
-    grid = Grid.of(60.0, 30, np.array([0.0, 600.0, 660.0]), np.array([1.0, 2.0, 4.0]))
-    assert np.isnan(RecentMean().bases(grid, 0, 9, (1,))).all()
-    assert RecentMean().bases(grid, 11, 11, (1,)).tolist() == [[3.0]]
+    assert np.isnan(said([1.0], 0, 0)).all()
+    assert np.isnan(said([1.0, 1.0, np.nan], 2, 2)).all()

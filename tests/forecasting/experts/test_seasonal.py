@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forecasting.grid import Array, Grid
-from forecasting.seasonal import Seasonal
+from forecasting.experts.seasonal import Seasonal
+from forecasting.grid import Grid
+from forecasting.history import Array, Target
 from tests.forecasting.series import DAY_S, PEAK_S, diurnal, minutes
 
 SIZE = 15 * 1440
@@ -15,8 +16,9 @@ SIZE = 15 * 1440
 def guess(times: Array, values: Array, at_s: float, horizon: int) -> float:
     known = times <= at_s
     grid = Grid.of(60.0, SIZE, times[known], values[known])
-    assert grid.newest is not None
-    return float(Seasonal().bases(grid, grid.newest, grid.newest, (1, horizon))[0, 1])
+    history = grid.history()
+    said = Seasonal().predict({}, history, history.last, history.last, Target((1, horizon), (0.345,)))
+    return float(said[0, 1, 0] ** 2)  # where the band about a middle, shifted up by 0.4 deviations, has its middle
 
 
 def days(count: int) -> tuple[Array, Array, float]:

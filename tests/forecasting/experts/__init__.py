@@ -1,0 +1,1 @@
+"""The experts, one test file each."""
