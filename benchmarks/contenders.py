@@ -30,10 +30,12 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
+from app.forecasts.wanted import offered_load
 from autoscaler.backtest.case import UNDATED_S, Case
 from autoscaler.backtest.registry import OURS, PEERS, contender
 from autoscaler.backtest.run import run
 from autoscaler.policy import Policy, Replicas, Risk, Slo
+from forecasting import series as minutes_file
 from runtime.catalog import pool, transfer
 from runtime.pool import LeadTime, Pool
 from runtime.replica import Tier
@@ -126,14 +128,9 @@ def lengths_of(rng: np.random.Generator, means: np.ndarray[Any, Any]) -> np.ndar
 def past(minutes: pd.DataFrame, served: Pool, begin_s: float, days: int) -> tuple[Any, Any]:
     """Offered load per minute of the first ``days`` days; a minute that the source lacks is a gap."""
     rows = minutes.iloc[: days * 1440]
-    requests = rows["requests"].to_numpy(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        inputs, outputs = (rows[name].to_numpy(float) / requests for name in ("input_tokens", "output_tokens"))
-        step = served.step
-        reading = step.k_ms_per_1k_kv_tokens * (inputs + outputs / 2) / 1000
-        work_ms = step.p_ms_per_1k_prefill_tokens * inputs / 1000 + outputs * (step.b_ms_per_seq + reading)
-        erlangs = requests / 60 * work_ms / 1000
-    return begin_s + (np.arange(len(rows)) + 1) * 60.0, np.where(requests > 0, erlangs, np.nan)
+    requests, inputs, outputs = (rows[name].to_numpy(float) for name in minutes_file.COLUMNS)
+    series = minutes_file.Series("past", 0, np.where(requests > 0, requests, np.nan), inputs, outputs)
+    return begin_s + (np.arange(len(rows)) + 1) * 60.0, offered_load(series, served.step)
 
 
 # --- playing ---------------------------------------------------------------------------------------------------------

@@ -61,14 +61,14 @@ def _marked(name: str, first: int, columns: list[Array]) -> Series:
     requests = columns[0]
     usual = float(np.median(requests[np.isfinite(requests)])) if np.isfinite(requests).any() else 0.0
     down = requests == 0 if usual >= CERTAIN else np.zeros(len(requests), dtype=bool)
-    columns = [np.where(down, np.nan, column) for column in columns]
+    requests, inputs, outputs = (np.where(down, np.nan, column) for column in columns)
     notes = []
     if down.any():
         notes.append(f"{int(down.sum())} minutes without a request, where {usual:,.0f} are usual, are taken for gaps")
-    unknown = int((~np.isfinite(columns[0]) & ~down).sum())
+    unknown = int((~np.isfinite(requests) & ~down).sum())
     if unknown:
         notes.append(f"{unknown} minutes are missing")
-    return Series(name, first, *columns, tuple(notes))
+    return Series(name, first, requests, inputs, outputs, tuple(notes))
 
 
 def _table(path: Path) -> pa.Table:

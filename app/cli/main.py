@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from app.cli import backtest, catalog, console, daemon, doctor, explain, fleet, policy, simulate, tune, up
+from app.cli import backtest, catalog, console, daemon, doctor, explain, fleet, forecast, policy, simulate, tune, up
 from app.errors import UserError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("daemon", help=daemon.HELP)(daemon.daemon)
 app.command("console", help=console.HELP)(console.console)
 app.command("backtest", help=backtest.HELP)(backtest.backtest)
 app.command("tune", help=tune.HELP)(tune.tune)
+app.add_typer(forecast.app, name="forecast", help=forecast.HELP)
 app.add_typer(catalog.app, name="catalog", help=catalog.HELP)
 app.add_typer(policy.app, name="policy", help=policy.HELP)
 app.command("simulate", help=simulate.HELP)(simulate.simulate)
