@@ -36,7 +36,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, BaseModel):
-        return encode(value.model_dump())
+        return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value):
         return {name: encode(getattr(value, name)) for name in _names(value.__class__)}
     if isinstance(value, Mapping):

@@ -14,9 +14,10 @@ from autoscaler.counts import answers, counts_of
 from autoscaler.decide import decide
 from autoscaler.decision import ControlState, Decision
 from autoscaler.lead_times import lead_times
-from autoscaler.policy import Policy
+from autoscaler.policy import KnownEvent, Policy
 from collectors.aggregate import LengthMemory, observe
 from collectors.observation import Gap, Observation, Scrape
+from forecasting.events import Event
 from forecasting.forecast import Forecast
 from forecasting.forecaster import Forecaster
 from runtime.fleet import LeadTimeSample
@@ -64,8 +65,14 @@ def consider(control: ControlState, policy: Policy, mind: Mind, look: Look, prev
         observation = replace(observation, valid=False, gaps=(look.trouble, *observation.gaps))
     state = replace(control, counts=counts_of(own), lead_times=lead_times(pool, look.lead_times))
     offered = offered_erlangs(observation, pool, state.work_ms_per_request) if observation.valid else None
+    mind.forecaster.expect([_event(event) for event in policy.events])
     mind.forecaster.update(look.at_s, offered)
     forecast = mind.forecaster.forecast(look.at_s)
     return Considered(
         own, observation, lengths, forecast, state, decide(observation, forecast, state, policy, look.at_s)
     )
+
+
+def _event(known: KnownEvent) -> Event:
+    start_s = known.starts_at.timestamp()
+    return Event(known.name, start_s, start_s + known.duration_s, known.factor)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 
 class Mode(StrEnum):
@@ -115,6 +115,15 @@ class ScaleIn(Section):
     )
 
 
+class KnownEvent(Section):
+    """Something that operators know and no history shows: a launch, a campaign, a holiday."""
+
+    name: str = Field(min_length=1, max_length=100, description="What it is called in explanations.")
+    starts_at: AwareDatetime = Field(description="When it begins, with a time zone: 2026-12-01T14:00:00+01:00.")
+    duration_s: float = Field(gt=0, le=31 * 86400, description="How long it lasts, seconds.")
+    factor: float = Field(gt=0, le=100, description="Load expected during it, as a multiple of the usual.")
+
+
 class Policy(Section):
     """How one service is scaled."""
 
@@ -132,6 +141,7 @@ class Policy(Section):
     budget_usd_per_hour: float | None = Field(
         None, gt=0, description="Cap on what all replicas of the service may cost, USD per hour."
     )
+    events: tuple[KnownEvent, ...] = Field((), description="Known events; the forecast counts with them.")
     stale_after_s: float = Field(
         60.0, gt=0, description="Data older than this is stale: hold, never scale in, seconds."
     )

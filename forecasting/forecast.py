@@ -22,6 +22,8 @@ class Forecast:
     values: tuple[tuple[float, ...], ...]
     model: str
     history_s: float
+    weights: tuple[tuple[str, float], ...] = ()
+    """Experts and their shares of what was told, averaged over horizons and quantiles; they add up to 1."""
 
     def quantile(self, horizon_s: float, tau: float) -> float:
         """Erlangs, interpolated linearly between horizons and quantiles and held at the ends."""

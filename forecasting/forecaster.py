@@ -34,6 +34,9 @@ DAYS = 15
 
 MAX_AGE_S = 3600.0
 
+NEGLIGIBLE = 0.005
+"""Share of an expert below which nobody need hear of it."""
+
 
 class Forecaster:
     """Forecasts one service; not safe for use from several threads."""
@@ -127,14 +130,17 @@ class Forecaster:
         at = np.maximum(np.array(self._target.horizons) * self._step_s, 1.0)
         rows = np.stack([np.interp(wanted, at, values[:, t]) for t in range(len(self.taus))], axis=1)
         rows = self._with_events(rows, now_s)
+        names = [expert.name for expert in self.panel.experts]
+        shares = tuple(zip(names, map(float, weights.mean(axis=(1, 2))), strict=True))
         return Forecast(
             service=self.service,
             made_at_s=now_s,
             horizons_s=self.horizons_s,
             taus=self.taus,
             values=tuple(tuple(map(float, row)) for row in rows),
-            model=self._model(weights),
+            model=" + ".join(f"{name} {share:.2f}" for name, share in shares if share > NEGLIGIBLE),
             history_s=now_s - grid.first_at_s,
+            weights=shares,
         )
 
     def _values(self, cell: int) -> tuple[Array, Array]:
@@ -170,8 +176,3 @@ class Forecaster:
         self._made[cell] = self.panel.predict(history, cell, cell)[0]
         for old in [c for c in self._made if c <= cell - target.horizons[-1]]:
             del self._made[old]
-
-    def _model(self, weights: Array) -> str:
-        share = weights.mean(axis=(1, 2))
-        parts = [f"{e.name} {w:.2f}" for e, w in zip(self.panel.experts, share, strict=True) if w > 0.005]
-        return " + ".join(parts)

@@ -144,11 +144,13 @@ class Api:
 
     def apply_policy(self, service: str, write: schemas.PolicyWrite) -> schemas.PolicyVersion:
         """Make a draft the next version; ``ApiRefused`` with status 409 where somebody was faster."""
-        return self._send("PUT", f"/policies/{service}", schemas.PolicyVersion, write.model_dump())
+        return self._send("PUT", f"/policies/{service}", schemas.PolicyVersion, write.model_dump(mode="json"))
 
     def roll_back(self, service: str, rollback: schemas.PolicyRollback) -> schemas.PolicyVersion:
         """Make an older version's content the next version; 409 as above."""
-        return self._send("POST", f"/policies/{service}/rollback", schemas.PolicyVersion, rollback.model_dump())
+        return self._send(
+            "POST", f"/policies/{service}/rollback", schemas.PolicyVersion, rollback.model_dump(mode="json")
+        )
 
     def forget(self) -> None:
         """Ask the API anew from now on."""

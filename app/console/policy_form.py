@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-Kind = Literal["choice", "integer", "number", "optional_number", "optional_moment"]
+import yaml
+
+Kind = Literal["choice", "integer", "number", "optional_number", "optional_moment", "yaml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,10 @@ SECTIONS = (
         ),
     ),
     FormSection(
+        "Known events",
+        (FormField("events", "Launches, campaigns, holidays", "YAML list", "yaml"),),
+    ),
+    FormSection(
         "Scale out",
         (
             FormField("scale_out.max_step", "Most added at once", "replicas", "integer"),
@@ -120,14 +126,30 @@ def to_widget(field: FormField, value: Any) -> Any:
             return float(value)
         case "optional_moment":
             return datetime.fromtimestamp(float(value), tz=UTC).replace(tzinfo=None)
+        case "yaml":
+            return yaml.safe_dump(value, sort_keys=False, allow_unicode=True) if value else ""
         case _:
             return value
 
 
+class PlainLoader(yaml.SafeLoader):
+    """Times stay as they are written: the server reads them."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the base class's own attribute
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def from_widget(field: FormField, value: Any) -> Any:
-    """What the widget holds as the policy says it; a moment is read as UTC."""
+    """What the widget holds as the policy says it; a moment is read as UTC, a list that is no YAML is left as text."""
     if field.kind == "optional_moment" and isinstance(value, datetime):
         return value.replace(tzinfo=UTC).timestamp()
+    if field.kind == "yaml":
+        try:
+            return yaml.load(value or "", PlainLoader) or []
+        except yaml.YAMLError:
+            return value
     return value
 
 

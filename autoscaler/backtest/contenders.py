@@ -55,6 +55,8 @@ class Ours:
     def target(self, world: World) -> PoolTarget | None:
         """One tick of the daemon's loop."""
         seen = scrape(world)
+        if self._mind.forecaster.due():
+            self._mind.forecaster.refit()
         look = Look(world.now_s, tuple(world.view("")), tuple(world.replicas.lead_times), seen)
         result = consider(self._control, self._policy, self._mind, look, self._previous)
         self._control, self._mind.lengths, self._previous = result.decision.next_state, result.lengths, seen

@@ -62,6 +62,8 @@ def foresee(case: Case, told: Callable[[float], None] | None = None) -> Outlook:
     values = np.full((len(seen), len(HORIZONS_S), len(TAUS)), np.nan)
     for tick in range(1, len(seen)):
         now_s = case.start_s + tick * SCRAPE_S
+        if forecaster.due():
+            forecaster.refit()
         forecaster.update(now_s, float(seen[tick]))
         made = forecaster.forecast(now_s)
         if made is not None:

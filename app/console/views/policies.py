@@ -12,6 +12,11 @@ from app.console import format, policy_edit, policy_form, shell
 from app.console.policy_edit import Edit
 from app.console.policy_form import FormField
 
+EVENT_EXAMPLE = """- name: launch
+  starts_at: 2026-12-01T14:00:00+01:00
+  duration_s: 7200
+  factor: 3"""
+
 
 def page(service: str) -> None:
     """Form on the left, review on the right, history below."""
@@ -63,7 +68,7 @@ def form(edit: Edit, schema: dict[str, Any]) -> None:
     """The fields by section, two sections side by side."""
     st.markdown("#### Edit")
     for first in range(0, len(policy_form.SECTIONS), 2):
-        for column, section in zip(st.columns(2), policy_form.SECTIONS[first : first + 2], strict=True):
+        for column, section in zip(st.columns(2), policy_form.SECTIONS[first : first + 2], strict=False):
             with column.container(border=True, height="stretch"):
                 st.markdown(f"**{section.title}**")
                 for field in section.fields:
@@ -79,6 +84,8 @@ def widget(field: FormField, edit: Edit, help_text: str | None) -> None:
             st.selectbox(field.title, field.options, field.options.index(value), key=key, help=help_text)
         case "integer":
             st.number_input(field.title, value=value, step=1, key=key, help=help_text)
+        case "yaml":
+            st.text_area(field.title, value=value, key=key, help=help_text, placeholder=EVENT_EXAMPLE)
         case "optional_moment":
             st.datetime_input(field.title, value=value, key=key, help=help_text)
         case _:

@@ -43,6 +43,7 @@ def test_a_policy_survives_the_form(most: int, ttft_s: float, budget: float | No
             "replicas": {"max": most},
             "slo": {"ttft_s": ttft_s},
             "budget_usd_per_hour": budget,
+            "events": [{"name": "launch: x", "starts_at": "2026-12-01T14:00:00+01:00", "duration_s": 60, "factor": 3}],
         }
     ).model_dump(mode="json")
     values = {field.path: to_widget(field, value_at(policy, field.path)) for field in FIELDS}
@@ -53,6 +54,11 @@ def test_what_the_form_does_not_show_is_kept() -> None:
     base = {"mode": "auto", "future": {"knob": 1}}
     assert to_policy(base, {"mode": "off"}) == {"mode": "off", "future": {"knob": 1}}
     assert base["mode"] == "auto"
+
+
+def test_events_that_are_no_yaml_stay_text_so_that_the_server_names_them() -> None:
+    field = next(field for field in FIELDS if field.kind == "yaml")
+    assert from_widget(field, "") == [] and from_widget(field, "[oops") == "[oops"
 
 
 def test_a_moment_is_read_as_utc() -> None:

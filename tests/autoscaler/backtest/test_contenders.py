@@ -130,5 +130,5 @@ def test_ours_learns_from_the_past_that_the_case_knows() -> None:
     hourly = np.where((at_s % 3600) < 1200, 3.0, 0.3)
     blank = case(trace(3600.0, rps=2.0, growth=1.0))
     taught = replace(blank, past=(at_s, hourly))
-    without, knowing = (played(of, Ours(of), 55).replicas.targets["chat"] for of in (blank, taught))
+    without, knowing = (played(of, Ours(of), 58).replicas.targets["chat"] for of in (blank, taught))
     assert knowing.active + knowing.standby > without.active + without.standby
