@@ -72,6 +72,7 @@ def daemon_families(memory: Memory) -> Iterator[Metric]:
         rows = [((state,), float(getattr(use, state))) for state in ("busy", "idle_held", "idle", "faulty")]
         yield gauge("leadtime_gpus", "GPUs by use.", ["state"], rows)
     yield counter("leadtime_decision_total", "Decisions.", ["service", "action", "reason"], tally.decisions.items())
+    yield counter("leadtime_forecast_fits_total", "Fits of experts.", ["service", "outcome"], tally.fits.items())
     costs = [((service, "serving"), usd) for service, usd in tally.cost_usd.items()]
     yield counter("leadtime_cost_dollars_total", "Price of all replicas.", ["service", "kind"], costs)
 

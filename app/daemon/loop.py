@@ -49,6 +49,7 @@ async def run(daemon: Daemon) -> None:
             continue
         await one(daemon, now_s)
         decided_s = now_s
+        await attempted(daemon, fit)
         if now_s >= tidy_at_s:
             tidy_at_s = now_s + HOUSEKEEPING_S
             await attempted(daemon, tidy)
@@ -116,6 +117,11 @@ async def tidy(daemon: Daemon) -> None:
     now_s = daemon.memory.now_s
     await asyncio.to_thread(daemon.history.compact, now_s)
     await asyncio.to_thread(daemon.ledger.prune, now_s - DECISIONS_KEPT_S)
+
+
+async def fit(daemon: Daemon) -> None:
+    """Let experts learn, beside the loop."""
+    await daemon.fitting.advance(daemon.memory, daemon.minds, daemon.memory.now_s)
 
 
 async def attempted(daemon: Daemon, step: Step) -> bool:

@@ -6,7 +6,7 @@ whole values, so a reader in the same event loop never sees half a tick.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -31,6 +31,7 @@ class Tally:
     decisions: dict[tuple[str, str, str], int] = field(default_factory=dict)
     cost_usd: dict[str, float] = field(default_factory=dict)
     last_tick_cpu_s: float = 0.0
+    fits: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -48,6 +49,8 @@ class ServiceMemory:
     samples: Mapping[str, ReplicaSample] = field(default_factory=dict)
     signals: Mapping[str, float | None] = field(default_factory=dict)
     last_valid_s: float | None = None
+    fitted_at_s: float | None = None
+    fit_trouble: str | None = None
     recent: dict[str, deque[float | None]] = field(default_factory=dict)
 
     def remember(self, signals: Mapping[str, float | None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.daemon.fitting import Fitting
 from app.daemon.memory import Memory
 from autoscaler.controller import Mind
 from autoscaler.ledger import SqlLedger
@@ -74,6 +75,7 @@ class Daemon:
     interval_s: float
     memory: Memory = field(default_factory=Memory)
     minds: dict[str, Mind] = field(default_factory=dict)
+    fitting: Fitting = field(default_factory=Fitting)
     previous: Scrape | None = None
     replicas: tuple[Replica, ...] = ()
     lead_times: tuple[LeadTimeSample, ...] = ()
