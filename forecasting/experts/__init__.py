@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+from forecasting.experts.boosted import Boosted
 from forecasting.experts.expert import Expert, Model
 from forecasting.experts.last_value import LastValue
 from forecasting.experts.linear import Linear
@@ -16,7 +17,7 @@ from forecasting.experts.seasonal import Seasonal
 
 __all__ = ["EXPERTS", "Expert", "Model", "installed"]
 
-EXPERTS: tuple[Expert, ...] = (LastValue(), RecentMean(), Seasonal(), Linear())
+EXPERTS: tuple[Expert, ...] = (LastValue(), RecentMean(), Seasonal(), Linear(), Boosted())
 
 GROUP = "leadtime.experts"
 
