@@ -4,8 +4,7 @@ The peak of each coming hour is its usual peak at today's level: usual is the me
 the past days, and, from two weeks of history on, of the same hour of the week; the level is that of the last day
 against the usual of its hours, which fades as the days go by (``FADING_DAYS``). How wrong that is gets measured on the
 history itself: every past midnight is an origin, and the errors of all of them, by days ahead, are the band. All on
-the square-root scale; gaps take no part. Classical seasonal models did not do better on the series measured
-(docs/forecasting.md).
+the square-root scale; gaps take no part.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Hours = NDArray[np.int64]
 HOUR_S = 3600.0
 DAY, WEEK = 24, 7 * 24
 
-FADING_DAYS = 3.0
+FADING_DAYS = 1.0
 """Days after which today's level counts for a third as much (1/e)."""
 
 LEVEL_RANGE = (0.5, 2.0)
