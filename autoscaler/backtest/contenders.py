@@ -43,11 +43,11 @@ class Ours:
     name = "leadtime"
     interval_s = SCRAPE_S
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, forecaster: Forecaster | None = None) -> None:
         settled_s = case.start_s - case.policy.scale_in.settle_after_restart_s
         self._control = ControlState(case.pool.service, case.pool, TierCounts(), settled_s)
         self._policy = case.acting()
-        self._mind = Mind(Forecaster(case.pool.service))
+        self._mind = Mind(forecaster or Forecaster(case.pool.service))
         self._previous: Scrape | None = None
         if case.past is not None:
             self._mind.forecaster.load(*case.past)
