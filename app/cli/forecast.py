@@ -61,7 +61,7 @@ def evaluate(
     pairs = list(zip(recorded, made, strict=True))
     document = {"series": [document_of(one, of, evaluations) for one, evaluations in pairs]}
     if out is not None:
-        write(out, document)
+        write(out, document, {one.name: page_of(one, of, evaluations) for one, evaluations in pairs})
     if json:
         return output.json_out(document)
     for one, evaluations in pairs:
@@ -169,12 +169,21 @@ def show(series: Series, of: Of, evaluations: list[Evaluation]) -> None:
             console.print(output.table(title, told.columns, told.rows, numbers=len(told.columns) - 1))
 
 
-def write(folder: Path, document: dict[str, Any]) -> None:
-    """The document, and a page for every series."""
+def page_of(series: Series, of: Of, evaluations: list[Evaluation]) -> str:
+    """A series as a page."""
+    from app.forecasts.page import page
+
+    return page(f"{series.name}, {of.value}", UNITS[of], evaluations, series.notes)
+
+
+def write(folder: Path, document: dict[str, Any], pages: dict[str, str]) -> None:
+    """The document, and a page for every series by name."""
+    texts = {"forecast.json": json_format.dumps(document, indent=2)}
+    texts |= {f"{name}.html": page for name, page in pages.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "forecast.json"
-        path.write_text(json_format.dumps(document, indent=2), encoding="utf-8")
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out {folder}: {error.strerror}; give a folder that can be written") from None
-    output.err().print(f"wrote {path}")
+    output.err().print(f"wrote {', '.join(texts)} in {folder}")

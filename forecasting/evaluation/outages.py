@@ -35,11 +35,12 @@ def draw(history: History, seed: int) -> list[Outage]:
     rng = np.random.default_rng(seed)
     span = EVERY_DAYS * history.day
     made = []
-    for begin in range(history.first + history.day, history.last - span // 2, span):
+    for begin in range(history.first + history.day, history.last - BLANK_CELLS[1], span):
+        end = min(begin + span, history.last + 1)
         for zero, lengths in ((False, BLANK_CELLS), (True, ZERO_CELLS)):
             length = int(rng.integers(*lengths))
-            first = int(rng.integers(begin, begin + span - length))
-            made.append(Outage(first, min(history.last, first + length - 1), zero))
+            first = int(rng.integers(begin, end - length))
+            made.append(Outage(first, first + length - 1, zero))
     return made
 
 

@@ -56,7 +56,8 @@ def test_people_get_tables(series: Path) -> None:
 def test_a_folder_gets_the_document(series: Path, tmp_path: Path) -> None:
     evaluate(series, "--target", "end", "--inject-outages", "--out", tmp_path / "new")
     told = json.loads((tmp_path / "new" / "forecast.json").read_text())
-    assert told["series"][0]["series"] == "chat"
+    assert told["series"][0]["series"] == "chat" and told["series"][0]["evaluations"][0]["outages"]
+    assert (tmp_path / "new" / "chat.html").read_text().startswith("<!doctype html>")
 
 
 def test_mistakes_are_one_line(series: Path, tmp_path: Path) -> None:

@@ -93,3 +93,11 @@ def test_the_document_is_json_without_nan() -> None:
 def test_a_horizon_beyond_the_end_scores_nothing() -> None:
     row = document(evaluated(history(1 + 3 / 24), Plan(horizons=(1, 40), train_days=1)))["forecasts"][0]
     assert row["wql"][1] is None and row["coverage"][1] == [None] * 5 and row["scored"][1] == 0
+
+
+def test_outages_lie_in_the_series_after_its_first_day() -> None:
+    past = history(6.3)
+    for seed in range(30):
+        made = outages.draw(past, seed)
+        assert made == outages.draw(past, seed) and len(made) >= 2
+        assert all(DAY <= one.first <= one.last <= past.last for one in made)

@@ -1,0 +1,280 @@
+"""Our forecasts and the peers' side by side: losses, coverage, and what they take.
+
+python -m benchmarks.forecast TRACES_FOLDER [--series m-small,m-large] [--only ours] [--json FILE]
+
+Offered load of the ServeGen series at 1 to 60 minutes, trained on the first week, refitted daily, asked and scored at
+every minute after it. Every row is one way to forecast a middle, with error quantiles that are calibrated online in the
+same way (``forecasting.evaluation``): last value, seasonal naive, our experts each alone, all of ours together, and the
+peers (``benchmarks.forecast_peers``), whose calibration has two days of forecasts to start from. Rows "own intervals"
+show statsforecast's own, as they are. Coverage is shown by week of the series, training on the first day alone, with
+and without outages put in. Then what a fit of 10,000 minutes takes and what forecasts of 100 services take, on a core.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import json
+import multiprocessing
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from app.forecasts.kinds import Of
+from app.forecasts.tables import worst
+from app.forecasts.wanted import history_of
+from benchmarks.contenders import large, small
+from benchmarks.forecast_peers import AHEAD, Paths, filled, line_up, missing, rolled
+from forecasting.evaluation.report import (
+    COMBINED,
+    HORIZONS,
+    LAST,
+    TAUS,
+    Evaluation,
+    Plan,
+    document,
+    evaluate,
+    near_mean,
+    score,
+    training_cells,
+)
+from forecasting.evaluation.rolling import Run, Told, roll
+from forecasting.experts import installed
+from forecasting.experts.band import around
+from forecasting.experts.expert import Model
+from forecasting.forecaster import Forecaster
+from forecasting.history import Array, History, Target
+from forecasting.panel import Panel
+from forecasting.series import read
+
+WARM_DAYS = 2
+"""Before the first score, peers forecast so many days from a fit of their own, to have errors to calibrate with."""
+
+POOLS = {"m-small": small, "m-large": large}
+POINTS = 10_000
+SERVICES = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recalled:
+    """A peer as an expert: what it said (n, horizons) as of cell ``first`` on, square roots."""
+
+    name: str
+    first: int
+    middle: Array
+    version: int = 1
+    needs_s: float = 0.0
+
+    def fit(self, history: History, target: Target, seed: int) -> Model:
+        """Was done before."""
+        return {}
+
+    def predict(self, model: Model, history: History, first: int, last: int, target: Target) -> Array:
+        """See ``Expert.predict``."""
+        wanted = np.full((last - first + 1, len(target.horizons)), np.nan)
+        begin, end = max(first, self.first), min(last, self.first + len(self.middle) - 1)
+        wanted[begin - first : end + 1 - first] = self.middle[begin - self.first : end + 1 - self.first]
+        return around(wanted, history, target)
+
+
+# --- one piece of work each, in a process ----------------------------------------------------------------------------
+
+
+def ours(history: History, peak: bool, plan: Plan) -> Evaluation:
+    """All of ours on one series and target."""
+    return evaluate(history, installed(), peak, plan, time.perf_counter)
+
+
+def peer(history: History, index: int) -> tuple[Paths, dict[str, float]]:
+    """What a peer said from ``WARM_DAYS`` before the first score on, and the seconds of a fit and of a forecast."""
+    begin, took_s = training_cells(history, Plan().train_days), dict[str, float]()
+    ends = [begin - WARM_DAYS * history.day, *range(begin, len(history.roots), history.day)]
+    return rolled(line_up()[index], filled(history.roots**2), ends, took_s, time.perf_counter), took_s
+
+
+# --- peers on the same scale -----------------------------------------------------------------------------------------
+
+
+def calibrated(name: str, history: History, said: tuple[Paths, dict[str, float]], target: Target) -> Told:
+    """A peer's middles with calibrated errors."""
+    paths, took_s = said
+    middle = np.sqrt(np.maximum(at_horizons(paths.middle, target), 0.0))
+    expert = Recalled(name, history.last + 1 - len(middle), middle)
+    first = history.first + training_cells(history, Plan().train_days)
+    (told,) = roll(Run(history, target, {name: (expert,)}, first), time.perf_counter)
+    return Told(name, told.roots, took_s["fit"], took_s["predict"] * history.day)
+
+
+def own_intervals(name: str, history: History, said: tuple[Paths, dict[str, float]], target: Target) -> Told | None:
+    """A peer's own quantiles at the horizon, where it has them; of the maximum nobody has any."""
+    paths, took_s = said
+    if paths.upper is None or target.peak:
+        return None
+    first = history.first + training_cells(history, Plan().train_days)
+    whole = np.concatenate([paths.middle[..., None], paths.upper], axis=2)[first - history.last - 1 :]
+    roots = np.sqrt(np.maximum(whole[:, np.array(target.horizons) - 1], 0.0))
+    return Told(f"{name}, own intervals", roots, took_s["fit"], took_s["predict"] * history.day)
+
+
+def at_horizons(paths: Array, target: Target) -> Array:
+    """Of paths (n, AHEAD) the value at each horizon, or the maximum until then."""
+    assert target.horizons[-1] <= AHEAD
+    return (np.maximum.accumulate(paths, axis=1) if target.peak else paths)[:, np.array(target.horizons) - 1]
+
+
+def side_by_side(history: History, made: Evaluation, said: dict[str, tuple[Paths, dict[str, float]]]) -> Evaluation:
+    """Ours and the peers, scored on the same minutes."""
+    target = Target(HORIZONS, TAUS, made.peak)
+    told = [Told(row["forecast"], roots_of(made, row), row["fit_s"], row["predict_s"]) for row in made.rows]
+    for name, one in said.items():
+        told.append(calibrated(name, history, one, target))
+        own = own_intervals(name, history, one, target)
+        told += [own] if own is not None else []
+    return score(history, told, target, made.plan, made.first)
+
+
+def roots_of(made: Evaluation, row: dict[str, Any]) -> Array:
+    """What was told, as it had been before it was scored."""
+    return np.sqrt(made.told[row["forecast"]])
+
+
+# --- costs -----------------------------------------------------------------------------------------------------------
+
+
+def fit_s(history: History) -> float:
+    """Seconds to fit all experts on ``POINTS`` minutes, all horizons and quantiles; the second fit, without a trial."""
+    past = history.until(history.first + POINTS - 1)
+    panel = Panel(Target(HORIZONS, TAUS), past.step_s)
+    panel = panel.refit(past.until(past.last - past.day))
+    begun_s = time.perf_counter()
+    panel.refit(past)
+    return time.perf_counter() - begun_s
+
+
+def tick_s(history: History) -> float:
+    """Seconds for ``SERVICES`` services to take a sample, a minute after the one before, and tell a forecast."""
+    split = len(history.roots) - SERVICES
+    times, values = 60.0 * np.arange(len(history.roots)), history.roots**2
+    forecaster = Forecaster("chat")
+    forecaster.load(times[:split], values[:split])
+    forecaster.refit()
+    begun_s = time.perf_counter()
+    for at_s, value in zip(times[split:].tolist(), values[split:].tolist(), strict=True):
+        forecaster.update(at_s, value)
+        forecaster.forecast(at_s)
+    return time.perf_counter() - begun_s
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def losses(name: str, made: Evaluation) -> Table:
+    """Ratios to last value by horizon, and coverage over all horizons."""
+    over = [f"P{100 * tau:g} %" for tau in TAUS]
+    table = Table(title=f"{name}, {which(made)}: loss / last value, and how often each quantile was kept")
+    table.add_column("forecast")
+    columns = (*(f"{h} min" for h in HORIZONS), "≥ 5 min", "/ seasonal", "MASE", "P95 cost", "peaks %", *over, "fit s")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in made.rows:
+        means = [near_mean(made, row[key]) for key in ("wql_vs_last", "wql_vs_seasonal", "mase", "newsvendor_vs_last")]
+        shares = [near_mean(made, row["peak_hits"]), *np.asarray(row["coverage"]).mean(axis=0)]
+        cells = [*(f"{x:.3f}" for x in (*row["wql_vs_last"], *means)), *(f"{100 * x:.1f}" for x in shares)]
+        table.add_row(
+            row["forecast"], *cells, f"{row['fit_s']:.2f}", style="bold" if row["forecast"] == COMBINED else ""
+        )
+    return table
+
+
+def coverages(name: str, runs: Sequence[tuple[str, Evaluation]]) -> Table:
+    """Coverage of ours in every week, the horizon that is least and most covered."""
+    table = Table(title=f"{name}: how often ours kept its quantiles, least to most covered horizon")
+    for column in ("target", "outages", "week", "P90 %", "P95 %", "P99 %", "worst, points"):
+        table.add_column(column, justify="left" if column in ("target", "outages") else "right")
+    for outages, made in runs:
+        for week in made.weeks:
+            covered = 100 * np.asarray(week["coverage"])[:, 2:]
+            ranges = [
+                f"{low:.1f} – {high:.1f}" for low, high in zip(covered.min(axis=0), covered.max(axis=0), strict=True)
+            ]
+            far = 100 * worst(np.asarray(week["coverage"]), TAUS)
+            table.add_row(which(made), outages, f"{week['week']} ({week['days']:.3g} d)", *ranges, f"{far:.1f}")
+    return table
+
+
+def which(made: Evaluation) -> str:
+    """The target, short."""
+    return "maximum within" if made.peak else "at the horizon"
+
+
+def main() -> None:
+    """Do everything on all cores, then print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("traces", type=Path)
+    parser.add_argument("--series", default="m-small,m-large")
+    parser.add_argument("--only", choices=["ours"], help="leave the peers out")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    begun_s, console = time.perf_counter(), Console(width=200)
+    histories = {
+        name: history_of(read(given.traces / f"servegen-{name}-minutes.parquet"), Of.LOAD, POOLS[name]().step)
+        for name in given.series.split(",")
+    }
+    peers = [] if given.only else asked(console)
+    found: dict[tuple[str, bool], Evaluation] = {}
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        said = {
+            (name, one): pool.submit(peer, history, index)
+            for name, history in histories.items()
+            for index, one in peers
+        }
+        made = {(n, peak): pool.submit(ours, h, peak, Plan()) for n, h in histories.items() for peak in (False, True)}
+        by_week = {
+            (name, outages, peak): pool.submit(ours, history, peak, Plan(train_days=1, outage_seed=seed))
+            for name, history in histories.items()
+            for outages, seed in (("none", None), ("put in", 0))
+            for peak in (False, True)
+        }
+        for (name, peak), one in made.items():
+            theirs = {other: said[name, other].result() for _, other in peers}
+            found[name, peak] = side_by_side(histories[name], one.result(), theirs)
+            console.print(losses(name, found[name, peak]))
+        for name in histories:
+            runs = [(outages, one.result()) for (own, outages, _), one in by_week.items() if own == name]
+            console.print(coverages(name, runs))
+    history = next(iter(histories.values()))
+    console.print(f"fit of {POINTS:,} minutes, all horizons and quantiles, one core: {fit_s(history):.2f} s")
+    console.print(f"{SERVICES} services take a sample and tell a forecast, one core: {tick_s(history):.3f} s")
+    console.print(
+        f"{time.perf_counter() - begun_s:.0f} s in all; ratios are to {LAST}; trained on {Plan().train_days:g} d"
+    )
+    if given.json:
+        rows = [{"series": name} | document(one) for (name, _), one in found.items()]
+        given.json.write_text(json.dumps(rows, indent=1))
+
+
+def asked(console: Console) -> list[tuple[int, str]]:
+    """Peers that can be asked, by their place in the line-up; who cannot is told."""
+    able = []
+    for index, one in enumerate(line_up()):
+        reason = missing(one)
+        if reason is None:
+            able.append((index, one.name))
+        else:
+            console.print(reason)
+    return able
+
+
+if __name__ == "__main__":
+    main()
