@@ -68,6 +68,7 @@ class Pool:
     max_num_seqs: int = 256
     max_batched_tokens: int = 2048
     max_model_tokens: int = 131072
+    prefix_caching: bool = True
     lead_times: Mapping[Tier, LeadTime] = field(default_factory=dict)
     holding_share: Mapping[Tier, float] = field(default_factory=dict)
 

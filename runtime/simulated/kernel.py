@@ -4,8 +4,9 @@ The rules are vLLM's (first come, first served) unless a scheduler changes one: 
 requests first, in the order of their admission; prompts prefilled in chunks of what the budget leaves; KV blocks taken
 as tokens are computed; where no block is free, the newest running request is preempted and recomputed later; waiting
 requests join only in a step without preemption, head of line, while sequences, budget and blocks for the whole prompt
-allow. What another scheduler does instead stands in ``schedulers``; none decides by anything that changes while a
-batch only decodes, but for the patience of who waits.
+allow, less the blocks of their beginning that ``prefixes`` finds in the cache. What another scheduler does instead
+stands in ``schedulers``; none decides by anything that changes while a batch only decodes, but for the patience of who
+waits.
 
 While a batch only decodes, nothing changes between two events (a finish, an arrival, the last free block), and n
 steps last ``n·(a + b·N + k·K) + k·N·n(n+1)/2``: so they are taken at once. Decoding requests carry no state of
@@ -24,6 +25,7 @@ import numpy as np
 
 from runtime.simulated import buckets as h
 from runtime.simulated.jit import jit, jit_apart
+from runtime.simulated.prefixes import evict, extend, hits, hold, idle, let_go
 from runtime.simulated.schedulers import (
     FCFS,
     SHORTEST_PREDICTED,
@@ -93,7 +95,7 @@ def _wait_append(s: EngineState, row: int, slot: int) -> None:
         s.requests[s.line_tail[row, req.line]].next = slot
     s.line_tail[row, req.line] = slot
     rep.waiting += 1
-    rep.waiting_tokens += req.input + req.generated
+    rep.waiting_tokens += req.input + req.generated - req.hit
     rep.demand_waiting += req.demand
 
 
@@ -108,7 +110,7 @@ def _wait_first(s: EngineState, row: int, slot: int) -> None:
     if s.line_tail[row, 0] == NO_SLOT:
         s.line_tail[row, 0] = slot
     rep.waiting += 1
-    rep.waiting_tokens += req.input + req.generated
+    rep.waiting_tokens += req.input + req.generated - req.hit
     rep.demand_waiting += req.demand
 
 
@@ -121,7 +123,7 @@ def _wait_pop(s: EngineState, row: int, slot: int) -> None:
     if req.next == NO_SLOT:
         s.line_tail[row, req.line] = NO_SLOT
     rep.waiting -= 1
-    rep.waiting_tokens -= req.input + req.generated
+    rep.waiting_tokens -= req.input + req.generated - req.hit
     rep.demand_waiting -= req.demand
 
 
@@ -263,12 +265,30 @@ def _leave_decode(s: EngineState, row: int, slot: int) -> None:
 
 
 @jit
+def _take(s: EngineState, row: int, blocks: int) -> None:
+    """So many free blocks are used from now on; those that have a prefix in them come last."""
+    rep = s.replicas[row]
+    rep.used_blocks += blocks
+    if rep.evictable_blocks > rep.usable_blocks - rep.used_blocks:
+        evict(s, row)
+
+
+@jit
+def _release(s: EngineState, row: int, slot: int) -> None:
+    """A running request gives its blocks back, those that it shares only as far as it is concerned."""
+    rep = s.replicas[row]
+    req = s.requests[slot]
+    rep.used_blocks -= _blocks(req.computed, rep.block) - req.shared
+    let_go(s, row, slot)
+
+
+@jit
 def _end(s: EngineState, row: int, slot: int, reason: int) -> None:
     """The request is over: its blocks return, its figures go into the histograms."""
     rep = s.replicas[row]
     req = s.requests[slot]
-    rep.used_blocks -= _blocks(req.computed, rep.block)
-    rep.released_tokens += req.computed
+    rep.released_tokens += req.computed - req.shared * rep.block
+    _release(s, row, slot)
     rep.prompt_in_flight -= req.input
     _run_remove(s, row, slot)
     req.status, req.reason, req.finish = DONE, reason, rep.clock
@@ -285,7 +305,7 @@ def _end(s: EngineState, row: int, slot: int, reason: int) -> None:
         learn(s, row, req.input, req.output)
     prompt, generation = _bucket(s, h.PROMPT, req.input), _bucket(s, h.GENERATION, req.output)
     _count(s, row, h.PROMPT, prompt, req.input)
-    _count(s, row, h.PREFILL_COMPUTED, prompt, req.input)
+    _observe(s, row, h.PREFILL_COMPUTED, req.input - req.hit, 1)
     _count(s, row, h.GENERATION, generation, req.output)
     _count(s, row, h.MAX_GENERATION, generation, req.output)
     _count(s, row, h.PARAMS_MAX_TOKENS, generation, req.output)
@@ -311,8 +331,10 @@ def _preempt(s: EngineState, row: int, slot: int) -> None:
     else:
         rep.partial = NO_SLOT
     rep.unprefilled += req.computed if req.status == PREFILL else req.input + req.generated
-    rep.used_blocks -= _blocks(req.computed, rep.block)
+    _release(s, row, slot)
     _run_remove(s, row, slot)
+    req.hit = hits(s, row, slot) * rep.block
+    rep.unprefilled -= req.hit
     req.computed = 0
     req.status = WAITING
     req.preemptions += 1
@@ -357,7 +379,7 @@ def _schedule_scarce(s: EngineState, row: int, chunk: int) -> bool:
         if req.status == WAITING:
             slot = following
         else:
-            rep.used_blocks += need
+            _take(s, row, need)
             slot = req.next
     return preempted
 
@@ -374,10 +396,11 @@ def _schedule_running(s: EngineState, row: int) -> int:
         chunk = min(req.input + req.generated - req.computed, budget)
         need += _blocks(req.computed + chunk, rep.block) - _blocks(req.computed, rep.block)
     if need <= rep.usable_blocks - rep.used_blocks:
-        rep.used_blocks += need
+        _take(s, row, need)
     elif _schedule_scarce(s, row, chunk):
         budget = -1
     if rep.partial != NO_SLOT:
+        extend(s, row, rep.partial, s.requests[rep.partial].computed + chunk)
         s.prefill_slot[row, 0] = rep.partial
         s.prefill_tokens[row, 0] = chunk
         rep.prefills = 1
@@ -387,19 +410,37 @@ def _schedule_running(s: EngineState, row: int) -> int:
 
 
 @jit
+def _read_prefix(s: EngineState, row: int, slot: int, found: int) -> None:
+    """A request that joins holds the blocks that it found in the cache, whose tokens are computed already."""
+    rep = s.replicas[row]
+    req = s.requests[slot]
+    hold(s, row, slot, found)
+    req.computed = found * rep.block
+    rep.unprefilled -= req.computed - req.hit
+    req.hit = req.computed
+    if req.first_scheduled < 0 and rep.prefix_caching:
+        rep.prefix_queries_tokens += req.input
+        rep.prefix_hits_tokens += req.hit
+
+
+@jit
 def _admit(s: EngineState, row: int, budget: int) -> None:
     """Waiting requests join, in the scheduler's order, until sequences, budget or blocks run out; nobody passes."""
     rep = s.replicas[row]
     while rep.waiting > 0 and budget > 0 and rep.running < rep.max_seqs:
         slot = pick(s, row)
         req = s.requests[slot]
-        tokens = req.input + req.generated
-        if _blocks(tokens, rep.block) > rep.usable_blocks - rep.used_blocks or not admits(s, row, slot, tokens, budget):
+        found = hits(s, row, slot)
+        taken = _blocks(req.input + req.generated, rep.block) - found + idle(s, row, slot, found)
+        tokens = req.input + req.generated - found * rep.block
+        if taken > rep.usable_blocks - rep.used_blocks or not admits(s, row, slot, tokens, budget):
             return
         _wait_pop(s, row, slot)
         _run_append(s, row, slot)
+        _read_prefix(s, row, slot, found)
         chunk = tokens if rep.scheduler == FCFS else min(tokens, budget)
-        rep.used_blocks += _blocks(chunk, rep.block)
+        _take(s, row, _blocks(req.computed + chunk, rep.block) - found)
+        extend(s, row, slot, req.computed + chunk)
         budget -= chunk
         req.status = PREFILL
         if req.first_scheduled < 0:
@@ -433,7 +474,7 @@ def _remove_aborted(s: EngineState, row: int) -> None:
         while kept != NO_SLOT:
             following = s.requests[kept].next
             if s.requests[kept].reason == REASON_ABORT:
-                rep.unprefilled -= s.requests[kept].input + s.requests[kept].generated
+                rep.unprefilled -= s.requests[kept].input + s.requests[kept].generated - s.requests[kept].hit
                 _run_append(s, row, kept)
                 _end(s, row, kept, REASON_ABORT)
             else:
@@ -478,7 +519,7 @@ def _finish_due(s: EngineState, row: int) -> None:
 def _take_decode_steps(s: EngineState, row: int, n: int, first_s: float, growth_s: float) -> None:
     """Complete n decode-only steps, of which the first one's blocks are already taken."""
     rep = s.replicas[row]
-    rep.used_blocks += _decode_blocks(s, row, n) - s.phase[row, (-rep.steps) % rep.block]
+    _take(s, row, _decode_blocks(s, row, n) - s.phase[row, (-rep.steps) % rep.block])
     _count_steps(s, row, first_s, growth_s, n)
     elapsed = n * first_s + growth_s * n * (n - 1) / 2
     rep.clock += elapsed
@@ -505,6 +546,7 @@ def _complete_prefills(s: EngineState, row: int) -> None:
         if req.generated == 0:
             req.first_token = rep.clock
             rep.prompt_tokens += req.input
+            rep.prompt_tokens_cached += req.hit
             _observe(s, row, h.TTFT, rep.clock - req.arrival, 1)
         else:
             _observe(s, row, h.ITL, rep.clock - req.last_token, 1)
@@ -662,8 +704,9 @@ def enqueue(s: EngineState, row: int, slot: int, now_s: float) -> bool:
     rep.tickets += 1
     req.line = line(s, row, slot)
     req.demand = demand(s, row, slot)
+    req.hit = hits(s, row, slot) * rep.block
     rep.prompt_in_flight += req.input
-    rep.unprefilled += req.input
+    rep.unprefilled += req.input - req.hit
     _wait_append(s, row, slot)
     # It may end before any that runs: it joins when the step in progress ends.
     rep.wake = rep.clock if rep.pending_end == INF else min(rep.wake, rep.pending_end)

@@ -82,7 +82,7 @@ def _config_labels(pool: Pool) -> str:
     config = {
         "block_size": pool.block_tokens,
         "cache_dtype": "auto",
-        "enable_prefix_caching": "True",
+        "enable_prefix_caching": str(pool.prefix_caching),
         "engine": "0",
         "gpu_memory_utilization": "0.92",
         "kv_cache_size_tokens": pool.kv_tokens,
@@ -125,11 +125,12 @@ def _engine_template(model: str, pool_labels: str) -> str:
 def engine_page(state: EngineState, row: int, pool: Pool, asleep: bool, created_s: float) -> str:
     """``/metrics`` of one engine that started at ``created_s``, as vLLM 0.32 writes it."""
     e: Any = state.replicas[row]
-    prompt, waiting = int(e["prompt_tokens"]), int(e["waiting"])
-    values: list[float] = [prompt, 0, 0, 0, 0, 0, int(e["preemptions"]), prompt, 0, int(e["generation_tokens"])]
+    prompt, cached, waiting = int(e["prompt_tokens"]), int(e["prompt_tokens_cached"]), int(e["waiting"])
+    values: list[float] = [int(e["prefix_queries_tokens"]), int(e["prefix_hits_tokens"]), 0, 0, 0, 0]
+    values += [int(e["preemptions"]), prompt, cached, int(e["generation_tokens"])]
     values += [0, 0, 0, int(e["running"]), waiting, waiting, 0]
     values += [float(not asleep), float(asleep), 0, float(e["used_blocks"] / e["usable_blocks"])]
-    values += [prompt, 0, 0, 0, 0, 0, 0, 0]
+    values += [prompt - cached, cached, 0, cached, 0, 0, 0, 0]
     values += [int(e["stopped"]), int(e["length_capped"]), int(e["aborted"]), 0, 0]
     values += [0, 0]
     cumulative = np.cumsum(state.hist[row], axis=1)

@@ -20,7 +20,7 @@ from runtime.replica import Tier, Transition
 from runtime.simulated.gpus import GPUS_PER_NODE, Gpu, Inventory
 from runtime.simulated.lifecycle import Member, Move, Verb, reconcile
 from runtime.simulated.outcomes import LatencyTarget
-from runtime.simulated.state import EngineState, check, install
+from runtime.simulated.state import EngineState, check, forget_prefixes, install
 
 FALL_ASLEEP_S = 3.0
 """Seconds to put weights into host memory (measured elsewhere: 2.8 s for a 30B model on one A100)."""
@@ -163,6 +163,7 @@ class Replicas:
         if replica.tier not in (Tier.ACTIVE, Tier.STANDBY, Tier.ASLEEP) or replica.transition is Transition.FAILED:
             raise ValueError(f"{replica.name} is on its way out or holds no engine")
         self._retarget_by_hand(replica, Tier.ASLEEP)
+        forget_prefixes(self._engines, replica.row)
         replica.become(now_s, Tier.ASLEEP, None)
         self._refresh_rotation()
 
@@ -220,6 +221,7 @@ class Replicas:
             if replica.tier is Tier.COLD:
                 self._stop(replica)
             elif replica.tier is Tier.ASLEEP:
+                forget_prefixes(self._engines, replica.row)
                 replica.become(now_s, Tier.ASLEEP, Transition.DRAINING, now_s + FALL_ASLEEP_S)
             else:
                 replica.become(now_s, replica.tier, None)
@@ -251,6 +253,7 @@ class Replicas:
         elif move.verb is Verb.STOP:
             self._stop(replica)
         elif move.verb is Verb.SLEEP:
+            forget_prefixes(self._engines, replica.row)
             replica.become(now_s, move.to, Transition.DRAINING, now_s + FALL_ASLEEP_S)
         elif replica.transition is Transition.DRAINING and replica.ready_at_s == math.inf:
             replica.become(now_s, Tier.ACTIVE, None)  # it still serves: back at once

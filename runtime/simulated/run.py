@@ -73,11 +73,13 @@ def run(
     progress: Callable[[int], None] = lambda done: None,
     sessions: npt.NDArray[np.int32] | None = None,
     prefixes: npt.NDArray[np.int32] | None = None,
+    prefix_tokens: npt.NDArray[np.int32] | None = None,
 ) -> Run:
     """Serve the whole trace; ``progress`` hears how many requests were sent so far.
 
-    ``sessions`` and ``prefixes`` (n,) are keys from 1 on, 0 for none. Raises ValueError for an unknown router or
-    scheduler, for affinity without keys, and for a pool that no engine starts with.
+    ``sessions`` and ``prefixes`` (n,) are keys from 1 on, 0 for none; ``prefix_tokens`` (n,) how many tokens a request
+    begins with that are those of its prefix, and without them nothing is cached. Raises ValueError for an unknown
+    router or scheduler, for affinity without keys, and for a pool that no engine starts with.
     """
     chosen = router(fleet.router)
     state = fresh_state(trace, fleet)
@@ -86,6 +88,8 @@ def run(
             state.requests[name] = keys
         elif fleet.router == f"{name}-affinity":
             raise ValueError(f"router {fleet.router} needs a {name} for each request, and the trace has none")
+    if prefix_tokens is not None:
+        state.requests["prefix_tokens"] = prefix_tokens
     everybody = np.arange(len(fleet.pools))
     counts, turn = np.array([len(everybody)]), np.array([fleet.seed << 32])
     for start in range(0, trace.requests, BATCH):
@@ -98,7 +102,8 @@ def run(
 
 def fresh_state(trace: Trace, fleet: FixedFleet) -> EngineState:
     """Idle engines, and the requests of the trace that nobody has sent yet."""
-    state = new_state(len(fleet.pools), trace.requests, max(pool.max_num_seqs for pool in fleet.pools))
+    seqs, blocks = max(pool.max_num_seqs for pool in fleet.pools), max(pool.kv_blocks for pool in fleet.pools)
+    state = new_state(len(fleet.pools), trace.requests, seqs, blocks)
     for row, pool in enumerate(fleet.pools):
         install(state, row, pool, 0.0)
         schedule_by(state, row, fleet.scheduling)
@@ -164,6 +169,7 @@ def row(done: Run) -> dict[str, Any]:
         "preemptions": int(done.replicas["preemptions"].sum()),
         "input_tokens": outcomes.input_tokens,
         "output_tokens": outcomes.output_tokens,
+        "prefix_hit_rate": prefix_hit_rate(done.replicas),
         "output_tokens_per_s": outcomes.output_tokens / max(done.elapsed_s, 1e-9),
         "busy": float(done.replicas["busy_s"].mean()) / max(done.elapsed_s, 1e-9),
         "load": work_s(done) / len(done.replicas) / max(done.elapsed_s, 1e-9),
@@ -178,12 +184,18 @@ def row(done: Run) -> dict[str, Any]:
     }
 
 
+def prefix_hit_rate(replicas: Records) -> float | None:
+    """Share of the prompt tokens that were looked up in the prefix caches and found there; None if none were."""
+    looked_up = int(replicas["prefix_queries_tokens"].sum())
+    return int(replicas["prefix_hits_tokens"].sum()) / looked_up if looked_up else None
+
+
 def work_s(done: Run) -> float:
-    """Work of everything that was served, seconds (DESIGN 4)."""
+    """Work of everything that was served, less what was cached, seconds (DESIGN 4)."""
     replicas, total = done.replicas, 0.0
     for chunk in done.chunks():
         served = chunk[chunk["reason"] != REASON_REJECTED]
         at = replicas[served["replica"]]
-        context = served["input"] + served["output"] / 2
-        total += float((at["p"] * served["input"] + served["output"] * (at["b"] + at["k"] * context)).sum())
+        decode_s = served["output"] * (at["b"] + at["k"] * (served["input"] + served["output"] / 2))
+        total += float((at["p"] * (served["input"] - served["hit"]) + decode_s).sum())
     return total

@@ -48,7 +48,7 @@ def sample(state: EngineState, replica: SimulatedReplica, at_s: float) -> Replic
         kv_capacity_tokens=float((engine["usable_blocks"] + 1) * engine["block"]),
         sleeping=replica.asleep,
         input_tokens=float(engine["prompt_tokens"]),
-        cached_tokens=0.0,
+        cached_tokens=float(engine["prompt_tokens_cached"]),
         output_tokens=float(engine["generation_tokens"]),
         completed=float(engine["stopped"] + engine["length_capped"]),
         aborted=float(engine["aborted"]),

@@ -1,8 +1,8 @@
 """The state of simulated engines as flat arrays, so that the kernel can run them at machine speed.
 
 One record per request, one per replica, and per replica a few small tables: how many decoding sequences stand at
-each offset within a KV block (``phase``), a heap of finishing steps, the prefills of the step in progress, and the
-histograms that ``/metrics`` shows. Nothing here knows HTTP, wall time or policy.
+each offset within a KV block (``phase``), a heap of finishing steps, the prefills of the step in progress, the groups
+whose prefix is cached, and the histograms that ``/metrics`` shows. Nothing here knows HTTP, wall time or policy.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ REQUEST = np.dtype(
         ("finish", "f8"),
         ("join_step", "i8"),
         ("finish_step", "i8"),
-        ("ticket", "i8"),
+        ("ticket", "i4"),
         ("input", "i4"),
         ("output", "i4"),
         ("computed", "i4"),
@@ -40,19 +40,44 @@ REQUEST = np.dtype(
         ("preemptions", "i4"),
         ("replica", "i4"),
         ("service", "i4"),
-        ("status", "i4"),
-        ("reason", "i4"),
-        ("capped", "i4"),
-        ("line", "i4"),
         ("demand", "i4"),
         ("session", "i4"),
         ("prefix", "i4"),
+        ("prefix_tokens", "i4"),
+        ("hit", "i4"),
+        ("group", "i4"),
+        ("shared", "i4"),
         ("next", "i4"),
         ("prev", "i4"),
+        ("status", "i1"),
+        ("reason", "i1"),
+        ("capped", "i1"),
+        ("line", "i1"),
     ],
     align=True,
 )
-"""``session`` and ``prefix`` are 0 where a request belongs to none."""
+"""``session`` and ``prefix`` are 0 where a request belongs to none; its first ``prefix_tokens`` are those of everybody
+with that prefix. ``hit`` tokens of it were cached when it joined the batch, or are as it is sent to wait; while it runs
+it holds ``shared`` blocks of the entry ``group``."""
+
+GROUP = np.dtype(
+    [
+        ("released", "i8"),
+        ("key", "i4"),
+        ("cached", "i4"),
+        ("pinned", "i4"),
+        ("users", "i4"),
+        ("holders", "i4"),
+        ("chain", "i4"),
+        ("older", "i4"),
+        ("newer", "i4"),
+    ],
+    align=True,
+)
+"""A prefix of which an engine has ``cached`` blocks, the first ``pinned`` of them held by running requests: ``users``
+hold some, ``holders`` all of these. The step in which blocks were last let go, and links; entry 0 stands for none."""
+
+NO_GROUP = 0
 
 REPLICA = np.dtype(
     [
@@ -91,9 +116,13 @@ REPLICA = np.dtype(
         ("run_head", "i4"),
         ("run_tail", "i4"),
         ("heap_size", "i4"),
-        ("accepting", "i4"),
         ("aborting", "i4"),
-        ("preempted_in_step", "i4"),
+        ("prefix_caching", "i4"),
+        ("evictable_blocks", "i4"),
+        ("oldest_group", "i4"),
+        ("newest_group", "i4"),
+        ("free_group", "i4"),
+        ("groups_made", "i4"),
         ("prompt_tokens", "i8"),
         ("generation_tokens", "i8"),
         ("preemptions", "i8"),
@@ -101,12 +130,16 @@ REPLICA = np.dtype(
         ("length_capped", "i8"),
         ("aborted", "i8"),
         ("refused", "i8"),
+        ("prefix_queries_tokens", "i8"),
+        ("prefix_hits_tokens", "i8"),
+        ("prompt_tokens_cached", "i8"),
     ],
     align=True,
 )
 """What routers look at, in tokens: ``prompt_in_flight`` the prompts of everything here; ``unprefilled`` what is still
-to be prefilled, waiting or partly done; ``waiting_tokens`` the context of what waits; ``released_tokens`` the KV
-cache that ended requests gave back so far."""
+to be prefilled, waiting or partly done; ``waiting_tokens`` the context of what waits, both less what is cached of it;
+``released_tokens`` the KV cache that ended requests had to themselves and gave back so far. ``used_blocks`` are held
+by somebody; of the others, ``evictable_blocks`` have a prefix in them."""
 
 MAX_BLOCK_TOKENS = 64
 
@@ -123,6 +156,7 @@ class EngineState(NamedTuple):
     Shapes, with R replicas and M request slots and S the most sequences of any replica: ``requests`` (M,), ``replicas``
     (R,), ``phase`` (R, 64), ``heap_step`` and ``heap_slot`` (R, 4S), ``prefill_slot`` and ``prefill_tokens`` (R, S),
     ``line_head`` and ``line_tail`` (R, LINES) the waiting lines, ``lengths`` (R, C + 1, C) outputs counted by class,
+    ``groups`` (R, G + 1) cached prefixes and ``chains`` (R, G + 1) the entry at which each hash begins,
     ``hist`` (R, H, B) counts per bucket, ``hist_sum`` (R, H), ``done`` (M,) slots that ended, ``done_count`` (1,).
     """
 
@@ -136,6 +170,8 @@ class EngineState(NamedTuple):
     line_head: npt.NDArray[np.int32]
     line_tail: npt.NDArray[np.int32]
     lengths: npt.NDArray[np.int32]
+    groups: npt.NDArray[Any]
+    chains: npt.NDArray[np.int32]
     hist: npt.NDArray[np.int64]
     hist_sum: npt.NDArray[np.float64]
     bounds: npt.NDArray[np.float64]
@@ -143,8 +179,11 @@ class EngineState(NamedTuple):
     done_count: npt.NDArray[np.int64]
 
 
-def new_state(replicas: int, slots: int, max_seqs: int) -> EngineState:
-    """Empty state for that many replicas, request slots and sequences per replica."""
+def new_state(replicas: int, slots: int, max_seqs: int, groups: int = 0) -> EngineState:
+    """Empty state for that many replicas, request slots, and sequences and cached prefixes per replica.
+
+    No engine has more prefixes in its cache than blocks; where there is no room for one, it is not cached.
+    """
     hists, buckets = BOUNDS.shape
     return EngineState(
         requests=np.zeros(slots, REQUEST),
@@ -157,6 +196,8 @@ def new_state(replicas: int, slots: int, max_seqs: int) -> EngineState:
         line_head=np.full((replicas, LINES), NO_SLOT, np.int32),
         line_tail=np.full((replicas, LINES), NO_SLOT, np.int32),
         lengths=np.zeros((replicas, LINES, len(LENGTH_EDGES)), np.int32),
+        groups=np.zeros((replicas, groups + 1), GROUP),
+        chains=np.zeros((replicas, groups + 1), np.int32),
         hist=np.zeros((replicas, hists, buckets), np.int64),
         hist_sum=np.zeros((replicas, hists)),
         bounds=BOUNDS,
@@ -195,12 +236,24 @@ def install(state: EngineState, row: int, pool: Pool, now_s: float) -> None:
         pool.max_num_seqs,
         pool.block_tokens,
     )
+    record["prefix_caching"] = pool.prefix_caching
     record["max_tokens"] = min(pool.max_model_tokens, (pool.kv_blocks - 1) * pool.block_tokens)
     for link in ("partial", "run_head", "run_tail"):
         record[link] = NO_SLOT
+    forget_prefixes(state, row)
     state.replicas[row] = record
     state.phase[row] = 0
     state.line_head[row] = state.line_tail[row] = NO_SLOT
     state.lengths[row] = 0
     state.hist[row] = 0
     state.hist_sum[row] = 0.0
+
+
+def forget_prefixes(state: EngineState, row: int) -> None:
+    """Empty the prefix cache of an engine in which nothing runs: it sleeps, or is another one."""
+    engine = state.replicas[row]
+    if engine["groups_made"]:
+        state.groups[row] = 0
+        state.chains[row] = NO_GROUP
+        for name in ("evictable_blocks", "oldest_group", "newest_group", "free_group", "groups_made"):
+            engine[name] = 0

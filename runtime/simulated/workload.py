@@ -43,16 +43,18 @@ _BURSTING = 0.25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrivals:
-    """Requests in order of arrival, four arrays of one length.
+    """Requests in order of arrival, arrays of one length.
 
     ``arrival_s`` float64, UTC seconds; ``input_tokens`` and ``output_tokens`` int32; ``service`` int32, the index into
-    the workload's ``services``.
+    the workload's ``services``; ``prefix`` and ``prefix_tokens`` int32 as in Trace, None where nothing is shared.
     """
 
     arrival_s: Floats
     input_tokens: npt.NDArray[np.int32]
     output_tokens: npt.NDArray[np.int32]
     service: npt.NDArray[np.int32]
+    prefix: npt.NDArray[np.int32] | None = None
+    prefix_tokens: npt.NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.arrival_s)
@@ -107,6 +109,8 @@ class TraceWorkload:
             self._trace.input_tokens[part],
             self._trace.output_tokens[part],
             np.zeros(max(0, part.stop - part.start), np.int32),
+            None if self._trace.prefix is None else self._trace.prefix[part],
+            None if self._trace.prefix_tokens is None else self._trace.prefix_tokens[part],
         )
 
     def past(self, hours: float) -> Past:

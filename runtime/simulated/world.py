@@ -65,7 +65,8 @@ class World:
         self.slice_s = SLICE_S
         rows = sum(service.max_replicas for service in services) + 8
         self.slots = Slots()
-        self.slots.attach(new_state(rows, FIRST_SLOTS, max(s.pool.max_num_seqs for s in services)))
+        seqs, blocks = max(s.pool.max_num_seqs for s in services), max(s.pool.kv_blocks for s in services)
+        self.slots.attach(new_state(rows, FIRST_SLOTS, seqs, blocks))
         rng = np.random.default_rng(seed)
         self.replicas = Replicas(self.services, self.state, rng, launch_failure, self.now_s)
         self.accounts = [Account() for _ in services]
@@ -105,6 +106,9 @@ class World:
         if len(arrivals):
             services = self._of_workload[arrivals.service]
             taken = self.slots.take(arrivals.arrival_s, arrivals.input_tokens, arrivals.output_tokens, services)
+            if arrivals.prefix is not None and arrivals.prefix_tokens is not None:
+                self.state.requests["prefix"][taken] = arrivals.prefix
+                self.state.requests["prefix_tokens"][taken] = arrivals.prefix_tokens
             rotation = self.replicas.rotation
             dispatch(self.state, taken, rotation.rows, rotation.counts, self._turn)
             for i, count in enumerate(np.bincount(services, minlength=len(self.services)).tolist()):

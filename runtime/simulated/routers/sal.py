@@ -2,7 +2,8 @@
 
 A request waits because its prefill stands in line behind other prefills (``t_compute``), or because the KV memory
 that it needs is not free yet (``t_memory``). Both are seconds, so replicas of different speed compare. What a request
-will write is taken as the mean output on that replica so far; memory comes back at the mean rate so far.
+will write is taken as the mean output on that replica so far; memory comes back at the mean rate so far. What the
+replica has cached of a prompt needs neither.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.simulated.jit import jit
+from runtime.simulated.prefixes import hits
 from runtime.simulated.state import EngineState
 
 
 @jit
 def wait_s(s: EngineState, row: int, tokens: int) -> float:
-    """Seconds that a prompt of so many tokens would wait on that replica."""
+    """Seconds that a prompt of so many uncached tokens would wait on that replica."""
     rep = s.replicas[row]
     step_s = rep.a + rep.b * rep.decoding + rep.k * rep.kv_tokens + rep.p * rep.budget
     compute_s = math.ceil((rep.unprefilled + tokens) / rep.budget) * step_s
@@ -38,7 +40,7 @@ def choose(s: EngineState, rows: npt.NDArray[np.int64], count: int, slot: int, t
     best, least, running = rows[turn % count], np.inf, 1 << 60
     for i in range(count):
         row = rows[(turn + i) % count]
-        wait = wait_s(s, row, s.requests[slot].input)
+        wait = wait_s(s, row, s.requests[slot].input - hits(s, row, slot) * s.replicas[row].block)
         if wait < least or (wait == least and s.replicas[row].running < running):
             best, least, running = row, wait, s.replicas[row].running
     return best

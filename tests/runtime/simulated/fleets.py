@@ -73,6 +73,14 @@ def trace(every_s: float, count: int, input_tokens: int = 64, output_tokens: int
     return TraceWorkload(Trace("test", arrival_s, *tokens), "chat", START_S)
 
 
+def talk(turns: int, every_s: float = 10.0) -> TraceWorkload:
+    """One conversation with chat: every turn brings 160 tokens more, and shares all of its prompt with the next."""
+    tokens = 160 * np.arange(1, turns + 1, dtype=np.int32)
+    arrival_s, key, answer = every_s * np.arange(turns), np.ones(turns, np.int32), np.full(turns, 16, np.int32)
+    made = Trace("talk", arrival_s, tokens, answer, prefix=key, prefix_tokens=tokens)
+    return TraceWorkload(made, "chat", START_S)
+
+
 def world(*services: SimulatedService, workload: TraceWorkload | Nobody | None = None, **options: float) -> World:
     """A world of these services, of one chat service if none is given, at ``START_S``."""
     seed, failure = int(options.get("seed", 0)), options.get("launch_failure", 0.0)

@@ -1,12 +1,13 @@
 """A plain engine to hold the kernel against: one step at a time, one list of KV blocks per request.
 
 Written from the scheduling rules of vLLM V1 (first come, first served), and as slow as they are read; other schedulers
-replace some of ``Rules``. One token position lives in one block; a block is in one table or on the free list.
+replace some of ``Rules``. One token position lives in one block; a block is in tables, on the free list, or in no
+table and cached. The hash of a cached block is its prefix and its place in it.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from runtime.pool import Pool
@@ -19,7 +20,10 @@ class Request:
     arrival_s: float
     input: int
     output: int
+    prefix: int = 0
+    prefix_tokens: int = 0
     computed: int = 0
+    hit: int = 0
     decoding: bool = False
     capped: bool = False
     refused: bool = False
@@ -85,6 +89,10 @@ class ReferenceEngine:
         self.step_tokens: list[int] = []
         self.busy_s = 0.0
         self.released_tokens = 0
+        self.cached: dict[tuple[int, int], int] = {}
+        self.held: Counter[int] = Counter()
+        self.let_go: dict[int, int] = {}
+        self.looked_up = self.found = 0
         self.max_tokens = min(pool.max_model_tokens, len(self.free) * pool.block_tokens)
 
     @property
@@ -95,15 +103,32 @@ class ReferenceEngine:
     @property
     def unprefilled(self) -> int:
         """Tokens still to be prefilled."""
-        return sum(request.remaining for request in (*self.running, *self.waiting) if not request.decoding)
+        running = sum(request.remaining for request in self.running if not request.decoding)
+        return running + sum(request.remaining - request.hit for request in self.waiting)
 
     @property
     def used_blocks(self) -> int:
-        """Blocks that are in a table; fails if one is in two, or lost."""
+        """Blocks that are in a table; fails if one is counted wrongly, or lost."""
         tables = [block for request in self.running for block in request.table]
-        assert sorted(tables + self.free) == list(range(1, self.pool.kv_blocks))
+        assert Counter(tables) == self.held
+        assert sorted([*self.held, *self.free, *self.evictable.values()]) == list(range(1, self.pool.kv_blocks))
         assert all(not request.table for request in (*self.waiting, *self.ended))
-        return len(tables)
+        shared = [block for block, tables_in in self.held.items() if tables_in > 1]
+        assert set(shared) <= set(self.cached.values())
+        return len(self.held)
+
+    @property
+    def evictable(self) -> dict[tuple[int, int], int]:
+        """Cached blocks that are in no table, by hash."""
+        return {of: block for of, block in self.cached.items() if block not in self.held}
+
+    def lookup(self, request: Request) -> list[int]:
+        """The cached blocks that a request would begin with; its last token is computed in any case."""
+        most = min(self._sharing(request), (request.input + len(request.token_s) - 1) // self.pool.block_tokens)
+        found: list[int] = []
+        while len(found) < most and (request.prefix, len(found)) in self.cached:
+            found.append(self.cached[request.prefix, len(found)])
+        return found
 
     def enqueue(self, request: Request, now_s: float) -> None:
         """A request arrives at an engine that has been advanced to now."""
@@ -116,6 +141,7 @@ class ReferenceEngine:
         if self.pending is None and not self.load:
             self.clock_s = max(self.clock_s, now_s)
         request.ticket, self.tickets = self.tickets, self.tickets + 1
+        request.hit = len(self.lookup(request)) * self.pool.block_tokens
         self.rules.waits(self, request)
         self.waiting.append(request)
 
@@ -165,9 +191,17 @@ class ReferenceEngine:
         while self.waiting and not preempted and room > 0 and len(self.running) < self.pool.max_num_seqs:
             request = self.rules.pick(self)
             prefills = sum(not r.decoding for r, _ in plan)
-            fits = self._blocks(request.remaining) <= len(self.free)
+            found = self.lookup(request)
+            room_for = len(self.free) + sum(block not in found for block in self.evictable.values())
+            fits = self._blocks(request.remaining) - len(found) <= room_for
+            request.computed = len(found) * self.pool.block_tokens
             if not fits or not self.rules.admits(self, request, prefills, room):
+                request.computed = 0
                 break
+            request.table, request.hit = list(found), request.computed
+            self.held.update(found)
+            if request.first_scheduled_s is None:
+                self.looked_up, self.found = self.looked_up + request.input, self.found + request.hit
             tokens = request.remaining if self.rules.whole_prompts else min(request.remaining, room)
             assert self._allocate(request, tokens)
             self.waiting.remove(request)
@@ -181,15 +215,37 @@ class ReferenceEngine:
     def _blocks(self, tokens: int) -> int:
         return -(-tokens // self.pool.block_tokens)
 
+    def _sharing(self, request: Request) -> int:
+        if not request.prefix or not self.pool.prefix_caching:
+            return 0
+        return min(request.prefix_tokens, request.input) // self.pool.block_tokens
+
     def _allocate(self, request: Request, tokens: int) -> bool:
         need = self._blocks(request.computed + tokens) - len(request.table)
-        if need > len(self.free):
+        if need > len(self.free) + len(self.evictable):
             return False
-        request.table += [self.free.pop() for _ in range(need)]
+        for _ in range(need):
+            block = self.free.pop() if self.free else self._evict()
+            request.table.append(block)
+            self.held[block] += 1
+        full = min(self._sharing(request), (request.computed + tokens) // self.pool.block_tokens)
+        for i in range(request.computed // self.pool.block_tokens, full):
+            self.cached.setdefault((request.prefix, i), request.table[i])
         return True
 
+    def _evict(self) -> int:
+        """The last block of the prefix that was let go first; of one step, by its key."""
+        prefix, place = min(self.evictable, key=lambda of: (self.let_go[of[0]], of[0], -of[1]))
+        return self.cached.pop((prefix, place))
+
     def _release(self, request: Request) -> None:
-        self.free += request.table
+        self.held -= Counter(request.table)
+        of = {block: prefix for (prefix, _), block in self.cached.items()}
+        for block in request.table:
+            if block not in self.held and block in of:
+                self.let_go[of[block]] = len(self.step_tokens)
+            elif block not in self.held:
+                self.free.append(block)
         request.table = []
         request.decoding = False
 
@@ -198,6 +254,7 @@ class ReferenceEngine:
         self._release(victim)
         victim.computed = 0
         victim.preemptions += 1
+        victim.hit = len(self.lookup(victim)) * self.pool.block_tokens
         self.rules.waits(self, victim)
         self.waiting.appendleft(victim)
 
@@ -217,7 +274,8 @@ class ReferenceEngine:
                 self._end(request)
 
     def _end(self, request: Request) -> None:
-        self.released_tokens += request.computed
+        shared = sum(block in self.cached.values() for block in request.table)
+        self.released_tokens += request.computed - shared * self.pool.block_tokens
         self._release(request)
         request.finish_s = self.clock_s
         self.ended.append(request)

@@ -38,7 +38,7 @@ class Routers:
         self.plain_turn = [0, 0]
 
     def state(self, arrivals: list[Arrival]) -> EngineState:
-        state = new_state(len(self.plain), len(arrivals), self.pool.max_num_seqs)
+        state = new_state(len(self.plain), len(arrivals), self.pool.max_num_seqs, self.pool.kv_blocks)
         for row in range(len(self.plain)):
             install(state, row, self.pool, 0.0)
         for record, (at_s, tokens, output, service) in zip(state.requests, arrivals, strict=True):
@@ -72,15 +72,25 @@ def arrivals(draw: st.DrawFn) -> list[Arrival]:
     return [(float(at_s), i, o, service) for at_s, (_, i, o, service) in zip(times, rows, strict=True)]
 
 
-def expect_brute_force(routers: Routers, arriving: list[Arrival], batch: int, router: int = LEAST_REQUESTS) -> None:
-    """The kernel's router and the plain one send every request to the same engine, and it ends at the same time."""
-    state = routers.state(arriving)
+def expect_brute_force(
+    routers: Routers,
+    arriving: list[Arrival],
+    batch: int,
+    router: int = LEAST_REQUESTS,
+    prefixes: list[tuple[int, int]] | None = None,
+) -> None:
+    """The kernel's router and the plain one send every request to the same engine, and it ends at the same time.
+
+    ``prefixes`` are (key, tokens) of each request, if any have one.
+    """
+    state, shared = routers.state(arriving), prefixes or [(0, 0)] * len(arriving)
+    state.requests["prefix"], state.requests["prefix_tokens"] = zip(*shared, strict=True)
     slots = np.arange(len(arriving))
     held = sum(
         dispatch(state, slots[i : i + batch], routers.rows, routers.counts, routers.turn, router)
         for i in range(0, len(arriving), batch)
     )
-    requests = [Request(*arrival[:3]) for arrival in arriving]
+    requests = [Request(*arrival[:3], *prefix) for arrival, prefix in zip(arriving, shared, strict=True)]
     expected = []
     for request, (at_s, _, _, service) in zip(requests, arriving, strict=True):
         expected.append(routers.pick(service, at_s, request))

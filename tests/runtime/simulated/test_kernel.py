@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,27 +42,32 @@ POOL = Pool(
 
 @dataclass
 class Case:
-    """A pool, the requests that reach it, when some are aborted, and the moments at which somebody looks."""
+    """A pool, the requests that reach it, when some are aborted, and the moments at which somebody looks.
+
+    Requests are (arrival, input, output); ``prefixes`` has (key, tokens) for each if any have one.
+    """
 
     pool: Pool
     requests: list[tuple[float, int, int]]
     aborts: list[tuple[float, int]]
     looks: list[float]
+    prefixes: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Pair:
     """A kernel engine and a plain one, driven alike."""
 
-    def __init__(
-        self, pool: Pool, requests: list[tuple[float, int, int]], scheduling: Scheduling = FIRST_COME, rules: Any = None
-    ) -> None:
-        self.state = new_state(1, len(requests), pool.max_num_seqs)
+    def __init__(self, case: Case, scheduling: Scheduling = FIRST_COME, rules: Any = None) -> None:
+        pool, requests = case.pool, case.requests
+        self.state = new_state(1, len(requests), pool.max_num_seqs, pool.kv_blocks)
         install(self.state, 0, pool, 0.0)
         schedule_by(self.state, 0, scheduling)
         self.plain = ReferenceEngine(pool, rules=rules)
-        self.requests = [Request(*request) for request in requests]
-        for record, (arrival_s, tokens, output) in zip(self.state.requests, requests, strict=True):
-            record["arrival"], record["input"], record["output"] = arrival_s, tokens, output
+        prefixes = case.prefixes or [(0, 0)] * len(requests)
+        self.requests = [Request(*request, *prefix) for request, prefix in zip(requests, prefixes, strict=True)]
+        for record, request in zip(self.state.requests, self.requests, strict=True):
+            record["arrival"], record["input"], record["output"] = request.arrival_s, request.input, request.output
+            record["prefix"], record["prefix_tokens"] = request.prefix, request.prefix_tokens
             record["first_scheduled"], record["replica"] = -1.0, NO_SLOT
 
     @property
@@ -85,19 +90,27 @@ class Pair:
             self.state.requests[slot]["reason"] = REASON_ABORT
             self.engine["aborting"] += 1
 
+    @property
+    def cached(self) -> dict[int, int]:
+        """Cached blocks by prefix."""
+        return {int(entry["key"]): int(entry["cached"]) for entry in self.state.groups[0] if entry["cached"]}
+
     def compare(self, at_s: float) -> None:
         """What anybody can see now is the same."""
         assert self.engine["used_blocks"] == self.plain.used_blocks <= self.engine["usable_blocks"]
         assert self.engine["running"] == len(self.plain.running)
         assert self.engine["waiting"] == len(self.plain.waiting)
         assert self.engine["clock"] == self.plain.clock_s
+        assert self.engine["unprefilled"] == self.plain.unprefilled
+        assert self.engine["evictable_blocks"] == len(self.plain.evictable)
+        assert self.cached == Counter(prefix for prefix, _ in self.plain.cached)
         for slot, request in enumerate(self.requests):
             assert generated_tokens(self.state, slot) == len(request.token_s) == request.generated_by(at_s)
 
 
 def run(case: Case, also: list[float] | None = None, scheduling: Scheduling = FIRST_COME, rules: Any = None) -> Pair:
     """Drive both through the case, comparing at every look, until all is done."""
-    pair = Pair(case.pool, case.requests, scheduling, rules)
+    pair = Pair(case, scheduling, rules)
     events = [(request[0], 0, slot) for slot, request in enumerate(case.requests)]
     events += [(at_s, 1, slot) for at_s, slot in case.aborts] + [(at_s, 2, 0) for at_s in case.looks + (also or [])]
     for at_s, kind, slot in sorted(events):
@@ -114,7 +127,7 @@ def run(case: Case, also: list[float] | None = None, scheduling: Scheduling = FI
 
 
 @st.composite
-def cases(draw: st.DrawFn, aborts: bool = False) -> Case:
+def cases(draw: st.DrawFn, aborts: bool = False, prefixes: bool = False) -> Case:
     """Small engines under pressure: few blocks, small budgets, bursts, single-token outputs, prompts too long."""
     seqs, block = draw(st.integers(1, 6)), draw(st.sampled_from([1, 2, 4, 16]))
     pool = replace(
@@ -131,16 +144,21 @@ def cases(draw: st.DrawFn, aborts: bool = False) -> Case:
     shapes = draw(st.lists(st.tuples(gaps, st.integers(1, 60), outputs), min_size=3, max_size=16))
     arrivals = np.cumsum([gap for gap, _, _ in shapes]) * TICK_S
     ticks = st.integers(0, 4000).map(lambda n: n * TICK_S)
+    shared = st.tuples(st.integers(0, 4), st.integers(0, 70))
     return Case(
         pool,
         [(float(at), i, o) for at, (_, i, o) in zip(arrivals, shapes, strict=True)],
         draw(st.lists(st.tuples(ticks, st.integers(0, len(shapes) - 1)), max_size=6)) if aborts else [],
         draw(st.lists(ticks, max_size=12)),
+        draw(st.lists(shared, min_size=len(shapes), max_size=len(shapes))) if prefixes else [],
     )
 
 
-def crowd(seed: int, requests: int = 300) -> Case:
-    """More requests than one engine likes, for long enough that everything that can happen does, often."""
+def crowd(seed: int, requests: int = 300, prefixes: int = 0) -> Case:
+    """More requests than one engine likes, for long enough that everything that can happen does, often.
+
+    With ``prefixes``, each request shares up to 120 tokens with others of one of so many.
+    """
     rng = np.random.default_rng(seed)
     pool = replace(POOL, kv_blocks=int(rng.integers(60, 200)), max_num_seqs=12, max_batched_tokens=64)
     arrivals = np.cumsum(rng.integers(0, 60, requests)) * TICK_S
@@ -152,6 +170,7 @@ def crowd(seed: int, requests: int = 300) -> Case:
         [(float(a), int(i), int(o)) for a, i, o in zip(arrivals, inputs, outputs, strict=True)],
         [(float(at_s), int(slot)) for at_s, slot in aborts],
         (rng.integers(0, end * 3, 100) * TICK_S).tolist(),
+        [(int(k), int(n)) for k, n in rng.integers(0, [prefixes + 1, 120], (requests, 2))] if prefixes else [],
     )
 
 
@@ -263,7 +282,7 @@ def test_with_measured_step_times_they_agree_to_the_nanosecond(case: Case, a_ms:
     step = StepTime(a_ms, 0.041, k_ms, 68.7)
     # Away from round numbers, so that no arrival falls on the end of a step by one rounding only.
     requests = [(at_s + 1e-4 * np.pi * i, n, m) for i, (at_s, n, m) in enumerate(case.requests)]
-    pair = Pair(replace(case.pool, step=step), requests)
+    pair = Pair(Case(replace(case.pool, step=step), requests, [], []))
     for slot in range(len(requests)):
         pair.enqueue(slot)
     pair.advance(1e6)

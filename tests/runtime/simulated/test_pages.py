@@ -14,7 +14,7 @@ from runtime.simulated.gpus import Gpu
 from runtime.simulated.pages import engine_page, gateway_page, node_page
 from runtime.simulated.telemetry import Telemetry
 from runtime.simulated.world import World
-from tests.runtime.simulated.fleets import START_S, STEP_S, replicas, run, service, submit_all, world
+from tests.runtime.simulated.fleets import START_S, STEP_S, replicas, run, service, submit_all, talk, world
 
 RECORDED = Path(__file__).parents[2] / "collectors" / "fixtures" / "vllm-0.32-metrics.txt"
 
@@ -104,6 +104,25 @@ def test_counters_after_known_requests() -> None:
     assert value("vllm:request_success_total", finished_reason="stop") == 3
     assert value("vllm:request_success_total", finished_reason="abort") == 0
     assert value("vllm:num_preemptions_total") == 0
+
+
+def test_what_the_prefix_cache_saved_is_told() -> None:
+    """Turns of 160, 320 and 480 tokens, of which the last one each time is computed anew with its block."""
+    value = Values(page(run(world(workload=talk(3)), 30.0)))
+    assert value("vllm:prefix_cache_queries_total") == value("vllm:prompt_tokens_total") == 960
+    assert value("vllm:prefix_cache_hits_total") == value("vllm:prompt_tokens_cached_total") == 160 + 320
+    assert value("vllm:prompt_tokens_by_source_total", source="local_compute") == 480
+    assert value("vllm:prompt_tokens_by_source_total", source="local_cache_hit") == 480
+    assert value("vllm:prompt_tokens_cached_by_source_total", source="device") == 480
+    assert value("vllm:request_prefill_kv_computed_tokens_sum") == 480
+    assert value("vllm:kv_cache_usage_perc") == 0
+
+
+def test_a_pool_that_caches_no_prefixes_says_so() -> None:
+    fleet = run(world(service(prefix_caching=False), workload=talk(3)), 30.0)
+    value = Values(page(fleet))
+    assert value("vllm:prefix_cache_queries_total") == value("vllm:prompt_tokens_cached_total") == 0
+    assert value("vllm:cache_config_info", enable_prefix_caching="False") == 1
 
 
 def test_histograms_after_known_requests() -> None:

@@ -34,10 +34,18 @@ class Plain(Routers):
         score = {
             "round-robin": lambda row: 0,
             "least-tokens": lambda row: sum(r.input for r in self.requests(row)),
-            "lmetric": lambda row: (self.plain[row].unprefilled + request.input) * (self.plain[row].load + 1),
-            "sal": lambda row: (self.wait_s(self.plain[row], request.input), len(self.plain[row].running)),
+            "lmetric": lambda row: (
+                (self.plain[row].unprefilled + self.uncached(row, request)) * (self.plain[row].load + 1)
+            ),
+            "sal": lambda row: (
+                self.wait_s(self.plain[row], self.uncached(row, request)),
+                len(self.plain[row].running),
+            ),
         }.get(self.name, lambda row: self.plain[row].load)
         return min(rows, key=score)
+
+    def uncached(self, row: int, request: Request) -> int:
+        return request.input - len(self.plain[row].lookup(request)) * self.pool.block_tokens
 
     def requests(self, row: int) -> list[Request]:
         return [*self.plain[row].running, *self.plain[row].waiting]
@@ -57,8 +65,8 @@ class Plain(Routers):
         ended = [r for r in engine.ended if not r.refused]
         everybody = [*engine.running, *engine.waiting, *ended]
         output = sum(len(r.token_s) for r in everybody) / max(1, len(ended))
-        needed = sum(r.remaining for r in engine.waiting) + tokens + output * (len(engine.waiting) + 1)
-        short = needed - len(engine.free) * pool.block_tokens
+        needed = sum(r.remaining - r.hit for r in engine.waiting) + tokens + output * (len(engine.waiting) + 1)
+        short = needed - (len(engine.free) + len(engine.evictable)) * pool.block_tokens
         if short <= 0:
             return compute_s
         rate = engine.released_tokens / engine.busy_s if engine.busy_s else 0.0
@@ -74,14 +82,27 @@ def test_each_request_goes_where_the_rule_says(
     expect_brute_force(Plain(first, second, name), arriving, batch, router(name))
 
 
-@pytest.mark.parametrize("name", ROUTERS)
-def test_a_crowd_goes_where_the_rule_says(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "prefixes"), [(name, n) for name in ROUTERS for n in (0, 12) if n == 0 or name != "prefix-affinity"]
+)
+def test_a_crowd_goes_where_the_rule_says(name: str, prefixes: int) -> None:
     rng = np.random.default_rng(1)
     at_s = np.cumsum(rng.integers(0, 40, 200)) * 2.0**-10
     sizes = zip(at_s, rng.integers(1, 40, 200), rng.integers(1, 60, 200), rng.integers(0, 2, 200), strict=True)
-    expect_brute_force(
-        Plain(3, 2, name), [(float(a), int(i), int(o), int(s)) for a, i, o, s in sizes], 10, router(name)
-    )
+    shared = [(int(k), int(n)) for k, n in rng.integers(0, [prefixes + 1, 40], (200, 2))]
+    crowd = [(float(a), int(i), int(o), int(s)) for a, i, o, s in sizes]
+    expect_brute_force(Plain(3, 2, name), crowd, 10, router(name), shared)
+
+
+@pytest.mark.parametrize("name", ["lmetric", "sal"])
+def test_a_prompt_goes_where_it_is_cached(name: str) -> None:
+    routers = Plain(3, 0, name)
+    state = routers.state([(float(i), 40, 1, 0) for i in range(6)])
+    state.requests["prefix"], state.requests["prefix_tokens"] = 1 + np.arange(6) % 2, 40
+    dispatch(state, np.arange(6), routers.rows, routers.counts, routers.turn, router(name))
+    rows = state.requests["replica"].tolist()
+    assert len(set(rows[0::2])) == len(set(rows[1::2])) == 1
+    assert (state.requests["hit"][2:] == 36).all()
 
 
 def sent(name: str, keys: str, arriving: list[Arrival], routers: Routers, speeds: tuple[float, ...] = ()) -> list[int]:

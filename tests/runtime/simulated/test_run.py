@@ -101,6 +101,18 @@ def test_keys_reach_the_router() -> None:
     assert all(len(set(done.requests["replica"][keys == key])) == 1 for key in (1, 2, 3))
 
 
+def test_shared_beginnings_are_computed_once() -> None:
+    keys, shared = np.ones(50, np.int32), np.full(50, 16, np.int32)
+    fleet = FixedFleet((POOL,), TARGET)
+    told = [row(run(burst(50, 0.1), fleet, prefixes=keys, prefix_tokens=n)) for n in (shared, None)]
+    assert [one["prefix_hit_rate"] for one in told] == [pytest.approx(49 * 16 / 1000), 0.0]
+    assert told[0]["load"] < told[1]["load"] and told[0]["ttft_s"]["mean"] < told[1]["ttft_s"]["mean"]
+
+
+def test_a_fleet_that_looks_nothing_up_has_no_hit_rate() -> None:
+    assert row(run(burst(3), FixedFleet((replace(POOL, prefix_caching=False),), TARGET)))["prefix_hit_rate"] is None
+
+
 def test_progress_ends_at_the_number_of_requests() -> None:
     heard: list[int] = []
     run(burst(40_000, 1.0), FixedFleet((POOL,), TARGET), heard.append)

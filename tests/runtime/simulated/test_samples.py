@@ -14,7 +14,7 @@ from collectors.observation import GatewaySample, ReplicaSample
 from runtime.simulated.pages import engine_page, gateway_page
 from runtime.simulated.samples import scrape
 from runtime.simulated.world import World
-from tests.runtime.simulated.fleets import replicas, run, service, submit_all, target, trace, world
+from tests.runtime.simulated.fleets import replicas, run, service, submit_all, talk, target, trace, world
 
 
 def read(fleet: World) -> dict[str, ReplicaSample]:
@@ -59,6 +59,12 @@ def test_preemptions_and_aborts_are_seen() -> None:
     same(fleet)
     sample = scrape(fleet).replicas["chat-0001"]
     assert sample.preemptions and sample.aborted == 1
+
+
+def test_cached_prompts_are_seen() -> None:
+    fleet = run(world(workload=talk(3)), 30.0)
+    same(fleet)
+    assert scrape(fleet).replicas["chat-0001"].cached_tokens == 480
 
 
 def test_what_is_held_and_turned_away_is_seen_at_the_gateway() -> None:

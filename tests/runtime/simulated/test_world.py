@@ -25,6 +25,7 @@ from tests.runtime.simulated.fleets import (
     run,
     service,
     submit_all,
+    talk,
     target,
     tiers,
     trace,
@@ -49,6 +50,16 @@ def busy(seed: int = 1, active: int = 10) -> World:
 
 
 # --- requests ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("slept", "found"), [(False, 160 + 320), (True, 160)])
+def test_a_conversation_is_cached_until_its_replica_sleeps(slept: bool, found: int) -> None:
+    fleet = run(world(workload=talk(3)), 15.0)
+    if slept:
+        fleet.replicas.sleep(replicas(fleet)[0], fleet.now_s)
+        fleet.replicas.wake(replicas(fleet)[0], fleet.now_s)
+    run(fleet, 15.0)
+    assert fleet.state.replicas[0]["prefix_hits_tokens"] == found
 
 
 def test_a_request_is_served_step_by_step() -> None:
