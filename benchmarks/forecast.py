@@ -198,9 +198,9 @@ def losses(name: str, made: Evaluation) -> Table:
 
 
 def coverages(name: str, runs: Sequence[tuple[str, Evaluation]]) -> Table:
-    """Coverage of ours in every week, the horizon that is least and most covered."""
+    """Coverage of ours in every week, the horizon that is least and most covered, and whether simpler did better."""
     table = Table(title=f"{name}: how often ours kept its quantiles, least to most covered horizon")
-    for column in ("target", "outages", "week", "P90 %", "P95 %", "P99 %", "worst, points"):
+    for column in ("target", "outages", "week", "P90 %", "P95 %", "P99 %", "worst, points", "loss / simple"):
         table.add_column(column, justify="left" if column in ("target", "outages") else "right")
     for outages, made in runs:
         for week in made.weeks:
@@ -209,7 +209,10 @@ def coverages(name: str, runs: Sequence[tuple[str, Evaluation]]) -> Table:
                 f"{low:.1f} – {high:.1f}" for low, high in zip(covered.min(axis=0), covered.max(axis=0), strict=True)
             ]
             far = 100 * worst(np.asarray(week["coverage"]), TAUS)
-            table.add_row(which(made), outages, f"{week['week']} ({week['days']:.3g} d)", *ranges, f"{far:.1f}")
+            loss = near_mean(made, week["wql_vs_best_simple"])
+            table.add_row(
+                which(made), outages, f"{week['week']} ({week['days']:.3g} d)", *ranges, f"{far:.1f}", f"{loss:.3f}"
+            )
     return table
 
 

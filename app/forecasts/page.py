@@ -79,7 +79,7 @@ def _section(evaluation: Evaluation, unit: str) -> str:
         f"<p class=note>How often the truth lay at or under each quantile, less what it promised, in points; shaded: "
         f"within {100 * pictures.LEEWAY:g}.</p>{_table(tables.coverages(evaluation))}"
         f"<h3>{escape(_best(evaluation))}</h3>{_bars(evaluation)}{_table(tables.losses(evaluation))}"
-        f"{_table(tables.costs(evaluation))}</section>"
+        f"{_table(tables.costs(evaluation))}{_table(tables.weeks(evaluation))}</section>"
     )
 
 

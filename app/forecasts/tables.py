@@ -27,7 +27,7 @@ class Table:
 
 def tables(evaluation: Evaluation) -> list[Table]:
     """All of them, in reading order."""
-    return [losses(evaluation), coverages(evaluation), costs(evaluation)]
+    return [losses(evaluation), coverages(evaluation), costs(evaluation), weeks(evaluation)]
 
 
 def what(evaluation: Evaluation) -> str:
@@ -67,6 +67,20 @@ def coverages(evaluation: Evaluation) -> Table:
             rows.append((name, *map(_percent, pick(week["coverage"], axis=0))))
     columns = ("kept %", *(f"P{100 * tau:g}" for tau in taus))
     return Table(f"{what(evaluation)}: coverage of the combined forecast", columns, tuple(rows))
+
+
+def weeks(evaluation: Evaluation) -> Table:
+    """Whether all together were ever worse than the simplest: loss relative to the best of them, week by week."""
+    rows = [
+        (
+            f"week {week['week']} ({week['days']:.3g} d)",
+            *map(_ratio, week["wql_vs_best_simple"]),
+            _ratio(near_mean(evaluation, week["wql_vs_best_simple"])),
+        )
+        for week in evaluation.weeks
+    ]
+    title = f"{what(evaluation)}: loss / best of last value, seasonal naive and seasonal"
+    return Table(title, ("combined", *minutes(evaluation), "≥ 5 min"), tuple(rows))
 
 
 def costs(evaluation: Evaluation) -> Table:

@@ -17,6 +17,7 @@ from forecasting.evaluation.references import SeasonalNaive
 from forecasting.evaluation.rolling import Progress, Run, Told, roll
 from forecasting.experts import Expert
 from forecasting.experts.last_value import LastValue
+from forecasting.experts.seasonal import Seasonal
 from forecasting.history import Array, History, Target
 
 COMBINED = "combined"
@@ -115,7 +116,7 @@ def score(
     truth = np.where(both, truth, np.nan)
     scale = scores.naive_scale(history.until(first - 1).roots ** 2)
     rows = [_row(one, truth, values, target, plan, scale) for one in told]
-    weeks = _weeks(history, truth, values, first)
+    weeks = _weeks(history, truth, values, target, first)
     return Evaluation(plan, target.peak, history.step_s, first, truth, values, rows, weeks, made)
 
 
@@ -148,17 +149,22 @@ def _row(one: Told, truth: Array, values: Mapping[str, Array], target: Target, p
     }
 
 
-def _weeks(history: History, truth: Array, values: Mapping[str, Array], first: int) -> list[Row]:
-    """Coverage of all together in every week of the series of which a day or more is scored."""
+def _weeks(history: History, truth: Array, values: Mapping[str, Array], target: Target, first: int) -> list[Row]:
+    """All together in every week of the series of which a day or more is scored: coverage, and loss relative to
+    whichever of last value, seasonal naive and the seasonal profile did best at that horizon in that week."""
     if COMBINED not in values:
         return []
+    simple = [name for name in (LAST, SEASONAL, Seasonal.name) if name in values]
     cells = np.arange(first, first + len(truth)) - history.first
     week, rows = cells // (WEEK_DAYS * history.day), []
     for number in np.unique(week):
         own = week == number
         if own.sum() >= history.day:
-            covered = scores.coverage(truth[own], values[COMBINED][own])
-            rows.append({"week": int(number) + 1, "days": float(own.sum() / history.day), "coverage": covered})
+            came, mine = truth[own], values[COMBINED][own]
+            lost = [scores.quantile_loss(came, values[name][own], target.taus) for name in simple]
+            relative = scores.ratio(scores.quantile_loss(came, mine, target.taus), np.min(lost, axis=0))
+            row = {"week": int(number) + 1, "days": float(own.sum() / history.day)}
+            rows.append(row | {"coverage": scores.coverage(came, mine), "wql_vs_best_simple": relative})
     return rows
 
 

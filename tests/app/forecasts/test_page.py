@@ -48,7 +48,7 @@ def test_it_needs_nothing_else() -> None:
 
 
 def test_every_picture_has_its_numbers_beneath_it() -> None:
-    assert made().count("<details>") == 2 * 3
+    assert made().count("<details>") == 2 * 4
     assert made().count('<svg class=""') == 2 * (2 + 1 + 2)
 
 

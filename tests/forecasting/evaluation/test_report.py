@@ -36,6 +36,10 @@ def test_last_value_is_the_measure_and_all_are_there() -> None:
     assert made.row("seasonal_naive")["wql_vs_seasonal"] == pytest.approx([1, 1])
     assert (made.row("last_value")["scored"] == [5 * DAY - 1, 5 * DAY - 3]).all()
     assert [week["week"] for week in made.weeks] == [1, 2]
+    simple = [made.row(name)["wql"] for name in ("last_value", "seasonal_naive", "seasonal")]
+    weekly = np.stack([week["wql_vs_best_simple"] for week in made.weeks])
+    # The best of each week is at least as good as the best of all.
+    assert (weekly.max(axis=0) >= made.row()["wql"] / np.min(simple, axis=0) - 1e-9).all()
 
 
 def test_units_change_no_ratio() -> None:
