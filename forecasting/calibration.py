@@ -7,7 +7,7 @@ horizon after the prediction, it is moved by the proportional and the integral t
 
     q ← q + gain · scale · (x + INTEGRAL · excess),   x = 1[truth > quantile + q] − (1 − tau),
 
-where ``scale`` is the mean distance of the truth from that quantile, and ``excess`` the mean of x over the last days:
+where ``scale`` is the mean distance of the truth from that quantile, and ``excess`` the mean of x over the last day:
 what was promised and not kept is made good. A prediction or a truth that is NaN (a gap) moves nothing.
 """
 
@@ -24,7 +24,7 @@ FIRST_GAIN = 0.5
 """Step at the first error; it falls with the 0.6th power of their number."""
 
 INTEGRAL = 3.0
-EXCESS_HALF_LIFE_S = 3 * DAY_S
+EXCESS_HALF_LIFE_S = DAY_S
 SCALE_RATE = 0.002
 
 

@@ -1,7 +1,7 @@
 """Which expert to believe: weights by measured pinball loss, equal until there is evidence.
 
 Per (horizon, tau) each expert's loss is averaged with a half-life of a day. An expert that is ten per cent
-worse than the best keeps about a fifth of its weight once the evidence is in; a small share stays equal so
+worse than the best keeps about a twentieth of its weight once the evidence is in; a small share stays equal so
 that a change of regime can be noticed.
 """
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from forecasting.history import Array
 
-SHARPNESS = 16.0
-"""How fast weight falls with relative loss: exp(−16 · 0.1) ≈ 0.2."""
+SHARPNESS = 30.0
+"""How fast weight falls with relative loss: exp(−30 · 0.1) ≈ 0.05."""
 
 UNIFORM_SHARE = 0.02
 EVIDENCE = 60.0
