@@ -153,7 +153,7 @@ def roots_of(made: Evaluation, row: dict[str, Any]) -> Array:
 
 
 def fit_s(history: History) -> float:
-    """CPU seconds to fit all experts on ``POINTS`` minutes, all horizons and quantiles; the second fit, without trial."""
+    """CPU seconds to fit all experts on ``POINTS`` minutes, all horizons and quantiles, once they are known."""
     past = history.until(history.first + POINTS - 1)
     panel = Panel(Target(HORIZONS, TAUS), past.step_s)
     panel = panel.refit(past.until(past.last - past.day))
@@ -163,7 +163,7 @@ def fit_s(history: History) -> float:
 
 
 def tick_s(history: History) -> tuple[float, float]:
-    """CPU seconds in which ``SERVICES`` services tell a forecast, and in which they close a minute and learn from it."""
+    """CPU seconds in which ``SERVICES`` services tell a forecast, and in which they learn from a minute."""
     split = len(history.roots) - SERVICES
     times, values = 60.0 * np.arange(len(history.roots)), history.roots**2
     forecaster = Forecaster("chat")
