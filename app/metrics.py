@@ -93,6 +93,11 @@ def data_age_s(known: ServiceMemory, now_s: float) -> float | None:
     return None if known.last_valid_s is None else max(0.0, now_s - known.last_valid_s)
 
 
+def model_age_s(known: ServiceMemory, now_s: float) -> float | None:
+    """Age of the experts' last fit."""
+    return None if known.fitted_at_s is None else max(0.0, now_s - known.fitted_at_s)
+
+
 def replica_rows(known: ServiceMemory) -> list[Row]:
     """Replicas by state."""
     return [((state,), float(count)) for state, count in Counter(map(state_of, known.replicas)).items()]
@@ -134,6 +139,7 @@ PER_SERVICE: tuple[tuple[str, str, Callable[[ServiceMemory, float], float | None
     ("leadtime_slo_attainment_ratio", "Estimated share of requests within targets.", signal("attainment")),
     ("leadtime_cost_dollars_per_hour", "Price of the replicas now.", signal("usd_per_hour")),
     ("leadtime_data_age_seconds", "Age of the last valid observation.", data_age_s),
+    ("leadtime_forecast_model_age_seconds", "Time since experts were fitted last.", model_age_s),
     (
         "leadtime_shortfall_risk_ratio",
         "Probability of too little capacity before new replicas serve.",

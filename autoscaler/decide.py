@@ -14,7 +14,7 @@ import numpy as np
 
 from autoscaler import guardrails
 from autoscaler.capacity import RhoMax, mean_work_ms, offered_erlangs, rho_max
-from autoscaler.decision import Constraint, ControlState, Decision, Plan
+from autoscaler.decision import Constraint, ControlState, Decision, Plan, Quantile
 from autoscaler.explain import demand_detail, latency_detail, load_detail, sentence
 from autoscaler.guardrails import Facts
 from autoscaler.policy import Mode, Policy
@@ -123,7 +123,7 @@ def _needs(
     """The voices in order; the first of the loudest is the one that binds."""
     voices: list[Constraint] = []
     if sizing is not None:
-        voices.append(Constraint("forecast", sizing.active, False, demand_detail(sizing)))
+        voices.append(Constraint("forecast", sizing.active, False, demand_detail(sizing), _taken(sizing)))
     if observation is not None:
         load = load_need(observation, erlangs, known.work_ms_per_request, rho)
         voices.append(Constraint("load", load, False, load_detail(observation, erlangs)))
@@ -135,6 +135,11 @@ def _needs(
         return Needs((), 0, "hold")
     loudest = max(voices, key=lambda voice: voice.replicas)
     return Needs(tuple(voices), loudest.replicas, loudest.name)
+
+
+def _taken(sizing: Sizing) -> tuple[Quantile, ...]:
+    demands = (sizing.slow,) if sizing.fast is None else (sizing.fast, sizing.slow)
+    return tuple(Quantile(demand.lead_s, demand.tau, demand.erlangs) for demand in demands)
 
 
 def _facts(

@@ -56,15 +56,27 @@ class ControlState:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantile:
+    """What was taken from the forecast: the ``tau`` quantile of the greatest load within ``horizon_s``; ``erlangs`` is
+    what it asks for, the policy's headroom included.
+    """
+
+    horizon_s: float
+    tau: float
+    erlangs: float
+
+
+@dataclass(frozen=True, slots=True)
 class Constraint:
     """One number that took part: ``replicas`` is what it asks for or allows; ``binds`` marks the one that
-    decided.
+    decided. ``quantiles`` are those of the forecast it rests on, nearest first; only the forecast's own has any.
     """
 
     name: str
     replicas: int
     binds: bool
     detail: str
+    quantiles: tuple[Quantile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

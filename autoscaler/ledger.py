@@ -92,6 +92,14 @@ class Ledger(Protocol):
         """One decision with its inputs."""
         ...
 
+    def times(self, service: str, start_s: float, end_s: float) -> Sequence[float]:
+        """When decisions were made in ``start_s <= at_s <= end_s``, oldest first."""
+        ...
+
+    def inputs_at(self, service: str, times: Sequence[float]) -> Sequence[dict[str, Any]]:
+        """The inputs of the decisions made at these times (a few hundred at most), oldest first."""
+        ...
+
     def state(self, service: str) -> ControlState | None:
         """The memory that the newest decision left."""
         ...
@@ -149,6 +157,20 @@ class SqlLedger:
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(DECISIONS).where(DECISIONS.c.id == id)).mappings().first()
         return None if row is None else _entry(row)
+
+    def times(self, service: str, start_s: float, end_s: float) -> Sequence[float]:
+        """See ``Ledger``."""
+        at_s = DECISIONS.c.at_s
+        query = sa.select(at_s).where(DECISIONS.c.service == service, at_s.between(start_s, end_s)).order_by(at_s)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalars().all()
+
+    def inputs_at(self, service: str, times: Sequence[float]) -> Sequence[dict[str, Any]]:
+        """See ``Ledger``."""
+        at_s = DECISIONS.c.at_s
+        query = sa.select(DECISIONS.c.inputs).where(DECISIONS.c.service == service, at_s.in_(times)).order_by(at_s)
+        with self._engine.connect() as connection:
+            return [_unpack(packed) for packed in connection.execute(query).scalars()]
 
     def state(self, service: str) -> ControlState | None:
         """See ``Ledger``."""

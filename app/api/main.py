@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from app.api.backend import Backend
 from app.api.decisions import router as decisions
 from app.api.errors import install
+from app.api.forecasts import router as forecasts
 from app.api.health import router as health
 from app.api.policies import router as policies
 from app.api.services import router as services
@@ -24,7 +25,7 @@ def create_app(backend: Backend) -> FastAPI:
     app.state.backend = backend
     install(app)
     app.include_router(health)
-    for part in (services, decisions, policies):
+    for part in (services, forecasts, decisions, policies):
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app

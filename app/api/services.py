@@ -1,4 +1,4 @@
-"""Reads: the fleet, a service, its series, forecast and replicas."""
+"""Reads: the fleet, a service, its series and replicas."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from fastapi import APIRouter, HTTPException, Query
 
 from app.api.backend import Back, Known
 from app.api.errors import problems
-from app.api.schemas import FleetView, ForecastView, ReplicaView, Series, ServiceRow
-from app.api.views import fleet_view, forecast_view, replica_view, service_row
+from app.api.schemas import FleetView, ReplicaView, Series, ServiceRow
+from app.api.views import fleet_view, replica_view, service_row
 from app.daemon.signals import FLEET, FLEET_SIGNALS, SIGNALS
 
 router = APIRouter(tags=["fleet"])
@@ -68,14 +68,6 @@ def wanted(service: str, signals: str, back: Back) -> list[str]:
     if unknown:
         raise HTTPException(422, f"signals: no signal {unknown[0]!r}; known: {', '.join(known)}")
     return list(dict.fromkeys(names))
-
-
-@router.get("/services/{service}/forecast", responses=problems(404))
-async def forecast(service: str, known: Known) -> ForecastView:
-    """The latest forecast; 404 before the first."""
-    if known.forecast is None:
-        raise HTTPException(404, f"{service} has no forecast yet; wait for the next tick")
-    return forecast_view(known.forecast)
 
 
 @router.get("/services/{service}/replicas", responses=problems(404))

@@ -9,7 +9,6 @@ from app.api.attention import attention, staleness
 from app.api.schemas import (
     ClockInfo,
     FleetView,
-    ForecastView,
     GpuCounts,
     ReplicaCounts,
     ReplicaView,
@@ -19,7 +18,6 @@ from app.daemon.memory import Memory, ServiceMemory, known_mean, spark
 from app.daemon.signals import state_of
 from autoscaler.cost import hourly
 from autoscaler.counts import counts_of
-from forecasting.forecast import Forecast
 from runtime.replica import Replica, Tier
 
 FLEET_SPARKS = (
@@ -113,18 +111,6 @@ def lowest(values: Iterable[float | None]) -> float | None:
 def highest(values: Iterable[float | None]) -> float | None:
     """The greatest of what is known."""
     return max((value for value in values if value is not None), default=None)
-
-
-def forecast_view(forecast: Forecast) -> ForecastView:
-    """A forecast as it was made."""
-    return ForecastView(
-        service=forecast.service,
-        made_at_s=forecast.made_at_s,
-        model=forecast.model,
-        horizons_s=list(forecast.horizons_s),
-        taus=list(forecast.taus),
-        erlangs=[list(row) for row in forecast.values],
-    )
 
 
 def replica_view(replica: Replica, service: ServiceMemory) -> ReplicaView:

@@ -113,6 +113,11 @@ class Api:
                 return None
             raise
 
+    def accuracy(self, service: str, span_s: float, horizon_s: float | None) -> schemas.ForecastAccuracy:
+        """How the forecasts of the last ``span_s`` fared at a horizon; None is the launch lead time."""
+        params = {"span_s": span_s} | ({} if horizon_s is None else {"horizon_s": horizon_s})
+        return self._get(f"/services/{service}/forecast/accuracy", schemas.ForecastAccuracy, params)
+
     def replicas(self, service: str) -> list[schemas.ReplicaView]:
         """The replicas of a service."""
         return self._get(f"/services/{service}/replicas", list[schemas.ReplicaView])

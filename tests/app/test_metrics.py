@@ -26,7 +26,14 @@ async def test_numbers_are_those_of_the_last_tick(world: World) -> None:
     assert found["leadtime_data_age_seconds", ("chat",)] == 20
     assert found["leadtime_gpus", ("busy",)] == 1
     assert found["leadtime_lead_time_seconds", ("0.90", "chat", "cold")] == 120
+    assert ("leadtime_forecast_model_age_seconds", ("chat",)) not in found
     assert sum(value for (name, _), value in found.items() if name == "leadtime_decision_total") == 4
+
+
+async def test_a_model_ages_from_its_last_fit(world: World) -> None:
+    daemon = await world.start()
+    daemon.memory.services["chat"].fitted_at_s = START_S
+    assert samples(daemon.memory, START_S + 65)["leadtime_forecast_model_age_seconds", ("chat",)] == 65
 
 
 async def test_what_is_not_known_is_absent(world: World) -> None:

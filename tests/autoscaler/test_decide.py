@@ -123,6 +123,16 @@ def test_a_forecast_raises_the_fleet_before_the_load_is_there() -> None:
     assert "Scale out 4 -> " in decision.sentence and "TPOT binds" in decision.sentence
 
 
+def test_the_quantiles_taken_stand_in_numbers_with_the_forecasts_constraint() -> None:
+    for s, fewest in ((state(4), 1), (state(4, pool=SHARED), 2)):
+        fc = forecast(3.0)
+        taken = [c.quantiles for c in decide(observation(), fc, s, AUTO, NOW_S).constraints if c.name == "forecast"]
+        assert len(taken[0]) == fewest
+        for quantile in taken[0]:
+            asked = fc.quantile(quantile.horizon_s, quantile.tau) * AUTO.risk.headroom
+            assert quantile.erlangs == pytest.approx(asked)
+
+
 def test_scales_in_when_observation_and_forecast_agree() -> None:
     decision = decide(observation(), forecast(1.2), state(6), AUTO, NOW_S)
     assert active(decision) == 4

@@ -90,6 +90,14 @@ def test_lists_newest_first_in_pages_by_service(ledger: SqlLedger) -> None:
     assert ledger.get("nothing") is None
 
 
+def test_inputs_of_chosen_times_come_oldest_first(ledger: SqlLedger) -> None:
+    ledger.record_many([Record(decision(NOW_S + n), {"n": n}, 1) for n in range(5)])
+    times = ledger.times("chat", NOW_S + 1, NOW_S + 3)
+    assert times == [NOW_S + 1, NOW_S + 2, NOW_S + 3]
+    assert ledger.inputs_at("chat", [times[2], times[0]]) == [{"n": 1}, {"n": 3}]
+    assert ledger.times("code", 0, 2 * NOW_S) == ledger.inputs_at("code", times) == []
+
+
 def test_pruning_keeps_the_newest_of_each_service(ledger: SqlLedger) -> None:
     other = replace(decision(NOW_S), id="code-1", service="code")
     ledger.record_many([*(Record(decision(NOW_S + n), {}, 1) for n in range(5)), Record(other, {}, 1)])

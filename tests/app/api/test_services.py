@@ -6,8 +6,7 @@ import httpx
 import pytest
 
 from app.daemon.parts import Daemon
-from tests.app.api.conftest import app_of
-from tests.app.fakes import INTERVAL_S, START_S, World
+from tests.app.fakes import INTERVAL_S, START_S
 
 
 async def test_the_fleet_is_one_screen(api: httpx.AsyncClient) -> None:
@@ -62,24 +61,11 @@ async def test_a_wrong_question_is_one_sentence(
     assert said in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["", "/series", "/forecast", "/replicas", "/decisions"])
+@pytest.mark.parametrize("path", ["", "/series", "/forecast", "/forecast/accuracy", "/replicas", "/decisions"])
 async def test_an_unknown_service_names_the_known(api: httpx.AsyncClient, path: str) -> None:
     answer = await api.get(f"/api/v1/services/chatt{path}")
     assert answer.status_code == 404
     assert "no service 'chatt'; known: chat" in answer.json()["detail"]
-
-
-async def test_the_forecast_is_quantiles_over_horizons(api: httpx.AsyncClient) -> None:
-    view = (await api.get("/api/v1/services/chat/forecast")).json()
-    assert len(view["erlangs"]) == len(view["horizons_s"])
-    assert all(len(row) == len(view["taus"]) for row in view["erlangs"])
-
-
-async def test_no_forecast_yet_is_said(world: World) -> None:
-    transport = httpx.ASGITransport(app_of(await world.start()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-        answer = await client.get("/api/v1/services/chat/forecast")
-    assert answer.status_code == 404 and "no forecast yet" in answer.json()["detail"]
 
 
 async def test_replicas_carry_what_their_engines_say(api: httpx.AsyncClient) -> None:

@@ -1,7 +1,7 @@
 """The API's contract served from a made-up fleet, for the console's tests and for looking at its pages.
 
 ``python -m tests.app.console.fake_api --port 18800 --mode stale``. Modes: normal, stale (the data stopped two minutes
-ago), empty (no services), error (500 on everything).
+ago), young (no forecast yet), empty (no services), error (500 on everything).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from app.api import schemas
 from autoscaler.policy import Policy
-from tests.app.console import fake_fleet
+from tests.app.console import fake_fleet, fake_forecasts
 from tests.app.console.fake_fleet import SERVICES, FakeService, signal
 
 STALE_S = 120.0
@@ -198,6 +198,7 @@ def decision(service: FakeService, at_s: float) -> schemas.DecisionRow:
                 replicas=wanted,
                 binds=grows,
                 detail="P95 of the next 240 s, $12.40 an hour",
+                quantiles=[schemas.QuantileView(horizon_s=240.0, tau=0.95, erlangs=0.7 * wanted - 0.2)],
             ),
             schemas.ConstraintView(name="max_replicas", replicas=12, binds=False, detail="policy replicas.max"),
         ],
@@ -258,18 +259,15 @@ def reading(world: World) -> APIRouter:
 
     @api.get("/services/{name}/forecast")
     def get_forecast(name: str) -> schemas.ForecastView:
-        service, at_s = world.service(name), world.seen_s
-        horizons, taus = [60.0, 120.0, 240.0, 600.0], [0.5, 0.9, 0.95, 0.99]
-        peaks = [max(fake_fleet.offered(service, at_s + t) for t in range(0, int(h) + 1, 30)) for h in horizons]
-        erlangs = [[peak * (1 + 0.2 * (tau - 0.45)) for tau in taus] for peak in peaks]
-        return schemas.ForecastView(
-            service=name,
-            made_at_s=at_s,
-            model="seasonal profile",
-            horizons_s=horizons,
-            taus=taus,
-            erlangs=erlangs,
-        )
+        service = world.service(name)
+        if world.mode == "young":
+            raise HTTPException(404, f"{name} has no forecast yet; wait for the next tick")
+        return fake_forecasts.latest(service, world.seen_s)
+
+    @api.get("/services/{name}/forecast/accuracy")
+    def get_accuracy(name: str, span_s: float = 86400.0, horizon_s: float | None = None) -> schemas.ForecastAccuracy:
+        service = world.service(name)
+        return fake_forecasts.accuracy(service, world.now(), 60 if world.mode == "young" else span_s, horizon_s)
 
     @api.get("/services/{name}/replicas")
     def get_replicas(name: str) -> list[schemas.ReplicaView]:
@@ -353,7 +351,7 @@ def main() -> None:
     """Serve it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=18800)
-    parser.add_argument("--mode", default="normal", choices=("normal", "stale", "empty", "error"))
+    parser.add_argument("--mode", default="normal", choices=("normal", "stale", "young", "empty", "error"))
     parser.add_argument("--speed", type=float, default=1.0)
     options = parser.parse_args()
     start = time.time()

@@ -23,6 +23,10 @@ def forecast() -> schemas.ForecastView:
         horizons_s=[60.0, 300.0],
         taus=[0.5, 0.9, 0.99],
         erlangs=[[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]],
+        weights={"profile": 1.0},
+        history_s=7200.0,
+        fitted_at_s=None,
+        trouble=None,
     )
 
 
