@@ -56,6 +56,10 @@ def evaluate(
     plan = plan_of(train_days, tau, seed, inject_outages)
     step = step_of(pool, config)
     recorded = [loaded(path) for path in series]
+    names = [one.name for one in recorded]
+    if out is not None and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"--out {out}: two series are called {twice}, and each gets a page; rename one")
     peaks = {Which.END: [False], Which.PEAK: [True], Which.BOTH: [False, True]}[target]
     made = evaluated(recorded, of, step, peaks, plan)
     pairs = list(zip(recorded, made, strict=True))

@@ -66,5 +66,6 @@ def test_mistakes_are_one_line(series: Path, tmp_path: Path) -> None:
     assert "--pool 'nope' is not in the catalogue" in complaint(series, "--pool", "nope")
     short = written(tmp_path / "short.csv", 0.5)
     assert "short: holds 12.0 hours; a day to train on and two hours to score are needed" in complaint(short)
+    assert "two series are called chat, and each gets a page" in complaint(series, series, "--out", tmp_path)
     (tmp_path / "file").write_text("")
     assert "give a folder that can be written" in complaint(series, "--target", "end", "--out", tmp_path / "file")
