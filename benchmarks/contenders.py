@@ -88,13 +88,8 @@ def times_eight(trace: Trace) -> Trace:
 
 def later(trace: Trace, from_s: float) -> Trace:
     """The trace from that second on."""
-    kept = trace.arrival_s >= from_s
-    return replace(
-        trace,
-        arrival_s=trace.arrival_s[kept] - from_s,
-        input_tokens=trace.input_tokens[kept],
-        output_tokens=trace.output_tokens[kept],
-    )
+    kept = trace.take(trace.arrival_s >= from_s)
+    return replace(kept, arrival_s=kept.arrival_s - from_s)
 
 
 def drawn(minutes: pd.DataFrame, day: int, served: Pool, policy: Policy, begin_s: float, past_days: int) -> Case:

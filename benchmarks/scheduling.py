@@ -37,7 +37,7 @@ PROMISES = {"interactive": TARGET, "patient": LatencyTarget(30.0, 0.0, 0.1)}
 ATTAINMENT = 0.95
 ROUTED_REPLICAS, ROUTED_LOAD = 8, 0.6
 SCHEDULED_REPLICAS, SCHEDULED_LOAD = 4, 0.5
-TALKING_LOAD, TALKING_SESSIONS, SEED = 0.6, 4000, 3
+TALKING_LOAD, TALKING_SESSIONS, SEED = 0.75, 4000, 3
 TIGHT = 0.5
 """Part of the KV cache that schedulers are compared with, so that memory is what they contend for."""
 BATCHING = {"static": "static", "continuous": "fcfs-chunked", "predictive": "shortest-predicted", "LARRY": "larry"}
@@ -95,7 +95,7 @@ def measure(
 ) -> Measured:
     """One run."""
     fleet = FixedFleet((pool,) * replicas, target, router, scheduler)
-    done = run(trace, fleet, sessions=trace.session, prefixes=trace.prefix)
+    done = run(trace, fleet, sessions=trace.session, prefixes=trace.prefix, prefix_tokens=trace.prefix_tokens)
     told, table = row(done), figures(done.requests)
     ttft_s, tpot_s = table["ttft_s"], table["tpot_s"]
     return Measured(

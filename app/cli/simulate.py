@@ -118,7 +118,7 @@ def served(trace: Trace, fleet: FixedFleet, progress: Callable[[int], None], ses
     from runtime.simulated.run import run
 
     try:
-        return run(trace, fleet, progress, sessions, trace.prefix)
+        return run(trace, fleet, progress, sessions, trace.prefix, trace.prefix_tokens)
     except ValueError as error:
         raise UserError(str(error)) from None
 

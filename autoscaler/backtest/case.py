@@ -80,14 +80,7 @@ class Case:
 
     def until(self, seconds: float) -> Case:
         """The case cut to its first ``seconds``."""
-        kept = self.trace.arrival_s < seconds
-        trace = replace(
-            self.trace,
-            arrival_s=self.trace.arrival_s[kept],
-            input_tokens=self.trace.input_tokens[kept],
-            output_tokens=self.trace.output_tokens[kept],
-        )
-        return replace(self, trace=trace)
+        return replace(self, trace=self.trace.take(self.trace.arrival_s < seconds))
 
 
 def work_ms(pool: Pool, trace: Trace) -> npt.NDArray[np.float64]:

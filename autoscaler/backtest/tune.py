@@ -80,12 +80,8 @@ def split(case: Case, train_share: float) -> tuple[Case, Case]:
 
 def _part(trace: Trace, from_s: float, until_s: float) -> Trace:
     first, last = np.searchsorted(trace.arrival_s, (from_s, until_s))
-    return replace(
-        trace,
-        arrival_s=trace.arrival_s[first:last] - from_s,
-        input_tokens=trace.input_tokens[first:last],
-        output_tokens=trace.output_tokens[first:last],
-    )
+    part = trace.take(slice(first, last))
+    return replace(part, arrival_s=part.arrival_s - from_s)
 
 
 # --- the screen ----------------------------------------------------------------------------------------------------
