@@ -38,6 +38,10 @@ class Features:
 
 def features(history: History, first: int, last: int, target: Target) -> Features:
     """Features as of cells ``first`` … ``last``, from nothing that came after."""
+    return history.view(("features", first, last, target.horizons), lambda: _features(history, first, last, target))
+
+
+def _features(history: History, first: int, last: int, target: Target) -> Features:
     filled = _filled(history.at(first - REACH + 1, last))
     now = filled[REACH - 1 :]
     return Features(history.at(first, last), _common(filled, now), _own(history, first, last, target, now))

@@ -8,13 +8,16 @@ and in every time zone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
 
 DAY_S = 86400.0
 
@@ -37,6 +40,13 @@ class History:
     step_s: float
     first: int
     roots: Array
+    _views: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def view(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gives, made once for each key: several experts look at a history in the same way."""
+        if key not in self._views:
+            self._views[key] = make()
+        return cast(T, self._views[key])
 
     @property
     def last(self) -> int:
