@@ -26,6 +26,7 @@ from forecasting.forecast import Forecast
 from forecasting.grid import Grid
 from forecasting.history import DAY_S, Array, History, Target
 from forecasting.panel import Panel
+from forecasting.store import Loaded, unpacked
 
 HORIZONS_S = (15.0, 60.0, 180.0, 300.0, 600.0, 1800.0, 3600.0)
 TAUS = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -94,6 +95,10 @@ class Forecaster:
             self.panel.begin(history)
             first = max(history.first, history.last - self._target.horizons[-1] + 1)
             self._made = dict(enumerate(self.panel.predict(history, first, history.last), first))
+
+    def recall(self, kept: bytes) -> Loaded:
+        """What ``store.packed`` made of an earlier panel, for ``load``; raises ValueError where it is damaged."""
+        return unpacked(kept, self._target, self._step_s, self._experts)
 
     def history(self) -> History:
         """All that is remembered, its newest cell still open."""

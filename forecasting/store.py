@@ -56,10 +56,7 @@ def load(path: Path, target: Target, step_s: float, experts: Sequence[Expert] | 
 
     Raises ValueError where the file is damaged or no saved panel, OSError where it cannot be read.
     """
-    data = path.read_bytes()
-    if not _intact(data):
-        raise ValueError(f"{path} is damaged or no saved panel; delete it, and the forecaster learns anew")
-    return unpacked(data, target, step_s, experts)
+    return unpacked(path.read_bytes(), target, step_s, experts, str(path))
 
 
 def packed(panel: Panel) -> bytes:
@@ -92,8 +89,12 @@ def packed(panel: Panel) -> bytes:
     return content + _digest(content)
 
 
-def unpacked(data: bytes, target: Target, step_s: float, experts: Sequence[Expert] | None = None) -> Loaded:
-    """What ``load`` makes of an undamaged content."""
+def unpacked(
+    data: bytes, target: Target, step_s: float, experts: Sequence[Expert] | None = None, source: str = "the saved panel"
+) -> Loaded:
+    """What ``load`` makes of a file's content; raises ValueError, naming ``source``, where that is damaged."""
+    if not _intact(data):
+        raise ValueError(f"{source} is damaged or no saved panel; delete it, and the forecaster learns anew")
     panel = Panel(target, step_s, experts)
     with np.load(BytesIO(data), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}

@@ -23,6 +23,7 @@ BLUE, ORANGE, GREEN, SKY, PURPLE, RED, GREY = (
 )
 
 Parts = Mapping[str, tuple[str, str]]
+Styles = Mapping[str, tuple[str, list[int]]]
 SOLID, DASHED, DOTTED = [1, 0], [6, 3], [2, 2]
 
 FORECAST = "Forecast P50–P95"
@@ -109,7 +110,7 @@ def lines(history: pd.DataFrame, signals: Mapping[str, str], unit: str, axis_for
 def line_chart(
     frame: pd.DataFrame,
     signals: Mapping[str, str],
-    styles: Mapping[str, tuple[str, list[int]]],
+    styles: Styles,
     y: alt.Y,
     digits: int,
 ) -> alt.LayerChart:
@@ -128,14 +129,26 @@ def on(y: alt.Y, column: str) -> alt.Y:
     return shown
 
 
-def stacked(history: pd.DataFrame, parts: Parts, unit: str, wanted: str | None = None) -> alt.LayerChart:
-    """Whole things by state: ``parts`` (column → label and colour) on top of each other, ``wanted`` as a line."""
+WHOLE = alt.Axis(tickMinStep=1, tickCount=5)
+SHARE = alt.Axis(format=".0%", tickCount=5)
+
+
+def stacked(
+    history: pd.DataFrame,
+    parts: Parts,
+    unit: str,
+    wanted: str | None = None,
+    axis: alt.Axis = WHOLE,
+    digits: int = 0,
+    height: int = HEIGHT,
+) -> alt.LayerChart:
+    """Things by state: ``parts`` (column → label and colour) on top of each other, ``wanted`` as a line."""
     labels = {column: label for column, (label, _) in parts.items()}
     frame = history.rename(columns=labels)
     styles = {label: (shade, SOLID) for label, shade in parts.values()} | ({"wanted": (RED, DASHED)} if wanted else {})
     colour, _ = styled(styles, symbol="square")
     order = f"indexof({list(labels.values())}, datum.series)"
-    y = alt.Y("value:Q", stack="zero", title=unit, axis=alt.Axis(tickMinStep=1, tickCount=5))
+    y = alt.Y("value:Q", stack="zero", title=unit, axis=axis)
     areas = (
         alt.Chart()
         .transform_fold(list(labels.values()), as_=["series", "value"])
@@ -146,7 +159,7 @@ def stacked(history: pd.DataFrame, parts: Parts, unit: str, wanted: str | None =
     tips = {label: label for label in labels.values()} | ({wanted: "wanted"} if wanted else {})
     line = named("wanted").mark_line(interpolate="step-after", strokeDash=DASHED)
     lines = [line.encode(time_axis(), alt.Y(f"{wanted}:Q"), colour)] if wanted else []
-    return finished(frame, [areas, *lines, hover(tips, digits=0)])
+    return finished(frame, [areas, *lines, hover(tips, digits)], height)
 
 
 def time_axis() -> alt.X:
@@ -177,7 +190,7 @@ def named(name: str) -> alt.Chart:
     return alt.Chart().transform_calculate(series=f"'{name}'")
 
 
-def styled(styles: Mapping[str, tuple[str, list[int]]], symbol: str = "stroke") -> tuple[alt.Color, alt.StrokeDash]:
+def styled(styles: Styles, symbol: str = "stroke") -> tuple[alt.Color, alt.StrokeDash]:
     """Colour and dash by series name, in one legend."""
     names = list(styles)
     key = legend(4 if max(map(len, names)) < 8 else 3, symbol)

@@ -58,7 +58,7 @@ def last_known(frame: pd.DataFrame, column: str) -> float | None:
 
 def has_points(frame: pd.DataFrame) -> bool:
     """Whether any value beside the time is known."""
-    return bool(frame.drop(columns=["time"]).notna().any(axis=None))
+    return bool(frame.drop(columns=["time"], errors="ignore").notna().any(axis=None))
 
 
 def fleet_table(rows: Sequence[schemas.ServiceRow]) -> pd.DataFrame:

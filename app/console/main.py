@@ -20,6 +20,7 @@ page = st.navigation(
     [
         st.Page("views/fleet.py", title="Fleet", icon=":material/dashboard:", default=True),
         st.Page("views/service.py", title="Service", icon=":material/monitoring:"),
+        st.Page("views/forecasts.py", title="Forecasts", icon=":material/insights:"),
         st.Page("views/policies.py", title="Policies", icon=":material/tune:"),
     ],
     position="top",

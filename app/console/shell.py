@@ -150,14 +150,21 @@ def show_tile(tile: tiles.Tile, stale: bool) -> None:
     )
 
 
-def panel(name: str, finding: str, chart: Callable[[], alt.LayerChart], table: pd.DataFrame, key: str) -> None:
+def panel(
+    name: str,
+    finding: str,
+    chart: Callable[[], alt.LayerChart],
+    table: pd.DataFrame,
+    key: str,
+    empty: str = "No data in this window yet.",
+) -> None:
     """A chart under its name and what it shows now; its numbers and their download are folded under it.
 
-    One sentence stands in its place where there is no data.
+    One sentence, ``empty``, stands in its place where there is no data.
     """
     st.markdown(f"**{name}** {format.escape(finding)}")
     if not frames.has_points(table):
-        st.info("No data in this window yet.", icon=":material/hourglass_empty:")
+        st.info(empty, icon=":material/hourglass_empty:")
         return
     st.altair_chart(chart(), key=f"{key}-chart", alt=name)
     with st.expander(

@@ -17,6 +17,7 @@ import structlog
 
 from app.daemon.memory import Memory
 from autoscaler.controller import Mind
+from autoscaler.models import ModelStore
 from forecasting.panel import Panel
 from forecasting.worker import fitted, task
 
@@ -41,13 +42,15 @@ class Fitting:
     service: str = ""
     not_before_s: dict[str, float] = field(default_factory=dict)
 
-    async def advance(self, memory: Memory, minds: Mapping[str, Mind], now_s: float) -> None:
+    async def advance(self, memory: Memory, minds: Mapping[str, Mind], models: ModelStore, now_s: float) -> None:
         """Take over what is done, and start what is due; called after every tick."""
         if self.running is not None:
             if not self.running.done():
                 return
             done, self.running = self.running, None
-            self._take(memory, minds, done, now_s)
+            panel = self._take(memory, minds, done, now_s)
+            if panel is not None:
+                await asyncio.to_thread(models.keep, self.service, now_s, panel)
         due = (name for name, mind in minds.items() if self._may(name, now_s) and mind.forecaster.due())
         self.service = next(due, "")
         if self.service:
@@ -65,7 +68,7 @@ class Fitting:
     def _may(self, service: str, now_s: float) -> bool:
         return now_s >= self.not_before_s.get(service, now_s)
 
-    def _take(self, memory: Memory, minds: Mapping[str, Mind], done: asyncio.Task[Panel], now_s: float) -> None:
+    def _take(self, memory: Memory, minds: Mapping[str, Mind], done: asyncio.Task[Panel], now_s: float) -> Panel | None:
         known = memory.services[self.service]
         try:
             panel = done.result()
@@ -74,10 +77,11 @@ class Fitting:
             known.fit_trouble = f"{error}; forecasts go on with the last good model"
             memory.tally.fits[self.service, "failed"] += 1
             log.warning("forecast: fit failed, the last good model stays", service=self.service, reason=str(error))
-            return
+            return None
         minds[self.service].forecaster.adopt(panel)
         known.fitted_at_s, known.fit_trouble = now_s, None
         memory.tally.fits[self.service, "done"] += 1
+        return panel
 
 
 async def elsewhere(given: bytes) -> Panel:

@@ -121,7 +121,7 @@ async def tidy(daemon: Daemon) -> None:
 
 async def fit(daemon: Daemon) -> None:
     """Let experts learn, beside the loop."""
-    await daemon.fitting.advance(daemon.memory, daemon.minds, daemon.memory.now_s)
+    await daemon.fitting.advance(daemon.memory, daemon.minds, daemon.models, daemon.memory.now_s)
 
 
 async def attempted(daemon: Daemon, step: Step) -> bool:

@@ -9,6 +9,7 @@ from app.daemon.fitting import Fitting
 from app.daemon.memory import Memory
 from autoscaler.controller import Mind
 from autoscaler.ledger import SqlLedger
+from autoscaler.models import ModelStore
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
 from collectors.history import History
@@ -71,6 +72,7 @@ class Daemon:
     history: History
     ledger: SqlLedger
     policies: PolicyStore
+    models: ModelStore
     configured: tuple[Configured, ...]
     interval_s: float
     memory: Memory = field(default_factory=Memory)

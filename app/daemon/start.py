@@ -20,6 +20,7 @@ from app.errors import UserError
 from autoscaler.controller import Mind
 from autoscaler.decision import ControlState, TierCounts
 from forecasting.forecaster import Forecaster
+from forecasting.panel import Panel
 from runtime.pool import Pool, StepTime
 
 HISTORY_S = 14 * 86400.0
@@ -130,4 +131,20 @@ def load(daemon: Daemon, name: str, mind: Mind, now_s: float) -> None:
     times, values = daemon.history.load(name, "offered_erlangs", now_s - HISTORY_S)
     known = times <= now_s
     if bool(np.any(known)):
-        mind.forecaster.load(times[known], values[known])
+        mind.forecaster.load(times[known], values[known], learned(daemon, name, mind, now_s))
+
+
+def learned(daemon: Daemon, name: str, mind: Mind, now_s: float) -> Panel | None:
+    """What was learned before the restart; None where there is nothing, or nothing that can be used."""
+    kept = daemon.models.newest(name)
+    if kept is None or kept[0] > now_s:
+        return None
+    try:
+        loaded = mind.forecaster.recall(kept[1])
+    except ValueError as error:
+        log.warning("forecast: the kept model is left aside", service=name, reason=str(error))
+        return None
+    for lost in loaded.lost:
+        log.info("forecast: a part of the kept model no longer fits", service=name, part=lost)
+    daemon.memory.services[name].fitted_at_s = kept[0]
+    return loaded.panel

@@ -9,6 +9,7 @@ from app.daemon.parts import Configured, Daemon, HttpFleet
 from app.errors import UserError
 from app.settings import Settings, SourceSettings
 from autoscaler.ledger import SqlLedger
+from autoscaler.models import ModelStore
 from autoscaler.policies import PolicyStore
 from collectors.history import History
 from collectors.prometheus import PrometheusSource, SourceUnavailable
@@ -36,6 +37,7 @@ def wire(settings: Settings) -> Daemon:
         history=History(engine),
         ledger=SqlLedger(engine),
         policies=PolicyStore(engine),
+        models=ModelStore(engine),
         configured=tuple(Configured(service.pool, service.policy) for service in settings.services),
         interval_s=settings.source.interval_s,
     )

@@ -23,7 +23,7 @@ FANS_S = (900.0, 3600.0)
 
 MEANT = (
     "Loss is the weighted quantile loss, the pinball loss over the truth, averaged over P50, P90, P95 and P99, and "
-    "relative to forecasting the last value. All rows have error quantiles calibrated online in the same way. Seasonal "
+    "relative to the last value (naive). All rows have error quantiles calibrated online in the same way. Seasonal "
     "naive is the same minute of the day before. MASE is the median's absolute error over the mean change from minute "
     "to minute. Cost is what holding the quantile costs at its shortage and idle prices (newsvendor), relative to last "
     "value. Peaks are the highest twentieth of windows. A day s: seconds to forecast from every minute of a day."

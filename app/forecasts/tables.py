@@ -53,7 +53,7 @@ def losses(evaluation: Evaluation) -> Table:
         for row in evaluation.rows
     ]
     columns = ("forecast", *minutes(evaluation), "≥ 5 min", "/ seasonal naive", "MASE")
-    return Table(f"{what(evaluation)}: loss / last value", columns, tuple(rows))
+    return Table(f"{what(evaluation)}: loss / naive (last value)", columns, tuple(rows))
 
 
 def coverages(evaluation: Evaluation) -> Table:
@@ -79,7 +79,7 @@ def weeks(evaluation: Evaluation) -> Table:
         )
         for week in evaluation.weeks
     ]
-    title = f"{what(evaluation)}: loss / best of last value, seasonal naive and seasonal"
+    title = f"{what(evaluation)}: loss / best of naive, seasonal naive and seasonal"
     return Table(title, ("combined", *minutes(evaluation), "≥ 5 min"), tuple(rows))
 
 

@@ -16,6 +16,7 @@ from app.daemon.loop import told
 from app.daemon.parts import Configured, Daemon
 from app.daemon.start import reapply, remember_load, restore
 from autoscaler.ledger import SqlLedger
+from autoscaler.models import ModelStore
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
 from collectors.history import History
@@ -188,6 +189,7 @@ class World:
             history=History(engine),
             ledger=SqlLedger(engine),
             policies=PolicyStore(engine),
+            models=ModelStore(engine),
             configured=(Configured(POOL, self.policy),),
             interval_s=INTERVAL_S,
         )

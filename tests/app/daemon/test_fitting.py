@@ -12,11 +12,15 @@ from app.daemon.fitting import FitFailed, Fitting, elsewhere
 from app.daemon.memory import Memory, ServiceMemory
 from autoscaler.controller import Mind
 from autoscaler.decision import ControlState, TierCounts
+from autoscaler.models import ModelStore
 from autoscaler.policy import Policy
+from collectors.store import open_store
 from forecasting.forecaster import Forecaster
 from forecasting.worker import fitted, serve, task
 from tests.app.fakes import POOL
 from tests.forecasting.series import diurnal, minutes
+
+MODELS = ModelStore(open_store("sqlite://"))
 
 
 def taught(days: float = 0.4) -> tuple[Memory, dict[str, Mind], float]:
@@ -28,10 +32,10 @@ def taught(days: float = 0.4) -> tuple[Memory, dict[str, Mind], float]:
 
 
 async def until_taken(fits: Fitting, memory: Memory, minds: dict[str, Mind], now_s: float) -> None:
-    await fits.advance(memory, minds, now_s)
+    await fits.advance(memory, minds, MODELS, now_s)
     assert fits.running is not None
     await asyncio.wait({fits.running})
-    await fits.advance(memory, minds, now_s)
+    await fits.advance(memory, minds, MODELS, now_s)
 
 
 def learned(minds: dict[str, Mind]) -> bool:
@@ -46,6 +50,9 @@ async def test_what_is_due_is_fitted_elsewhere_and_taken_over() -> None:
     assert memory.tally.fits["chat", "done"] == 1 and fits.running is None
     here = minds["chat"].forecaster
     assert not here.due() and here.forecast(now_s) is not None
+    kept = MODELS.newest("chat")
+    assert kept is not None and kept[0] == now_s
+    assert "linear" in here.recall(kept[1]).panel.fits
 
 
 async def test_a_fit_that_fails_leaves_the_last_model_and_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +64,7 @@ async def test_a_fit_that_fails_leaves_the_last_model_and_is_tried_again_later(m
     trouble = memory.services["chat"].fit_trouble
     assert trouble is not None and "last good model" in trouble and not learned(minds)
     assert fits.running is None
-    await fits.advance(memory, minds, now_s + fitting.RETRY_S - 1)
+    await fits.advance(memory, minds, MODELS, now_s + fitting.RETRY_S - 1)
     assert fits.running is None
     monkeypatch.setattr(fitting, "task", task)
     await until_taken(fits, memory, minds, now_s + fitting.RETRY_S)
@@ -73,7 +80,7 @@ async def test_a_fit_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatc
 async def test_stopping_ends_the_fit_under_way() -> None:
     memory, minds, now_s = taught()
     fits = Fitting()
-    await fits.advance(memory, minds, now_s)
+    await fits.advance(memory, minds, MODELS, now_s)
     assert fits.running is not None
     await fits.stop()
     assert fits.running.cancelled()
@@ -82,7 +89,7 @@ async def test_stopping_ends_the_fit_under_way() -> None:
 async def test_too_little_history_starts_nothing() -> None:
     memory, minds, now_s = taught(0.05)
     fits = Fitting()
-    await fits.advance(memory, minds, now_s)
+    await fits.advance(memory, minds, MODELS, now_s)
     assert fits.running is None
 
 

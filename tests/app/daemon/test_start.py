@@ -10,6 +10,7 @@ from app.daemon.start import control_of
 from app.daemon.tick import tick
 from app.errors import UserError
 from autoscaler.decision import ControlState, TierCounts
+from autoscaler.models import MODELS
 from runtime.fleet import PoolTarget
 from tests.app.daemon.test_tick import ticks
 from tests.app.fakes import AUTO, INTERVAL_S, POOL, START_S, World
@@ -59,6 +60,28 @@ async def test_an_empty_store_is_filled_from_the_past(world: World) -> None:
     assert values == pytest.approx([expected] * len(minutes))
     forecast = daemon.minds["chat"].forecaster.forecast(START_S)
     assert forecast is not None and forecast.quantile(300, 0.5) == pytest.approx(expected, rel=0.1)
+
+
+async def test_what_was_learned_before_a_restart_is_known_after_it(world: World) -> None:
+    world.fleet.history = {"chat": [[START_S + 60 * m, 5.0 + m % 7, 1000.0, 200.0] for m in range(-600, 1)]}
+    daemon = await world.start()
+    learning = daemon.minds["chat"].forecaster
+    learning.refit()
+    daemon.models.keep("chat", START_S, learning.panel)
+    again = await world.start()
+    assert "linear" in again.minds["chat"].forecaster.panel.fits
+    assert again.memory.services["chat"].fitted_at_s == START_S
+
+
+async def test_a_damaged_model_is_left_aside(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon = await world.start()
+    daemon.models.keep("chat", START_S, daemon.minds["chat"].forecaster.panel)
+    with daemon.models._engine.begin() as connection:
+        connection.execute(MODELS.update().values(panel=b"scribble"))
+    await ticks(daemon, 1)
+    again = await world.start()
+    assert again.memory.services["chat"].fitted_at_s is None
+    assert "left aside" in capsys.readouterr().out
 
 
 async def test_a_store_with_history_is_not_filled_again(world: World) -> None:
