@@ -138,7 +138,7 @@ def _outcomes(
             Outcome(
                 made_at_s=forecast.made_at_s,
                 until_s=forecast.made_at_s + cells * MINUTE_S,
-                told=tuple(forecast.quantile(horizon_s, tau) for tau in taus),
+                told=_told(forecast, horizon_s, taus),
                 truth=truth if known else None,
                 state=State.KNOWN if known else State.GAP if over else State.AHEAD,
                 before_erlangs=_before(forecast.made_at_s, times, erlangs),
@@ -146,6 +146,12 @@ def _outcomes(
             )
         )
     return outcomes
+
+
+def _told(forecast: Forecast, horizon_s: float, taus: tuple[float, ...]) -> tuple[float, ...]:
+    if forecast.taus == taus and horizon_s in forecast.horizons_s:
+        return forecast.values[forecast.horizons_s.index(horizon_s)]
+    return tuple(forecast.quantile(horizon_s, tau) for tau in taus)
 
 
 def _truths(made: np.ndarray[tuple[int], np.dtype[np.int64]], times: Array, erlangs: Array, cells: int) -> Array:

@@ -47,7 +47,7 @@ def world(server: tuple[str, World], monkeypatch: pytest.MonkeyPatch) -> World:
 
 @pytest.fixture
 def open_page(world: World) -> Callable[..., AppTest]:
-    """Opens a page of the console (``fleet``, ``service``, ``policies``) with query parameters."""
+    """Opens a page of the console (``fleet``, ``service``, ``forecasts``, ``policies``) with query parameters."""
 
     def opened(name: str, **query: str) -> AppTest:
         at = AppTest.from_file(str(MAIN), default_timeout=30).run()

@@ -31,9 +31,9 @@ def peak(service: FakeService, at_s: float, horizon_s: float) -> float:
 @cache
 def forecast(service: FakeService, at_s: float) -> Forecast:
     """A forecast: the peak to come, one part in twenty off."""
-    off = 1.02 + 0.05 * fake_fleet.noise(service, at_s, "forecast")
+    off = 1.01 + 0.05 * fake_fleet.noise(service, at_s, "forecast")
     peaks = [(h, off * peak(service, at_s, h)) for h in HORIZONS_S]
-    rows = tuple(tuple(p * (1 + 0.06 * z * (1 + h / 3600)) for z in Z) for h, p in peaks)
+    rows = tuple(tuple(p * (1 + 0.055 * z * (1 + h / 3600)) for z in Z) for h, p in peaks)
     share = 0.5 + 0.4 * math.sin(at_s / 9000)
     weights = (("last_value", 1 - share), ("seasonal_profile", 0.6 * share), ("boosted", 0.4 * share))
     return Forecast(service.name, at_s, HORIZONS_S, TAUS, np.maximum.accumulate(rows).tolist(), "fake", 9e5, weights)

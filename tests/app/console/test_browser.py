@@ -32,8 +32,18 @@ WIDE, PHONE = (1440, 900), (390, 844)
 SHOTS = os.environ.get("LEADTIME_SCREENSHOTS")
 """Folder for screenshots; none are taken without it."""
 
-PAGES = {"fleet": "/", "service": "/service?service=chat", "policies": "/policies?service=chat"}
-LANDMARK = {"fleet": "Needs attention", "service": "Demand and capacity", "policies": "History"}
+PAGES = {
+    "fleet": "/",
+    "service": "/service?service=chat",
+    "forecasts": "/forecasts?service=chat",
+    "policies": "/policies?service=chat",
+}
+LANDMARK = {
+    "fleet": "Needs attention",
+    "service": "Demand and capacity",
+    "forecasts": "Promised and kept",
+    "policies": "History",
+}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -12,14 +13,16 @@ from tests.app.console.fake_api import World
 
 Open = Callable[..., AppTest]
 
+PAGES = ["fleet", "service", "forecasts", "policies"]
+
 
 def words(at: AppTest) -> str:
     """All text on the page."""
     return "\n".join(str(e.value) for kind in (at.markdown, at.error, at.warning, at.info, at.success) for e in kind)
 
 
-@pytest.mark.parametrize("name", ["fleet", "service", "policies"])
-@pytest.mark.parametrize("mode", ["normal", "stale", "empty", "error"])
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("mode", ["normal", "stale", "young", "empty", "error"])
 def test_no_page_breaks_in_any_state(open_page: Open, world: World, name: str, mode: str) -> None:
     world.mode = mode
     at = open_page(name)
@@ -27,7 +30,7 @@ def test_no_page_breaks_in_any_state(open_page: Open, world: World, name: str, m
     assert "Leadtime" in words(at)
 
 
-@pytest.mark.parametrize("name", ["fleet", "service", "policies"])
+@pytest.mark.parametrize("name", PAGES)
 def test_without_an_api_one_line_names_the_address_and_the_command(
     open_page: Open, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -73,6 +76,35 @@ def test_service_follows_the_query_string_and_draws_its_charts(open_page: Open) 
     at = open_page("service", service="code-34b")
     assert at.selectbox(key="service").value == "code-34b"
     assert len(at.get("vega_lite_chart")) == 6
+
+
+def test_forecasts_state_their_finding_and_draw_it(open_page: Open) -> None:
+    at = open_page("forecasts", service="summarize-8b", span="6 h")
+    assert at.selectbox(key="service").value == "summarize-8b"
+    assert re.search(r"#### P95 kept [\d.]+ % over the last 6 h.+as promised", words(at))
+    assert len(at.get("vega_lite_chart")) == 4
+    assert len([e for e in at.expander if e.label == "Table and download"]) == 4
+    assert [m.label for m in at.metric][:2] == ["P95 kept", "P99 kept"]
+    assert at.dataframe[0].value["expert"].tolist()
+
+
+def test_forecasts_are_judged_at_the_horizon_chosen(open_page: Open) -> None:
+    assert "windows of 3 m" in captions(open_page("forecasts"))
+    assert "windows of 30 m" in captions(open_page("forecasts", ahead="30 m"))
+
+
+def test_a_failed_fit_is_told_with_its_reason(open_page: Open) -> None:
+    at = open_page("forecasts", service="code-34b")
+    assert "took longer than 120 s" in at.warning[0].value
+    assert next(m for m in at.metric if m.label == "Model fitted").delta.endswith("last fit failed")
+
+
+def test_before_the_first_forecast_the_page_says_what_it_needs(open_page: Open, world: World) -> None:
+    world.mode = "young"
+    at = open_page("forecasts")
+    assert "No forecast can be judged yet" in words(at)
+    assert "it needs one complete observation" in words(at)
+    assert not at.get("vega_lite_chart")
 
 
 def test_decisions_tell_which_constraint_bound(open_page: Open) -> None:
@@ -139,6 +171,11 @@ def test_a_change_after_validation_asks_for_validation_again(open_page: Open) ->
     edited(at, 2)
     minimum(at, 3)
     assert "Validate again" in at.warning[0].value
+
+
+def captions(at: AppTest) -> str:
+    """The small print."""
+    return "\n".join(str(e.value) for e in at.caption)
 
 
 def minimum(at: AppTest, value: int) -> None:
