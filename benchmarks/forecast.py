@@ -1,11 +1,12 @@
 """Our forecasts and the peers' side by side: losses, coverage, and what they take.
 
-python -m benchmarks.forecast TRACES_FOLDER [--series m-small,m-large] [--only ours] [--json FILE]
+python -m benchmarks.forecast TRACES_FOLDER [--series m-small,m-large] [--only ours] [--keep FOLDER] [--json FILE]
 
 Offered load of the ServeGen series at 1 to 60 minutes, trained on the first week, refitted daily, asked and scored at
 every minute after it. Every row is one way to forecast a middle, with error quantiles that are calibrated online in the
-same way (``forecasting.evaluation``): last value, seasonal naive, our experts each alone, all of ours together, and the
-peers (``benchmarks.forecast_peers``), whose calibration has two days of forecasts to start from. Rows "own intervals"
+same way (``forecasting.evaluation``): naive (the last value), seasonal naive, our experts each alone, all of ours, and
+the peers (``benchmarks.forecast_peers``), whose calibration has two days of forecasts to start from. ``--keep`` writes
+what the peers said, which takes most of the time, and reads it next time. Rows "own intervals"
 show statsforecast's own, as they are. Coverage is shown by week of the series, training on the first day alone, with
 and without outages put in. Then what a fit of 10,000 minutes takes and what forecasts of 100 services take, on a core.
 """
@@ -36,6 +37,7 @@ from app.forecasts.tables import worst
 from app.forecasts.wanted import history_of
 from benchmarks.contenders import large, small
 from benchmarks.forecast_peers import AHEAD, Paths, filled, line_up, missing, rolled
+from forecasting.evaluation.references import bare
 from forecasting.evaluation.report import (
     COMBINED,
     HORIZONS,
@@ -51,7 +53,6 @@ from forecasting.evaluation.report import (
 )
 from forecasting.evaluation.rolling import Run, Told, roll
 from forecasting.experts import installed
-from forecasting.experts.band import around
 from forecasting.experts.expert import Model
 from forecasting.forecaster import Forecaster
 from forecasting.history import Array, History, Target
@@ -85,7 +86,7 @@ class Recalled:
         wanted = np.full((last - first + 1, len(target.horizons)), np.nan)
         begin, end = max(first, self.first), min(last, self.first + len(self.middle) - 1)
         wanted[begin - first : end + 1 - first] = self.middle[begin - self.first : end + 1 - self.first]
-        return around(wanted, history, target)
+        return bare(wanted, target)
 
 
 # --- one piece of work each, in a process ----------------------------------------------------------------------------
@@ -96,11 +97,24 @@ def ours(history: History, peak: bool, plan: Plan) -> Evaluation:
     return evaluate(history, installed(), peak, plan, time.perf_counter)
 
 
-def peer(history: History, index: int) -> tuple[Paths, dict[str, float]]:
+def peer(history: History, index: int, kept: Path | None) -> tuple[Paths, dict[str, float]]:
     """What a peer said from ``WARM_DAYS`` before the first score on, and the seconds of a fit and of a forecast."""
+    if kept is not None and kept.exists():
+        return restored(kept)
     begin, took_s = training_cells(history, Plan().train_days), dict[str, float]()
     ends = [begin - WARM_DAYS * history.day, *range(begin, len(history.roots), history.day)]
-    return rolled(line_up()[index], filled(history.roots**2), ends, took_s, time.perf_counter), took_s
+    said = rolled(line_up()[index], filled(history.roots**2), ends, took_s, time.perf_counter)
+    if kept is not None:
+        upper = {} if said.upper is None else {"upper": said.upper}
+        np.savez(kept, middle=said.middle, took_s=np.array([took_s["fit"], took_s["predict"]]), **upper)
+    return said, took_s
+
+
+def restored(kept: Path) -> tuple[Paths, dict[str, float]]:
+    """What ``peer`` kept."""
+    with np.load(kept) as file:
+        fit_s, predict_s = file["took_s"].tolist()
+        return Paths(file["middle"], file.get("upper")), {"fit": fit_s, "predict": predict_s}
 
 
 # --- peers on the same scale -----------------------------------------------------------------------------------------
@@ -183,9 +197,9 @@ def tick_s(history: History) -> tuple[float, float]:
 
 
 def losses(name: str, made: Evaluation) -> Table:
-    """Ratios to last value by horizon, and coverage over all horizons."""
+    """Ratios to naive by horizon, and coverage over all horizons."""
     over = [f"P{100 * tau:g} %" for tau in TAUS]
-    table = Table(title=f"{name}, {which(made)}: loss / last value, and how often each quantile was kept")
+    table = Table(title=f"{name}, {which(made)}: loss / naive, and how often each quantile was kept")
     table.add_column("forecast")
     columns = (*(f"{h} min" for h in HORIZONS), "≥ 5 min", "/ seasonal", "MASE", "P95 cost", "peaks %", *over, "fit s")
     for column in columns:
@@ -230,9 +244,12 @@ def main() -> None:
     parser.add_argument("traces", type=Path)
     parser.add_argument("--series", default="m-small,m-large")
     parser.add_argument("--only", choices=["ours"], help="leave the peers out")
+    parser.add_argument("--keep", type=Path, help="a folder for what the peers said")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     begun_s, console = time.perf_counter(), Console(width=200)
+    if given.keep is not None:
+        given.keep.mkdir(parents=True, exist_ok=True)
     histories = {
         name: history_of(read(given.traces / f"servegen-{name}-minutes.parquet"), Of.LOAD, POOLS[name]().step)
         for name in given.series.split(",")
@@ -241,7 +258,7 @@ def main() -> None:
     found: dict[tuple[str, bool], Evaluation] = {}
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
         said = {
-            (name, one): pool.submit(peer, history, index)
+            (name, one): pool.submit(peer, history, index, given.keep and given.keep / f"{name} {one}.npz")
             for name, history in histories.items()
             for index, one in peers
         }
@@ -266,7 +283,7 @@ def main() -> None:
         f"{SERVICES} services tell a forecast: {told_s:.3f} s of one core; learn from a minute: {learned_s:.3f} s"
     )
     console.print(
-        f"{time.perf_counter() - begun_s:.0f} s in all; ratios are to {LAST}; trained on {Plan().train_days:g} d"
+        f"{time.perf_counter() - begun_s:.0f} s in all; ratios to {LAST}; trained on {Plan().train_days:g} d"
     )
     if given.json:
         rows = [{"series": name} | document(one) for (name, _), one in found.items()]

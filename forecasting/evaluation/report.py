@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 
 from forecasting.evaluation import outages, scores
-from forecasting.evaluation.references import SeasonalNaive
+from forecasting.evaluation.references import Naive, SeasonalNaive
 from forecasting.evaluation.rolling import Progress, Run, Told, roll
 from forecasting.experts import Expert
-from forecasting.experts.last_value import LastValue
 from forecasting.experts.seasonal import Seasonal
 from forecasting.history import Array, History, Target
 
 COMBINED = "combined"
-LAST, SEASONAL = LastValue.name, SeasonalNaive.name
+LAST, SEASONAL = Naive.name, SeasonalNaive.name
 HORIZONS = (1, 5, 10, 15, 30, 60)
 TAUS = (0.5, 0.8, 0.9, 0.95, 0.99)
 WEEK_DAYS = 7
@@ -100,7 +99,7 @@ def evaluate(
 
 def line_up(experts: Sequence[Expert]) -> dict[str, Sequence[Expert]]:
     """All together, and each alone; both references are among them."""
-    references: tuple[Expert, ...] = (LastValue(), SeasonalNaive())
+    references: tuple[Expert, ...] = (Naive(), SeasonalNaive())
     alone = {expert.name: expert for expert in (*references, *experts)}
     return {COMBINED: tuple(experts), **{name: (expert,) for name, expert in alone.items()}}
 

@@ -43,13 +43,13 @@ def test_json_is_one_document(series: Path) -> None:
     assert (told["series"], told["of"], told["unit"], told["minutes"]) == ("chat", "load", "erlangs", 2160)
     (made,) = told["evaluations"]
     assert made["target"] == "end" and made["horizons_s"] == [60, 300, 600, 900, 1800, 3600]
-    assert {"combined", "last_value", "seasonal_naive", "seasonal"} <= {row["forecast"] for row in made["forecasts"]}
+    assert {"combined", "naive", "seasonal_naive", "seasonal"} <= {row["forecast"] for row in made["forecasts"]}
     assert made["scored_from_minute"] == 1440
 
 
 def test_people_get_tables(series: Path) -> None:
     said = evaluate(series, "--of", "requests", "--target", "peak").stdout
-    assert "chat, requests, greatest value within the horizon: loss / last value" in said
+    assert "chat, requests, greatest value within the horizon: loss / naive (last value)" in said
     assert "coverage of the combined forecast" in said and "what holding the P95 costs" in said
 
 

@@ -67,7 +67,7 @@ def test_a_gap_breaks_the_lines() -> None:
 
 def test_every_forecast_has_a_bar_at_every_horizon() -> None:
     panels = pictures.bars(evaluation())
-    assert len(panels) == 2 and all(panel.count("bar c0") == 1 and panel.count("bar other") == 3 for panel in panels)
+    assert len(panels) == 2 and all(panel.count("bar c0") == 1 and panel.count("bar other") == 4 for panel in panels)
 
 
 def test_calibration_has_a_mark_for_every_horizon_and_quantile() -> None:

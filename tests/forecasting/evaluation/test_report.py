@@ -31,12 +31,12 @@ def evaluated(past: History, plan: Plan = PLAN, peak: bool = False) -> Evaluatio
 def test_last_value_is_the_measure_and_all_are_there() -> None:
     made = evaluated(history(8))
     names = [row["forecast"] for row in made.rows]
-    assert names == [COMBINED, "last_value", "seasonal_naive", "recent_mean", "seasonal"]
-    assert made.row("last_value")["wql_vs_last"] == pytest.approx([1, 1])
+    assert names == [COMBINED, "naive", "seasonal_naive", "last_value", "recent_mean", "seasonal"]
+    assert made.row("naive")["wql_vs_last"] == pytest.approx([1, 1])
     assert made.row("seasonal_naive")["wql_vs_seasonal"] == pytest.approx([1, 1])
-    assert (made.row("last_value")["scored"] == [5 * DAY - 1, 5 * DAY - 3]).all()
+    assert (made.row("naive")["scored"] == [5 * DAY - 1, 5 * DAY - 3]).all()
     assert [week["week"] for week in made.weeks] == [1, 2]
-    simple = [made.row(name)["wql"] for name in ("last_value", "seasonal_naive", "seasonal")]
+    simple = [made.row(name)["wql"] for name in ("naive", "seasonal_naive", "seasonal")]
     weekly = np.stack([week["wql_vs_best_simple"] for week in made.weeks])
     # The best of each week is at least as good as the best of all.
     assert (weekly.max(axis=0) >= made.row()["wql"] / np.min(simple, axis=0) - 1e-9).all()

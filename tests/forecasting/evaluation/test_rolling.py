@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from forecasting.evaluation.references import SeasonalNaive
+from forecasting.evaluation.references import Naive, SeasonalNaive
 from forecasting.evaluation.rolling import Once, Run, Told, roll
 from forecasting.experts.expert import Model
 from forecasting.experts.last_value import LastValue
@@ -104,6 +104,14 @@ def test_seasonal_naive_is_the_day_before_or_the_last_one_known() -> None:
     past = History(STEP_S, 0, values)
     said = SeasonalNaive().predict({}, past, 3 * DAY - 4, 3 * DAY - 4, Target((1, 2), (0.5,), peak=False))[0, :, 0]
     # The day before is a gap at the first horizon: the day before that.
-    assert said / said[0] == pytest.approx([1.0, (2 * DAY - 2) / (DAY - 3)], rel=0.05)
+    assert said.tolist() == [DAY - 3, 2 * DAY - 2]
     peak = SeasonalNaive().predict({}, past, 3 * DAY - 4, 3 * DAY - 4, Target((1, 2), (0.5,)))[0, :, 0]
-    assert (peak >= said).all()
+    assert peak.tolist() == said.tolist()
+
+
+def test_references_have_no_band_of_their_own() -> None:
+    past = history(3)
+    for reference in (Naive(), SeasonalNaive()):
+        said = reference.predict({}, past, 2 * DAY, 2 * DAY + 5, TARGET)
+        assert said.shape == (6, 2, 2) and (said[..., 0] == said[..., 1]).all()
+    assert Naive().predict({}, past, 7, 8, TARGET)[:, 1, 0].tolist() == past.at(7, 8).tolist()
