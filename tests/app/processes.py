@@ -10,6 +10,10 @@ import time
 import httpx
 
 
+PATIENCE_S = 120.0
+"""A fresh checkout compiles the simulator first."""
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
@@ -25,8 +29,8 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 def until(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait for an answer."""
-    deadline = time.monotonic() + 60
+    """Wait for an answer; a process that gives none is ended."""
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(url, timeout=2.0).status_code == httpx.codes.OK:
@@ -34,4 +38,6 @@ def until(url: str, process: subprocess.Popen[bytes]) -> None:
         except httpx.TransportError:
             pass
         time.sleep(0.02)
+    process.kill()
+    process.wait()
     raise AssertionError(f"no answer from {url}")
