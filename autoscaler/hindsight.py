@@ -21,7 +21,7 @@ from forecasting.forecast import Forecast
 from forecasting.grid import Grid
 from forecasting.history import Array, Target
 
-STRIDES_S = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0, 7200.0, 21600.0)
+STRIDES_S = (15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 3600.0, 7200.0, 21600.0)
 """Seconds between looks at forecasts: round, so that the same ones are taken while the window slides on."""
 
 GOLDEN = (math.sqrt(5) - 1) / 2

@@ -40,7 +40,7 @@ def fan(history: pd.DataFrame, ahead: pd.DataFrame) -> alt.LayerChart:
     load, _ = map(charts.named, FAN)
     line = load.mark_line().encode(charts.time_axis(), erlangs("offered_erlangs"), colour, dash)
     tips = {"offered_erlangs": "offered", **TELLING}
-    return charts.finished(frame, [*band(FAN), line, charts.hover(tips)], height=charts.HEIGHT + 20)
+    return charts.finished(frame, [*band(FAN), line, charts.hover(tips)], height=charts.HEIGHT + 50)
 
 
 def hindsight(outcomes: pd.DataFrame) -> alt.LayerChart:
@@ -72,28 +72,27 @@ def erlangs(column: str) -> alt.Y:
 
 def calibration(table: pd.DataFrame) -> alt.LayerChart:
     """``forecasts.calibration_frame``: points by which each quantile missed its promise, in the range of chance."""
-    base = alt.Chart().encode(y=alt.Y("quantile:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False)))
-    x = alt.X("off:Q", title="points off the promise", axis=POINTS)
+    kept = "datum.quantile + (isValid(datum.kept) ? '  ' + format(datum.kept, '.1f') + ' %' : '')"
+    y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False, labelLimit=0, ticks=False))
+    base = alt.Chart().transform_calculate(label=kept).encode(y=y)
+    x = alt.X("off:Q", title="points off the promise", axis=POINTS, scale=alt.Scale(padding=14))
     colours, shapes = (alt.Scale(domain=list(SHAPES), range=[look[i] for look in SHAPES.values()]) for i in (0, 1))
     key = alt.Legend(orient="top", title=None, columns=2, labelLimit=0, symbolOpacity=1)
     tips = [alt.Tooltip(f"{name}:N") for name in ("quantile", "verdict")]
     tips += [alt.Tooltip(f"{name}:Q", format=",.1~f") for name in ("promised", "kept", "windows", "missed")]
-    points = base.encode(x)
     layers = [
         base.mark_bar(color=GREY, opacity=0.3, height=alt.RelativeBandSize(0.55)).encode(
             alt.X("low:Q"), alt.X2("high")
         ),
         alt.Chart().mark_rule(color=GREY, strokeDash=DASHED).encode(x=alt.datum(0)),
-        points.mark_point(filled=True, size=130, opacity=1).encode(
+        base.mark_point(filled=True, size=130, opacity=1).encode(
+            x,
             color=alt.Color("verdict:N", scale=colours, legend=key),
             shape=alt.Shape("verdict:N", scale=shapes, legend=key),
             tooltip=tips,
         ),
-        points.transform_calculate(said="format(datum.kept, '.1f') + ' %'")
-        .mark_text(color=GREY, align="left", dx=10, fontSize=12)
-        .encode(text="said:N"),
     ]
-    return charts.finished(table, layers, height=charts.HEIGHT + 20)
+    return charts.finished(table, layers, height=charts.HEIGHT + 50)
 
 
 def experts(shares: pd.DataFrame) -> alt.LayerChart:

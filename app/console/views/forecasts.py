@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import streamlit as st
@@ -40,7 +42,8 @@ def page() -> None:
     api, service = shell.api(), chosen()
     row, now_s = api.service(service), api.fleet().clock.now_s
     forecast = api.forecast(service)
-    accuracy = api.accuracy(service, SPANS[span()], HORIZONS_S[ahead()])
+    with waiting((service, span(), ahead())):
+        accuracy = api.accuracy(service, SPANS[span()], HORIZONS_S[ahead()])
     shell.stale_notice(row)
     finding(accuracy)
     taken = forecasts.taken(api.decisions(service, 1))
@@ -59,6 +62,17 @@ def page() -> None:
             experts_panel(accuracy, forecast)
         with right:
             model(forecast)
+
+
+@contextmanager
+def waiting(question: tuple[str, str, str]) -> Iterator[None]:
+    """Say that an answer is on its way where the question is new; a refresh is silent."""
+    if st.session_state.get("forecasts-asked") == question:
+        yield
+        return
+    with st.spinner("Looking back at past forecasts"):
+        yield
+    st.session_state["forecasts-asked"] = question
 
 
 def finding(accuracy: schemas.ForecastAccuracy) -> None:
