@@ -127,7 +127,7 @@ def rolled(history: History, peak: bool, plan: Plan, progress: Callable[[float],
     from forecasting.evaluation.report import evaluate
     from forecasting.experts import installed
 
-    return evaluate(history, installed(), peak, plan, time.perf_counter, progress)
+    return evaluate(history, installed(), peak, plan, time.process_time, progress)
 
 
 @contextmanager

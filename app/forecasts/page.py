@@ -25,8 +25,9 @@ MEANT = (
     "Loss is the weighted quantile loss, the pinball loss over the truth, averaged over P50, P90, P95 and P99, and "
     "relative to the last value (naive). All rows have error quantiles calibrated online in the same way. Seasonal "
     "naive is the same minute of the day before. MASE is the median's absolute error over the mean change from minute "
-    "to minute. Cost is what holding the quantile costs at its shortage and idle prices (newsvendor), relative to last "
-    "value. Peaks are the highest twentieth of windows. A day s: seconds to forecast from every minute of a day."
+    "to minute. Cost is what holding the quantile costs at its shortage and idle prices (newsvendor), relative to "
+    "naive. Peaks are the highest twentieth of windows. Fit s and day s: seconds of one core for a fit, and to forecast "
+    "from every minute of a day."
 )
 
 

@@ -90,7 +90,7 @@ def costs(evaluation: Evaluation) -> Table:
     at = minutes(evaluation)[middle]
     rows = [_costs(evaluation, row, middle) for row in evaluation.rows]
     covered = [f"P{100 * one:g} held %" for one in evaluation.plan.taus]
-    columns = ("forecast", f"cost / last, {at}", "≥ 5 min", f"peaks held %, {at}", *covered, "fit s", "day s")
+    columns = ("forecast", f"cost / naive, {at}", "≥ 5 min", f"peaks held %, {at}", *covered, "fit s", "day s")
     return Table(f"{what(evaluation)}: what holding the P{tau:g} costs", columns, tuple(rows))
 
 
