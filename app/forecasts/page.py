@@ -26,8 +26,8 @@ MEANT = (
     "relative to the last value (naive). All rows have error quantiles calibrated online in the same way. Seasonal "
     "naive is the same minute of the day before. MASE is the median's absolute error over the mean change from minute "
     "to minute. Cost is what holding the quantile costs at its shortage and idle prices (newsvendor), relative to "
-    "naive. Peaks are the highest twentieth of windows. Fit s and day s: seconds of one core for a fit, and to forecast "
-    "from every minute of a day."
+    "naive. Peaks are the highest twentieth of windows. Fit s and day s: seconds of one core for a fit, and to tell "
+    "forecasts from every minute of a day."
 )
 
 
