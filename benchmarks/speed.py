@@ -3,8 +3,9 @@
 python -m benchmarks.speed TRACE [--replicas 20] [--router least-requests]
 
 One core, after the first compile. The trace runs on a fixed fleet of the built-in 70B pool on 2 H100; then every
-replica is given the requests that it had once more without a router, which separates routing from the engines; then
-one replica is loaded to batches of 4 to 1,024 to see what a request costs in each.
+replica is given the requests that it had once more without a router, which separates routing (and running engines in
+more and shorter stretches) from the engines; then one replica is loaded to batches of 4 to 1,024 to see what a request
+costs in each.
 """
 
 from __future__ import annotations
@@ -125,12 +126,19 @@ def main() -> None:
     fleet = FixedFleet((pool,) * given.replicas, TARGET, given.router)
     load_s, trace = timed(lambda: load(given.trace))
     run(cut(trace, 1000), fleet)
+    fresh_s, _ = timed(lambda: fresh_state(trace, fleet))
     run_s, done = timed(lambda: run(trace, fleet))
     row_s, result = timed(lambda: row(done))
     peak_gb = memory_gb()
     engine_s = engines_alone(trace, done)
     console = Console(width=120)
-    parts = {"read the trace": load_s, "engines": engine_s, "routing": run_s - engine_s, "percentiles, sums": row_s}
+    parts = {
+        "read the trace": load_s,
+        "lay out the requests": fresh_s,
+        "engines": engine_s,
+        "routing": run_s - fresh_s - engine_s,
+        "percentiles, sums": row_s,
+    }
     whole_s = sum(parts.values())
     console.print(
         f"{trace.requests:,} requests of {trace.name} on {given.replicas} replicas, router {given.router}: "

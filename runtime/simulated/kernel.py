@@ -24,8 +24,11 @@ import math
 import numpy as np
 
 from runtime.simulated import buckets as h
+from runtime.simulated.finishing import next_finish, pop, push
 from runtime.simulated.jit import jit, jit_apart
+from runtime.simulated.observing import observe, observe_end, observe_steps
 from runtime.simulated.prefixes import evict, extend, hits, hold, idle, let_go
+from runtime.simulated.queues import append_running, append_waiting, pop_waiting, put_first, remove_running
 from runtime.simulated.schedulers import (
     FCFS,
     SHORTEST_PREDICTED,
@@ -56,175 +59,8 @@ INF = np.inf
 
 
 @jit
-def _bucket(s: EngineState, hist: int, value: float) -> int:
-    bucket = 0
-    while value > s.bounds[hist, bucket]:
-        bucket += 1
-    return bucket
-
-
-@jit
-def _count(s: EngineState, row: int, hist: int, bucket: int, value: float) -> None:
-    s.hist[row, hist, bucket] += 1
-    s.hist_sum[row, hist] += value
-
-
-@jit
-def _observe(s: EngineState, row: int, hist: int, value: float, times: int) -> None:
-    bucket = _bucket(s, hist, value)
-    s.hist[row, hist, bucket] += times
-    s.hist_sum[row, hist] += value * times
-
-
-@jit
 def _blocks(tokens: int, block: int) -> int:
     return (tokens + block - 1) // block
-
-
-# --- the queues of a replica: waiting lines (singly linked) and running (doubly linked, oldest first) -----------------
-
-
-@jit
-def _wait_append(s: EngineState, row: int, slot: int) -> None:
-    rep = s.replicas[row]
-    req = s.requests[slot]
-    req.next = NO_SLOT
-    if s.line_tail[row, req.line] == NO_SLOT:
-        s.line_head[row, req.line] = slot
-    else:
-        s.requests[s.line_tail[row, req.line]].next = slot
-    s.line_tail[row, req.line] = slot
-    rep.waiting += 1
-    rep.waiting_tokens += req.input + req.generated - req.hit
-    rep.demand_waiting += req.demand
-
-
-@jit
-def _wait_first(s: EngineState, row: int, slot: int) -> None:
-    """Before everybody else."""
-    rep = s.replicas[row]
-    req = s.requests[slot]
-    req.line = 0
-    req.next = s.line_head[row, 0]
-    s.line_head[row, 0] = slot
-    if s.line_tail[row, 0] == NO_SLOT:
-        s.line_tail[row, 0] = slot
-    rep.waiting += 1
-    rep.waiting_tokens += req.input + req.generated - req.hit
-    rep.demand_waiting += req.demand
-
-
-@jit
-def _wait_pop(s: EngineState, row: int, slot: int) -> None:
-    """Take out the head of a line."""
-    rep = s.replicas[row]
-    req = s.requests[slot]
-    s.line_head[row, req.line] = req.next
-    if req.next == NO_SLOT:
-        s.line_tail[row, req.line] = NO_SLOT
-    rep.waiting -= 1
-    rep.waiting_tokens -= req.input + req.generated - req.hit
-    rep.demand_waiting -= req.demand
-
-
-@jit
-def _run_append(s: EngineState, row: int, slot: int) -> None:
-    rep = s.replicas[row]
-    req = s.requests[slot]
-    req.prev = rep.run_tail
-    req.next = NO_SLOT
-    if rep.run_tail == NO_SLOT:
-        rep.run_head = slot
-    else:
-        s.requests[rep.run_tail].next = slot
-    rep.run_tail = slot
-    rep.running += 1
-    rep.demand_running += req.demand
-
-
-@jit
-def _run_remove(s: EngineState, row: int, slot: int) -> None:
-    rep = s.replicas[row]
-    req = s.requests[slot]
-    if req.prev == NO_SLOT:
-        rep.run_head = req.next
-    else:
-        s.requests[req.prev].next = req.next
-    if req.next == NO_SLOT:
-        rep.run_tail = req.prev
-    else:
-        s.requests[req.next].prev = req.prev
-    rep.running -= 1
-    rep.demand_running -= req.demand
-
-
-# --- the heap of finishing steps; entries of preempted or ended requests are dropped when they surface ----------
-
-
-@jit
-def _heap_push(s: EngineState, row: int, step: int, slot: int) -> None:
-    if s.replicas[row].heap_size == s.heap_step.shape[1]:
-        _heap_rebuild(s, row)
-    else:
-        _heap_insert(s, row, step, slot)
-
-
-@jit
-def _heap_insert(s: EngineState, row: int, step: int, slot: int) -> None:
-    """There is room for it."""
-    rep = s.replicas[row]
-    steps, slots = s.heap_step[row], s.heap_slot[row]
-    i = rep.heap_size
-    rep.heap_size += 1
-    while i > 0 and steps[(i - 1) >> 1] > step:
-        steps[i], slots[i] = steps[(i - 1) >> 1], slots[(i - 1) >> 1]
-        i = (i - 1) >> 1
-    steps[i], slots[i] = step, slot
-
-
-@jit_apart
-def _heap_rebuild(s: EngineState, row: int) -> None:
-    """Refill from the running list, which has whoever decodes and nobody who left."""
-    rep = s.replicas[row]
-    rep.heap_size = 0
-    slot = rep.run_head
-    while slot != NO_SLOT:
-        if s.requests[slot].status == DECODE:
-            _heap_insert(s, row, s.requests[slot].finish_step, slot)
-        slot = s.requests[slot].next
-
-
-@jit
-def _heap_pop(s: EngineState, row: int) -> None:
-    rep = s.replicas[row]
-    steps, slots = s.heap_step[row], s.heap_slot[row]
-    rep.heap_size -= 1
-    n = rep.heap_size
-    step, slot = steps[n], slots[n]
-    i = 0
-    while True:
-        child = 2 * i + 1
-        if child >= n:
-            break
-        if child + 1 < n and steps[child + 1] < steps[child]:
-            child += 1
-        if steps[child] >= step:
-            break
-        steps[i], slots[i] = steps[child], slots[child]
-        i = child
-    steps[i], slots[i] = step, slot
-
-
-@jit
-def _next_finish(s: EngineState, row: int) -> int:
-    """Step at which the next decoding request ends, or -1 where none decodes."""
-    rep = s.replicas[row]
-    while rep.heap_size > 0:
-        req = s.requests[s.heap_slot[row, 0]]
-        if req.status == DECODE and req.replica == row and req.finish_step == s.heap_step[row, 0]:
-            return s.heap_step[row, 0]
-        _heap_pop(s, row)
-    return -1
 
 
 # --- joining and leaving the set of decoding requests -----------------------------------------------------------
@@ -247,7 +83,7 @@ def _join_decode(s: EngineState, row: int, slot: int) -> None:
     rep.decoding += 1
     rep.kv_tokens += req.computed
     s.phase[row, _phase(s, row, slot)] += 1
-    _heap_push(s, row, req.finish_step, slot)
+    push(s, row, req.finish_step, slot)
 
 
 @jit
@@ -290,7 +126,7 @@ def _end(s: EngineState, row: int, slot: int, reason: int) -> None:
     rep.released_tokens += req.computed - req.shared * rep.block
     _release(s, row, slot)
     rep.prompt_in_flight -= req.input
-    _run_remove(s, row, slot)
+    remove_running(s, row, slot)
     req.status, req.reason, req.finish = DONE, reason, rep.clock
     s.done[s.done_count[0]] = slot
     s.done_count[0] += 1
@@ -303,21 +139,7 @@ def _end(s: EngineState, row: int, slot: int, reason: int) -> None:
         rep.stopped += 1
     if rep.scheduler >= SHORTEST_PREDICTED:
         learn(s, row, req.input, req.output)
-    prompt, generation = _bucket(s, h.PROMPT, req.input), _bucket(s, h.GENERATION, req.output)
-    _count(s, row, h.PROMPT, prompt, req.input)
-    _observe(s, row, h.PREFILL_COMPUTED, req.input - req.hit, 1)
-    _count(s, row, h.GENERATION, generation, req.output)
-    _count(s, row, h.MAX_GENERATION, generation, req.output)
-    _count(s, row, h.PARAMS_MAX_TOKENS, generation, req.output)
-    _count(s, row, h.PARAMS_N, 0, 1.0)
-    _observe(s, row, h.E2E, req.finish - req.arrival, 1)
-    _observe(s, row, h.QUEUE, req.first_scheduled - req.arrival, 1)
-    _observe(s, row, h.INFERENCE, req.finish - req.first_scheduled, 1)
-    _observe(s, row, h.PREFILL_TIME, req.first_token - req.first_scheduled, 1)
-    _observe(s, row, h.DECODE_TIME, req.finish - req.first_token, 1)
-    _observe(s, row, h.PREEMPTIONS, req.preemptions, 1)
-    if req.output > 1:
-        _observe(s, row, h.TPOT, (req.finish - req.first_token) / (req.output - 1), 1)
+    observe_end(s, row, slot)
 
 
 @jit
@@ -332,7 +154,7 @@ def _preempt(s: EngineState, row: int, slot: int) -> None:
         rep.partial = NO_SLOT
     rep.unprefilled += req.computed if req.status == PREFILL else req.input + req.generated
     _release(s, row, slot)
-    _run_remove(s, row, slot)
+    remove_running(s, row, slot)
     req.hit = hits(s, row, slot) * rep.block
     rep.unprefilled -= req.hit
     req.computed = 0
@@ -340,7 +162,7 @@ def _preempt(s: EngineState, row: int, slot: int) -> None:
     req.preemptions += 1
     rep.preemptions += 1
     req.demand = demand(s, row, slot)
-    _wait_first(s, row, slot)
+    put_first(s, row, slot)
 
 
 # --- one step: schedule, then complete ---------------------------------------------------------------------------
@@ -435,8 +257,8 @@ def _admit(s: EngineState, row: int, budget: int) -> None:
         tokens = req.input + req.generated - found * rep.block
         if taken > rep.usable_blocks - rep.used_blocks or not admits(s, row, slot, tokens, budget):
             return
-        _wait_pop(s, row, slot)
-        _run_append(s, row, slot)
+        pop_waiting(s, row, slot)
+        append_running(s, row, slot)
         _read_prefix(s, row, slot, found)
         chunk = tokens if rep.scheduler == FCFS else min(tokens, budget)
         _take(s, row, _blocks(req.computed + chunk, rep.block) - found)
@@ -475,42 +297,23 @@ def _remove_aborted(s: EngineState, row: int) -> None:
             following = s.requests[kept].next
             if s.requests[kept].reason == REASON_ABORT:
                 rep.unprefilled -= s.requests[kept].input + s.requests[kept].generated - s.requests[kept].hit
-                _run_append(s, row, kept)
+                append_running(s, row, kept)
                 _end(s, row, kept, REASON_ABORT)
             else:
-                _wait_append(s, row, kept)
+                append_waiting(s, row, kept)
             kept = following
     rep.aborting = 0
-
-
-@jit
-def _count_steps(s: EngineState, row: int, first_s: float, growth_s: float, n: int) -> None:
-    """Histograms of n decode-only steps whose durations run from ``first_s`` up by ``growth_s`` each."""
-    rep = s.replicas[row]
-    _observe(s, row, h.ITERATION, rep.decoding, n)
-    left, duration = n, first_s
-    while left > 0:
-        bucket = 0
-        while duration > s.bounds[h.ITL, bucket]:
-            bucket += 1
-        fit = left
-        if growth_s > 0 and duration + growth_s * (left - 1) > s.bounds[h.ITL, bucket]:
-            fit = max(1, min(left, int((s.bounds[h.ITL, bucket] - duration) / growth_s) + 1))
-        s.hist[row, h.ITL, bucket] += fit * rep.decoding
-        left -= fit
-        duration += growth_s * fit
-    s.hist_sum[row, h.ITL] += rep.decoding * (n * first_s + growth_s * n * (n - 1) / 2)
 
 
 @jit
 def _finish_due(s: EngineState, row: int) -> None:
     rep = s.replicas[row]
     while True:
-        step = _next_finish(s, row)
+        step = next_finish(s, row)
         if step < 0 or step > rep.steps:
             return
         slot = s.heap_slot[row, 0]
-        _heap_pop(s, row)
+        pop(s, row)
         _leave_decode(s, row, slot)
         _end(s, row, slot, REASON_LENGTH if s.requests[slot].capped else REASON_STOP)
 
@@ -520,7 +323,7 @@ def _take_decode_steps(s: EngineState, row: int, n: int, first_s: float, growth_
     """Complete n decode-only steps, of which the first one's blocks are already taken."""
     rep = s.replicas[row]
     _take(s, row, _decode_blocks(s, row, n) - s.phase[row, (-rep.steps) % rep.block])
-    _count_steps(s, row, first_s, growth_s, n)
+    observe_steps(s, row, first_s, growth_s, n)
     elapsed = n * first_s + growth_s * n * (n - 1) / 2
     rep.clock += elapsed
     rep.busy_s += elapsed
@@ -547,9 +350,9 @@ def _complete_prefills(s: EngineState, row: int) -> None:
             req.first_token = rep.clock
             rep.prompt_tokens += req.input
             rep.prompt_tokens_cached += req.hit
-            _observe(s, row, h.TTFT, rep.clock - req.arrival, 1)
+            observe(s, row, h.TTFT, rep.clock - req.arrival, 1)
         else:
-            _observe(s, row, h.ITL, rep.clock - req.last_token, 1)
+            observe(s, row, h.ITL, rep.clock - req.last_token, 1)
         req.generated += 1
         rep.generation_tokens += 1
         if req.generated >= req.output:
@@ -573,9 +376,9 @@ def _complete_step(s: EngineState, row: int) -> None:
     rep.steps += 1
     rep.kv_tokens += rep.decoding
     rep.generation_tokens += rep.decoding
-    _observe(s, row, h.ITERATION, rep.decoding + prefill_tokens, 1)
+    observe(s, row, h.ITERATION, rep.decoding + prefill_tokens, 1)
     if rep.decoding > 0:
-        _observe(s, row, h.ITL, elapsed, rep.decoding)
+        observe(s, row, h.ITL, elapsed, rep.decoding)
     if prefill_tokens > 0:
         rep.prefill_s += rep.p * prefill_tokens
         _complete_prefills(s, row)
@@ -616,7 +419,7 @@ def _begin_step(s: EngineState, row: int, until_s: float) -> None:
     rep.wake = rep.clock + duration
     if prefill_tokens == 0 and budget >= 0:
         growth = rep.k * rep.decoding
-        to_finish = _next_finish(s, row) - rep.steps
+        to_finish = next_finish(s, row) - rep.steps
         n = min(to_finish, _steps_within(duration, growth, until_s - rep.clock))
         free = rep.usable_blocks - rep.used_blocks + s.phase[row, (-rep.steps) % rep.block]
         if n > 1 and free < (n // rep.block + 1) * rep.decoding:
@@ -707,7 +510,7 @@ def enqueue(s: EngineState, row: int, slot: int, now_s: float) -> bool:
     req.hit = hits(s, row, slot) * rep.block
     rep.prompt_in_flight += req.input
     rep.unprefilled += req.input - req.hit
-    _wait_append(s, row, slot)
+    append_waiting(s, row, slot)
     # It may end before any that runs: it joins when the step in progress ends.
     rep.wake = rep.clock if rep.pending_end == INF else min(rep.wake, rep.pending_end)
     return True
