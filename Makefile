@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The network's extra, so that its tests run too; `make test TORCH=` does without.
+TORCH ?= torch==2.13.0
 DEBIAN := prometheus:prometheus chromium:chromium postgresql:/usr/lib/postgresql
 
 .PHONY: run test check debian clean
@@ -30,7 +32,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' $(TORCH)
 	$(BIN)/python -m runtime.simulated.warm
 	touch $@ $(VENV)/.installed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ PARTS = {
     "prometheus": (lambda: shutil.which("prometheus") is not None, "Debian package prometheus"),
     "chromium": (lambda: shutil.which("chromium") is not None, "Debian package chromium"),
     "postgres": (_postgres, "Debian package postgresql"),
+    "torch": (lambda: find_spec("torch") is not None, "Python package torch"),
 }
 
 

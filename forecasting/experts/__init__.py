@@ -1,7 +1,8 @@
 """The experts, one file each, and where they are registered.
 
-``EXPERTS`` is what every forecaster asks. Others are added by a Python entry point of the group
-``leadtime.experts`` whose object is an ``Expert``; ``installed`` finds them.
+``EXPERTS`` is what every forecaster asks; the network is one of them only where torch, an extra, is there to fit it.
+Others are added by a Python entry point of the group ``leadtime.experts`` whose object is an ``Expert``; ``installed``
+finds them.
 """
 
 from __future__ import annotations
@@ -12,12 +13,20 @@ from forecasting.experts.boosted import Boosted
 from forecasting.experts.expert import Expert, Model
 from forecasting.experts.last_value import LastValue
 from forecasting.experts.linear import Linear
+from forecasting.experts.network import Network, available
 from forecasting.experts.recent_mean import RecentMean
 from forecasting.experts.seasonal import Seasonal
 
 __all__ = ["EXPERTS", "Expert", "Model", "installed"]
 
-EXPERTS: tuple[Expert, ...] = (LastValue(), RecentMean(), Seasonal(), Linear(), Boosted())
+EXPERTS: tuple[Expert, ...] = (
+    LastValue(),
+    RecentMean(),
+    Seasonal(),
+    Linear(),
+    Boosted(),
+    *((Network(),) if available() else ()),
+)
 
 GROUP = "leadtime.experts"
 
