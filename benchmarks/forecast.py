@@ -6,9 +6,9 @@ Offered load of the ServeGen series at 1 to 60 minutes, trained on the first wee
 every minute after it. Every row is one way to forecast a middle, with error quantiles that are calibrated online in the
 same way (``forecasting.evaluation``): naive (the last value), seasonal naive, our experts each alone, all of ours, and
 the peers (``benchmarks.forecast_peers``), whose calibration has two days of forecasts to start from. ``--keep`` writes
-what the peers said, which takes most of the time, and reads it next time. Rows "own intervals"
-show statsforecast's own, as they are. Coverage is shown by week of the series, training on the first day alone, with
-and without outages put in. Then what a fit of 10,000 minutes takes and what forecasts of 100 services take, on a core.
+what the peers said, which takes most of the time, and reads it next time. Rows "own intervals" show statsforecast's
+own, as they are. Coverage is shown by week of the series: the first with training on its first day alone, and both once
+more so with outages put in. Then what a fit of 10,000 minutes and what forecasts of 100 services take of a core.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import json
 import multiprocessing
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -260,37 +260,52 @@ def main() -> None:
         for name in given.series.split(",")
     }
     peers = [] if given.only else asked(console)
-    found: dict[tuple[str, bool], Evaluation] = {}
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        said = {
-            (name, one): pool.submit(peer, history, index, given.keep and given.keep / f"{name} {one}.npz")
-            for name, history in histories.items()
-            for index, one in peers
-        }
-        made = {(n, peak): pool.submit(ours, h, peak, Plan()) for n, h in histories.items() for peak in (False, True)}
-        by_week = {
-            (name, outages, peak): pool.submit(ours, history, peak, Plan(train_days=1, outage_seed=seed))
-            for name, history in histories.items()
-            for outages, seed in (("none", None), ("put in", 0))
-            for peak in (False, True)
-        }
-        for (name, peak), one in made.items():
-            theirs = {other: said[name, other].result() for _, other in peers}
-            found[name, peak] = side_by_side(histories[name], one.result(), theirs)
-            console.print(losses(name, found[name, peak]))
-        for name in histories:
-            runs = [(outages, one.result()) for (own, outages, _), one in by_week.items() if own == name]
-            console.print(coverages(name, runs))
-    history = next(iter(histories.values()))
-    told_s, learned_s = tick_s(history)
-    console.print(f"fit of {POINTS:,} minutes, all horizons and quantiles: {fit_s(history):.2f} s of one core")
-    console.print(
-        f"{SERVICES} services tell a forecast: {told_s:.3f} s of one core; learn from a minute: {learned_s:.3f} s"
-    )
+        found = compared(pool, histories, peers, given.keep, console)
+    costs(next(iter(histories.values())), console)
     console.print(f"{time.perf_counter() - begun_s:.0f} s in all; ratios to {LAST}; trained on {Plan().train_days:g} d")
     if given.json:
         rows = [{"series": name} | document(one) for (name, _), one in found.items()]
         given.json.write_text(json.dumps(rows, indent=1))
+
+
+def compared(
+    pool: Executor, histories: dict[str, History], peers: list[tuple[int, str]], keep: Path | None, console: Console
+) -> dict[tuple[str, bool], Evaluation]:
+    """Submit everything, the slowest first, and print as it comes back; gives the comparison by series and target."""
+    said = {
+        (name, one): pool.submit(peer, history, index, keep and keep / f"{name} {one}.npz")
+        for name, history in histories.items()
+        for index, one in peers
+    }
+    made = {(n, peak): pool.submit(ours, h, peak, Plan()) for n, h in histories.items() for peak in (False, True)}
+    young = {key: pool.submit(ours, first_week(histories[key[0]]), key[1], Plan(train_days=1)) for key in made}
+    broken = Plan(train_days=1, outage_seed=0)
+    beset = {key: pool.submit(ours, histories[key[0]], key[1], broken) for key in made}
+    found = {}
+    for name, peak in made:
+        theirs = {other: said[name, other].result() for _, other in peers}
+        found[name, peak] = side_by_side(histories[name], made[name, peak].result(), theirs)
+        console.print(losses(name, found[name, peak]))
+    for name in histories:
+        runs = []
+        for key in ((name, False), (name, True)):
+            runs += [("none", young[key].result()), ("none", found[key]), ("put in", beset[key].result())]
+        console.print(coverages(name, runs))
+    return found
+
+
+def first_week(history: History) -> History:
+    """The part that the side by side trains on."""
+    return history.until(history.first + 7 * history.day - 1)
+
+
+def costs(history: History, console: Console) -> None:
+    """What a fit and what forecasts take."""
+    told_s, learned_s = tick_s(history)
+    console.print(f"fit of {POINTS:,} minutes, all horizons and quantiles: {fit_s(history):.2f} s of one core")
+    took = f"{told_s:.3f} s of one core; learn from a minute: {learned_s:.3f} s"
+    console.print(f"{SERVICES} services tell a forecast: {took}")
 
 
 def asked(console: Console) -> list[tuple[int, str]]:
