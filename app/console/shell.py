@@ -199,7 +199,12 @@ def no_services() -> None:
 
 def stale_notice(row: schemas.ServiceRow) -> None:
     """Names stale data and what the controller does about it."""
-    if row.stale:
+    if row.data_age_s is None:
+        st.info(
+            f"No complete observation of {format.escape(row.service)} yet: the controller holds until there is one.",
+            icon=":material/hourglass_empty:",
+        )
+    elif row.stale:
         st.warning(
             f"Data of {format.escape(row.service)} is stale ({format.duration(row.data_age_s)} old): "
             "the values below are the last ones known, and the controller holds.",

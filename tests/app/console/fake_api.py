@@ -87,7 +87,7 @@ class World:
 
 def row(world: World, service: FakeService) -> schemas.ServiceRow:
     """The fleet table's line of a service."""
-    at_s, stale = world.seen_s, world.mode == "stale"
+    at_s, stale = world.seen_s, world.mode in ("stale", "young")
     value = {name: signal(service, name, at_s) for name in ("offered_erlangs", "kv_usage_ratio", "waiting")}
     wanted, count = fake_fleet.desired(service, at_s), fake_fleet.active(service, at_s)
     load = fake_fleet.offered(service, at_s) / (fake_fleet.RHO_MAX * count)
@@ -112,7 +112,7 @@ def row(world: World, service: FakeService) -> schemas.ServiceRow:
         ttft_target_s=2.0,
         tpot_target_s=0.05,
         risk_of_shortfall=max(0.0, min(1.0, 2 * (load - 0.8))),
-        data_age_s=world.now() - at_s,
+        data_age_s=None if world.mode == "young" else world.now() - at_s,
         stale=stale,
         last_sentence=f"Wants {wanted} active: the P95 forecast 4 min ahead needs {wanted - 1}, noise adds 1.",
         demand_sparkline=[signal(service, "offered_erlangs", at_s - 60 * i) for i in range(40, -1, -1)],
@@ -136,8 +136,8 @@ def fleet(world: World) -> schemas.FleetView:
         standby_ready=len(rows),
         asleep=2 if rows else 0,
         risk_of_shortfall=max((r.risk_of_shortfall or 0.0 for r in rows), default=None),
-        data_age_s=world.now() - at_s if rows else None,
-        stale=world.mode == "stale",
+        data_age_s=max((r.data_age_s for r in rows if r.data_age_s is not None), default=None),
+        stale=any(r.stale for r in rows),
         services=rows,
         attention=attention(rows),
         sparklines={name: [total(world, name, at_s - 60 * i) for i in range(40, -1, -1)] for name in SPARKLINES},
@@ -160,7 +160,7 @@ def attention(rows: list[schemas.ServiceRow]) -> list[schemas.AttentionItem]:
     items = [
         schemas.AttentionItem(severity="critical", service=r.service, text=f"data is {STALE_S:.0f} s old; holding")
         for r in rows
-        if r.stale
+        if r.stale and r.data_age_s is not None
     ]
     for r in rows:
         if (r.risk_of_shortfall or 0) > 0.05:

@@ -102,6 +102,7 @@ def test_a_failed_fit_is_told_with_its_reason(open_page: Open) -> None:
 def test_before_the_first_forecast_the_page_says_what_it_needs(open_page: Open, world: World) -> None:
     world.mode = "young"
     at = open_page("forecasts")
+    assert "No complete observation of chat-70b yet" in words(at).replace("\\", "")
     assert "No forecast can be judged yet" in words(at)
     assert "it needs one complete observation" in words(at)
     assert not at.get("vega_lite_chart")
