@@ -58,7 +58,6 @@ class Forecaster:
         self._grid = Grid(step_s, int(DAYS * DAY_S / step_s))
         self._experts = experts
         self.panel = Panel(self._target, step_s, experts)
-        self._made: dict[int, Array] = {}
         self._events: tuple[Event, ...] = ()
         self._before_event: Array | None = None
 
@@ -77,7 +76,7 @@ class Forecaster:
             )
         usual = None if erlangs is None else erlangs / factor_at(self._events, at_s)
         for cell in self._grid.put(at_s, usual):
-            self._close(cell)
+            self.panel.close(self.history().until(cell), cell)
 
     def load(self, times: Array, values: Array, panel: Panel | None = None) -> None:
         """Replace the history: samples at UTC seconds (ascending) in erlangs, NaN for gaps, shapes (n,) and (n,).
@@ -89,12 +88,9 @@ class Forecaster:
         values = values / factors_at(self._events, times)
         self._grid = Grid.of(self._step_s, self._grid.size, times, values)
         self.panel = panel or Panel(self._target, self._step_s, self._experts)
-        self._made = {}
         history = self.history().until((self._grid.newest or 0) - 1)
         if len(history.roots):
             self.panel.begin(history)
-            first = max(history.first, history.last - self._target.horizons[-1] + 1)
-            self._made = dict(enumerate(self.panel.predict(history, first, history.last), first))
 
     def recall(self, kept: bytes) -> Loaded:
         """What ``store.packed`` made of an earlier panel, for ``load``; raises ValueError where it is damaged."""
@@ -114,7 +110,8 @@ class Forecaster:
         return self.panel, history.until(history.last - 1)
 
     def adopt(self, panel: Panel) -> None:
-        """Use a panel that was fitted meanwhile."""
+        """Use a panel that was fitted meanwhile; what was predicted since it was sent is still to be judged."""
+        panel.made = self.panel.made
         self.panel = panel
 
     def refit(self, seed: int = 0) -> None:
@@ -152,7 +149,7 @@ class Forecaster:
         """Quantiles as of a cell, erlangs, (horizons of the target, taus), and the experts' weights."""
         history, target = self.history(), self._target
         roots, weights = self.panel.together(self.panel.predict(history, cell, cell)[0])
-        before = self._made.get(cell - 1)
+        before = self.panel.made.get(cell - 1)
         if before is not None:
             surprised = surprise(self.panel.together(before)[0], float(history.roots[-1]), target)
             roots = widened(roots, surprised, target)
@@ -167,17 +164,3 @@ class Forecaster:
         elif self._before_event is not None:
             rows = np.maximum(rows, self._before_event)
         return np.maximum.accumulate(rows * np.array(factors)[:, None], axis=0)
-
-    def _close(self, cell: int) -> None:
-        """Judge the predictions whose horizon ends with this cell, and make those of this cell."""
-        history, target = self.history().until(cell), self._target
-        shape = (len(self.panel.experts), len(target.horizons), len(target.taus))
-        errors = np.full(shape, np.nan)
-        for i, horizon in enumerate(target.horizons):
-            made = self._made.get(cell - horizon)
-            if made is not None:
-                errors[:, i] = history.truth(cell - horizon, cell - horizon, target)[0, i] - made[:, i]
-        self.panel.learn(errors, cell)
-        self._made[cell] = self.panel.predict(history, cell, cell)[0]
-        for old in [c for c in self._made if c <= cell - target.horizons[-1]]:
-            del self._made[old]

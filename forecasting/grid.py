@@ -1,13 +1,11 @@
 """Irregular samples on a regular grid: the one history that every expert reads.
 
-Each cell of ``step_s`` seconds holds the *maximum* of its samples, in erlangs, because the target is a
-maximum. A sample stands for the time since the one before it, so cells that fall between two samples take the
-later value as long as they are at most ``MAX_SPAN_S`` apart; after a longer silence, or after a sample that
-was missing (``None``), the cells between are gaps (NaN), never zeros. While a cell is open it shows the
-maximum over the last ``step_s`` seconds, so that a forecast does not sag each time a cell begins.
-
-Samples closer together than ``SMOOTH_S`` are averaged first: what is over sooner than that is absorbed by
-queues and staffed for by the square-root term of sizing, and would be counted twice here.
+Each cell of ``step_s`` seconds holds the mean of its samples, in erlangs, so that a minute is the same thing whether
+it was sampled four times, stored as one row, or written down by somebody else; what is over sooner is absorbed by
+queues and staffed for by the square-root term of sizing. A sample stands for the time since the one before it, so
+cells that fall between two samples take the later value as long as they are at most ``MAX_SPAN_S`` apart; after a
+longer silence, or after a sample that was missing (``None``), the cells between are gaps (NaN), never zeros. While a
+cell is open it shows the mean of the last ``step_s`` seconds.
 
 Time only moves forward: a sample older than the newest one is ignored. Memory is fixed by ``size``.
 """
@@ -25,9 +23,6 @@ MAX_SPAN_S = 185.0
 s.
 """
 
-SMOOTH_S = 15.0
-"""Loads are means over at least this long, about as long as a request is in service."""
-
 
 class Grid:
     """A ring of ``size`` cells; cells are numbered ``floor(at_s / step_s)``."""
@@ -39,8 +34,7 @@ class Grid:
         self.first_at_s: float | None = None
         self.last_at_s: float | None = None
         self._cells: Array = np.full(size, np.nan)
-        self._open_max = np.nan
-        self._raw: deque[tuple[float, float]] = deque()
+        self._open_sum, self._open_count = 0.0, 0
         self._recent: deque[tuple[float, float]] = deque()
         self._bridge = False
         self._clock_s = -np.inf
@@ -53,13 +47,11 @@ class Grid:
         if value is None:
             self._bridge = False
             return range(0)
-        _slide(self._raw, at_s, value, SMOOTH_S)
-        value = sum(v for _, v in self._raw) / len(self._raw)
         cell = int(at_s // self.step_s)
         closed = self._advance(cell, at_s, value)
-        self._open_max = float(np.fmax(self._open_max, value))
+        self._open_sum, self._open_count = self._open_sum + value, self._open_count + 1
         _slide(self._recent, at_s, value, self.step_s)
-        self._cells[cell % self.size] = max(v for _, v in self._recent)
+        self._cells[cell % self.size] = _mean(self._recent)
         self.newest, self.last_at_s, self._bridge = cell, at_s, True
         if self.first_at_s is None:
             self.first_at_s = at_s
@@ -74,13 +66,16 @@ class Grid:
             return grid
         end = int(known[-1]) + 1
         recent = times[:end] > times[end - 1] - (size - 1) * step_s
-        first, cells = _to_cells(step_s, times[:end][recent], _smooth(times, values)[:end][recent])
+        first, cells = _to_cells(step_s, times[:end][recent], values[:end][recent])
         grid.newest = first + len(cells) - 1
         grid._cells[np.arange(first, grid.newest + 1) % size] = cells
         grid.first_at_s = float(times[max(int(known[0]), end - int(recent.sum()))])
         grid.last_at_s, grid._clock_s = float(times[end - 1]), float(times[-1])
-        grid._open_max = float(cells[-1])
-        _slide(grid._recent, grid.last_at_s, grid._open_max, step_s)
+        open_cell = known[times[known] // step_s == grid.newest]
+        grid._open_sum, grid._open_count = float(values[open_cell].sum()), len(open_cell)
+        for i in known[times[known] > grid.last_at_s - step_s]:
+            grid._recent.append((float(times[i]), float(values[i])))
+        grid._cells[grid.newest % size] = _mean(grid._recent)
         grid._bridge = end == len(values)
         return grid
 
@@ -107,11 +102,11 @@ class Grid:
         before = self.newest
         if cell == before:
             return range(0)
-        self._cells[before % self.size] = self._open_max
+        self._cells[before % self.size] = self._open_sum / self._open_count
         bridged = self._bridge and at_s - self.last_at_s <= MAX_SPAN_S
         between = np.arange(max(before + 1, cell - self.size), cell)
         self._cells[between % self.size] = value if bridged else np.nan
-        self._open_max = np.nan
+        self._open_sum, self._open_count = 0.0, 0
         return range(before, cell if bridged else before + 1)
 
 
@@ -121,28 +116,20 @@ def _slide(window: deque[tuple[float, float]], at_s: float, value: float, span_s
         window.popleft()
 
 
-def _smooth(times: Array, values: Array) -> Array:
-    """Each known sample as the mean of those of the last ``SMOOTH_S``, itself included; gaps stay NaN."""
-    known = np.isfinite(values)
-    at, load = times[known], values[known]
-    start = np.searchsorted(at, at - SMOOTH_S, side="right")
-    end = np.arange(1, len(at) + 1)
-    total = np.concatenate([[0.0], np.cumsum(load)])
-    mean = np.where(end - start > 1, np.maximum(total[end] - total[start], 0.0) / (end - start), load)
-    smooth = np.full(len(values), np.nan)
-    smooth[known] = mean
-    return smooth
+def _mean(window: deque[tuple[float, float]]) -> float:
+    return sum(value for _, value in window) / len(window)
 
 
 def _to_cells(step_s: float, times: Array, values: Array) -> tuple[int, Array]:
-    """First cell and the maximum per cell, with cells between two close samples filled by the later one."""
+    """First cell and the mean per cell, with cells between two close samples filled by the later one."""
     cell = (times // step_s).astype(np.int64)
     first = int(cell[0])
-    peaks = np.full(int(cell[-1]) - first + 1, -np.inf)
+    count = int(cell[-1]) - first + 1
     known = np.isfinite(values)
-    np.maximum.at(peaks, cell[known] - first, values[known])
+    total = np.bincount(cell[known] - first, values[known], count)
+    samples = np.bincount(cell[known] - first, minlength=count)
     near = np.zeros(len(times), dtype=bool)
     near[1:] = known[1:] & known[:-1] & (np.diff(times) <= MAX_SPAN_S)
-    following = np.searchsorted(cell, np.arange(first, first + len(peaks)))
+    following = np.searchsorted(cell, np.arange(first, first + count))
     fill = np.where(near, values, np.nan)[following]
-    return first, np.where(np.isfinite(peaks), peaks, fill)
+    return first, np.where(samples > 0, total / np.maximum(samples, 1), fill)

@@ -46,6 +46,8 @@ class Panel:
         self.fits = {expert.name: Fitted({}, -(1 << 60)) for expert in self.experts if expert.needs_s == 0}
         self.lived_until = -(1 << 60)
         """The last cell whose truth it has learned."""
+        self.made: dict[int, Array] = {}
+        """What was predicted in the latest cells (experts, horizons, taus), until its truth is known."""
         shape = (len(self.experts), len(target.horizons), len(target.taus))
         self.calibration = Calibration(len(self.experts), target, step_s)
         self.combination = Combination(*shape, half_life_cells=DAY_S / step_s)
@@ -103,7 +105,13 @@ class Panel:
         """
         deepest = self.target.horizons[-1]
         raw = self.predict(history, first - deepest, last)
-        due = _by_arrival(self.errors(history.until(last), first - deepest, last, raw), self.target)
+        errors = self.errors(history.until(last), first - deepest, last, raw)
+        truth = history.until(last).truth(first - deepest, first - 1, self.target)
+        for i in range(deepest):
+            if first - deepest + i in self.made:
+                raw[i] = self.made[first - deepest + i]
+                errors[i] = truth[i, :, None] - raw[i]
+        due = _by_arrival(errors, self.target)
         told = np.empty((last - first + 1, *raw.shape[2:]))
         roots = history.at(first, last)
         for i in range(len(told)):
@@ -111,7 +119,21 @@ class Panel:
             self.learn(due[i], first + i)
             surprised = surprise(before, float(roots[i]), self.target)
             told[i] = widened(self.together(raw[i + deepest])[0], surprised, self.target)
+        self.made = dict(zip(range(last - deepest + 1, last + 1), raw[-deepest:], strict=True))
         return told
+
+    def close(self, history: History, cell: int) -> None:
+        """Judge the predictions whose horizon ends with this cell, and make those of this cell."""
+        shape = (len(self.experts), len(self.target.horizons), len(self.target.taus))
+        errors = np.full(shape, np.nan)
+        for i, horizon in enumerate(self.target.horizons):
+            made = self.made.get(cell - horizon)
+            if made is not None:
+                errors[:, i] = history.truth(cell - horizon, cell - horizon, self.target)[0, i] - made[:, i]
+        self.learn(errors, cell)
+        self.made[cell] = self.predict(history, cell, cell)[0]
+        for old in [c for c in self.made if c <= cell - self.target.horizons[-1]]:
+            del self.made[old]
 
     # --- fitting -----------------------------------------------------------------------------------------------------
 

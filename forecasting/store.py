@@ -26,7 +26,7 @@ from forecasting.experts import Expert
 from forecasting.history import Array, Target
 from forecasting.panel import Fitted, Panel
 
-FORMAT = 1
+FORMAT = 2
 DIGEST_BYTES = 32
 HEADER = "header"
 PARTS = ("calibration", "combination")
@@ -69,6 +69,9 @@ def packed(panel: Panel) -> bytes:
         **{f"fit/{name}/{key}": array for name, fitted in fits.items() for key, array in fitted.model.items()},
         **{f"{part}/{key}": array for part in PARTS for key, array in state(getattr(panel, part)).items()},
     }
+    if panel.made:
+        arrays["made/cells"] = np.array(list(panel.made))
+        arrays["made/raw"] = np.stack(list(panel.made.values()))
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"{name} holds Python objects; a model is made of arrays of numbers")
@@ -143,6 +146,10 @@ def _restore(panel: Panel, arrays: Mapping[str, Array], saved: Sequence[str], ke
                 array[to] = found[of]
             else:
                 lost.append(f"{part} had no {key} of shape {array.shape[1:]} for each expert: it begins anew")
+    for cell, raw in zip(arrays.get("made/cells", ()), arrays.get("made/raw", ()), strict=True):
+        made = np.full((len(names), *raw.shape[1:]), np.nan)
+        made[to] = raw[of]
+        panel.made[int(cell)] = made
     return lost
 
 

@@ -14,15 +14,15 @@ from forecasting.experts.expert import Expert, Model
 from forecasting.experts.last_value import LastValue
 from forecasting.experts.linear import Linear
 from forecasting.experts.network import Network, available
-from forecasting.experts.recent_mean import RecentMean
 from forecasting.experts.seasonal import Seasonal
+from forecasting.experts.smoothed import Smoothed
 
 __all__ = ["EXPERTS", "Expert", "Model", "installed"]
 
 EXPERTS: tuple[Expert, ...] = (
     LastValue(),
-    RecentMean(),
     Seasonal(),
+    Smoothed(),
     Linear(),
     Boosted(),
     *((Network(),) if available() else ()),

@@ -23,4 +23,4 @@ class LastValue:
     def predict(self, model: Model, history: History, first: int, last: int, target: Target) -> Array:
         """See ``Expert.predict``."""
         now = history.at(first, last)
-        return around(np.repeat(now[:, None], len(target.horizons), axis=1), history, target)
+        return around(np.repeat(now[:, None], len(target.horizons), axis=1), history, first, last, target)

@@ -42,7 +42,7 @@ class Seasonal:
         middle = ahead[:, np.array(target.horizons) - 1]
         present = history.at(start, last)
         level = _level(present, usual[: len(present)])
-        return around(middle * level[:, None], history, target)
+        return around(middle * level[:, None], history, first, last, target)
 
 
 def profile(history: History, first: int, last: int) -> Array:

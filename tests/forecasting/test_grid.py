@@ -19,15 +19,10 @@ def grid(*samples: tuple[float, float | None]) -> Grid:
     return made
 
 
-def test_samples_closer_than_fifteen_seconds_are_averaged() -> None:
+def test_a_cell_is_the_mean_of_its_samples_and_an_open_one_that_of_the_last_minute() -> None:
     assert grid((0, 1.0), (5, 3.0), (14, 2.0)).values(0, 0).tolist() == [2.0]
-    assert grid((0, 1.0), (15, 3.0)).values(0, 0).tolist() == [3.0]
-
-
-def test_a_cell_keeps_its_maximum() -> None:
-    cells = grid((0, 3.0), (50, 2.0), (70, 1.0)).values(0, 1)
-    assert cells.tolist() == [3.0, 2.0]  # the open cell still shows the last 60 s
-    assert grid((0, 3.0), (50, 2.0), (115, 1.0), (130, 0.5)).values(0, 2).tolist() == [3.0, 1.0, 1.0]
+    assert grid((0, 3.0), (50, 2.0), (70, 1.0)).values(0, 1).tolist() == [2.5, 1.5]
+    assert grid((0, 3.0), (50, 2.0), (115, 1.0), (130, 0.5)).values(0, 2).tolist() == [2.5, 1.0, 0.75]
 
 
 def test_cells_between_close_samples_take_the_later_one() -> None:
@@ -74,5 +69,5 @@ def test_loading_a_history_is_the_same_as_living_through_it(steps: list[tuple[in
     loaded = Grid.of(60.0, 20, times, values)
     assert (loaded.newest, loaded.last_at_s) == (lived.newest, lived.last_at_s)
     if lived.newest is not None:
-        past = (lived.newest - 12, lived.newest - 1)
+        past = (lived.newest - 12, lived.newest)
         assert loaded.values(*past) == pytest.approx(lived.values(*past), nan_ok=True)

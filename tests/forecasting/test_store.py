@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from forecasting.experts import Expert
 from forecasting.experts.last_value import LastValue
 from forecasting.experts.linear import Linear
-from forecasting.experts.recent_mean import RecentMean
+from forecasting.experts.seasonal import Seasonal
 from forecasting.history import History, Target
 from forecasting.panel import Fitted, Panel
 from forecasting.store import load, packed, save, state, unpacked
 from tests.forecasting.series import diurnal, minutes
 
 TARGET = Target((1, 15), (0.5, 0.9, 0.99))
-EXPERTS = (LastValue(), RecentMean(), Linear())
+EXPERTS = (LastValue(), Seasonal(), Linear())
 
 
 def lived(seed: int = 1, experts: tuple[Expert, ...] = EXPERTS) -> tuple[Panel, History]:
@@ -83,11 +83,11 @@ def test_another_format_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_expert_that_is_gone_is_dropped_and_the_others_keep_what_is_theirs() -> None:
     loaded = unpacked(packed(PANEL), TARGET, 60.0, (Linear(), LastValue()))
-    assert loaded.lost == ("expert recent_mean is not installed: what it learned is dropped",)
+    assert loaded.lost == ("expert seasonal is not installed: what it learned is dropped",)
     for part, before in ((loaded.panel.calibration, PANEL.calibration), (loaded.panel.combination, PANEL.combination)):
         for name, array in state(part).items():
             assert (array == state(before)[name][[2, 0]]).all()
-    assert "linear" in loaded.panel.fits and "recent_mean" not in loaded.panel.fits
+    assert "linear" in loaded.panel.fits and "seasonal" not in loaded.panel.fits
 
 
 def test_an_expert_that_joins_begins_at_nothing() -> None:
@@ -104,7 +104,7 @@ class NewLinear(Linear):
 
 
 def test_a_newer_expert_does_not_read_what_the_old_one_wrote() -> None:
-    loaded = unpacked(packed(PANEL), TARGET, 60.0, (LastValue(), RecentMean(), NewLinear()))
+    loaded = unpacked(packed(PANEL), TARGET, 60.0, (LastValue(), Seasonal(), NewLinear()))
     assert loaded.lost == ("expert linear was version 1 and is 99: it begins anew",)
     assert "linear" not in loaded.panel.fits and (loaded.panel.calibration.seen[2] == 0).all()
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from forecasting.evaluation.report import Evaluation, Plan, evaluate
 from forecasting.experts.last_value import LastValue
-from forecasting.experts.recent_mean import RecentMean
+from forecasting.experts.smoothed import Smoothed
 from forecasting.history import History
 from tests.forecasting.series import diurnal, minutes
 
@@ -20,4 +20,4 @@ def evaluation(peak: bool = False, gap: bool = True) -> Evaluation:
     if gap:
         roots[600:672] = np.nan
     plan = Plan(horizons=(1, 6), train_days=2)
-    return evaluate(History(600.0, 0, roots), (LastValue(), RecentMean()), peak, plan, lambda: 0.0)
+    return evaluate(History(600.0, 0, roots), (LastValue(), Smoothed()), peak, plan, lambda: 0.0)

@@ -10,7 +10,6 @@ import pytest
 from forecasting.evaluation import outages
 from forecasting.evaluation.report import COMBINED, Evaluation, Plan, TooShort, document, evaluate, training_cells
 from forecasting.experts.last_value import LastValue
-from forecasting.experts.recent_mean import RecentMean
 from forecasting.experts.seasonal import Seasonal
 from forecasting.history import History
 from tests.forecasting.series import diurnal, minutes
@@ -25,13 +24,13 @@ def history(days: float) -> History:
 
 
 def evaluated(past: History, plan: Plan = PLAN, peak: bool = False) -> Evaluation:
-    return evaluate(past, (LastValue(), RecentMean(), Seasonal()), peak, plan, lambda: 0.0)
+    return evaluate(past, (LastValue(), Seasonal()), peak, plan, lambda: 0.0)
 
 
 def test_last_value_is_the_measure_and_all_are_there() -> None:
     made = evaluated(history(8))
     names = [row["forecast"] for row in made.rows]
-    assert names == [COMBINED, "naive", "seasonal_naive", "last_value", "recent_mean", "seasonal"]
+    assert names == [COMBINED, "naive", "seasonal_naive", "last_value", "seasonal"]
     assert made.row("naive")["wql_vs_last"] == pytest.approx([1, 1])
     assert made.row("seasonal_naive")["wql_vs_seasonal"] == pytest.approx([1, 1])
     assert (made.row("naive")["scored"] == [5 * DAY - 1, 5 * DAY - 3]).all()
