@@ -13,6 +13,7 @@ from app.daemon.tick import tick
 from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import SCRAPE_S, Ours
 from autoscaler.ledger import SqlLedger
+from autoscaler.models import ModelStore
 from autoscaler.policies import PolicyStore
 from collectors.engines import read_engine
 from collectors.gateway import read_gateway
@@ -86,6 +87,7 @@ async def daemon_over(world: World, of: Case, folder: Path) -> Daemon:
         history=History(engine),
         ledger=SqlLedger(engine),
         policies=PolicyStore(engine),
+        models=ModelStore(engine),
         configured=(Configured(of.pool, of.acting()),),
         interval_s=SCRAPE_S,
     )
