@@ -20,7 +20,7 @@ from forecasting.experts import Expert, Model, installed
 from forecasting.history import DAY_S, Array, History, Target
 
 TRIAL_SHARE = 0.3
-"""The end of a history on which experts are judged step by step, at most a day: those who join, before they have a
+"""The end of a history on which experts are judged step by step, at most two days: those who join, before they have a
 say."""
 
 GROWN = 1.1
@@ -178,7 +178,7 @@ class Panel:
 
 
 def _held(history: History) -> int:
-    return min(history.day, int(TRIAL_SHARE * len(history.roots)))
+    return min(2 * history.day, int(TRIAL_SHARE * len(history.roots)))
 
 
 def _by_arrival(errors: Array, target: Target, pad: bool = False) -> Array:
