@@ -45,7 +45,7 @@ class State(StrEnum):
 class Outcome:
     """One forecast at one horizon: quantiles told, erlangs, and the truth, None where it is not known.
 
-    ``before_erlangs`` is the greatest load of the minute before, None in a gap; ``weights`` are experts and shares.
+    ``before_erlangs`` is the mean load of the minute before, None in a gap; ``weights`` are experts and shares.
     """
 
     made_at_s: float
@@ -168,7 +168,7 @@ def _truths(made: np.ndarray[tuple[int], np.dtype[np.int64]], times: Array, erla
 def _before(at_s: float, times: Array, erlangs: Array) -> float | None:
     first, end = np.searchsorted(times, [at_s - MINUTE_S, at_s], side="right")
     known = erlangs[first:end][np.isfinite(erlangs[first:end])]
-    return float(known.max()) if len(known) else None
+    return float(known.mean()) if len(known) else None
 
 
 def _scores(outcomes: Sequence[Outcome], taus: tuple[float, ...]) -> tuple[tuple[Score, ...], float | None]:

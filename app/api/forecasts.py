@@ -10,17 +10,23 @@ from fastapi import APIRouter, HTTPException, Query
 
 from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
-from app.api.schemas import ForecastAccuracy, ForecastOutcome, ForecastView, QuantileScore
+from app.api.schemas import DaysAhead, ForecastAccuracy, ForecastOutcome, ForecastView, QuantileScore
 from app.daemon.memory import ServiceMemory
 from autoscaler.codec import decode, encode
 from autoscaler.hindsight import Hindsight, Outcome, hindsight, sample
 from autoscaler.sizing import launch_lead_s
 from forecasting.forecast import Forecast
+from forecasting.forecaster import TAUS
+from forecasting.grid import Grid
+from forecasting.planning import HOUR_S, Outlook, outlook
 
 router = APIRouter(tags=["forecasts"])
 
 MOST = 300
 """Past forecasts read for one answer."""
+
+PLANNED_FROM_S = 28 * 86400.0
+"""How far back a plan looks: four weeks, so that each hour of the week has been four times."""
 
 BEFORE_S = 300.0
 """Load read from before the span: the first forecast's reference is the minute before it, and ticks may be slow."""
@@ -28,6 +34,7 @@ BEFORE_S = 300.0
 Span = Annotated[
     float, Query(ge=60, le=7 * 86400, allow_inf_nan=False, description="How far back, seconds; a day if absent.")
 ]
+Days = Annotated[int, Query(ge=1, le=28, description="How many days ahead.")]
 Horizon = Annotated[
     float | None,
     Query(
@@ -50,15 +57,35 @@ async def latest(service: str, known: Known) -> ForecastView:
 async def accuracy(
     service: str, back: Back, known: Known, span_s: Span = 86400.0, horizon_s: Horizon = None
 ) -> ForecastAccuracy:
-    """How past forecasts fared against what came; see ``autoscaler.hindsight`` for truth, gaps and reference.
-
-    Past two days the truth is made of means of minutes, whose peaks are lower than those that were seen.
-    """
+    """How past forecasts fared against what came; see ``autoscaler.hindsight`` for truth, gaps and reference."""
     end_s = back.now_s()
     lead_s = launch_lead_s(known.control)
     wanted_s = lead_s if horizon_s is None else horizon_s
     found = await asyncio.to_thread(look_back, back, service, end_s - span_s, end_s, wanted_s)
     return accuracy_view(found, service, end_s - span_s, end_s, lead_s)
+
+
+@router.get("/services/{service}/forecast/days", responses=problems(404, 422))
+async def days_ahead(service: str, back: Back, known: Known, days: Days = 14) -> DaysAhead:
+    """The peak of every hour of the coming days; 404 where less than a day is known."""
+    ahead = await asyncio.to_thread(look_ahead, back, service, back.now_s(), days)
+    if ahead is None:
+        raise HTTPException(404, f"{service} has less than a day of history; ask again when it has one")
+    return DaysAhead(
+        service=service,
+        start_s=ahead.start_s,
+        step_s=HOUR_S,
+        taus=list(ahead.taus),
+        erlangs=[list(map(float, row)) for row in ahead.values],
+    )
+
+
+def look_ahead(back: Backend, service: str, now_s: float, days: int) -> Outlook | None:
+    """Read the load of the last weeks, and plan on it; runs in a thread of its own."""
+    at, erlangs = back.history.load(service, "offered_erlangs", now_s - PLANNED_FROM_S)
+    past = at <= now_s
+    grid = Grid.of(60.0, int(PLANNED_FROM_S / 60), at[past], np.asarray(erlangs[past]))
+    return outlook(grid.history(), TAUS, days)
 
 
 def look_back(back: Backend, service: str, start_s: float, end_s: float, horizon_s: float) -> Hindsight:

@@ -131,6 +131,16 @@ class ForecastView(Schema):
     trouble: str | None
 
 
+class DaysAhead(Schema):
+    """Days ahead, for plans: ``erlangs[i]`` are quantiles of the greatest load within the i-th hour from ``start_s``."""
+
+    service: str
+    start_s: float
+    step_s: float
+    taus: list[float]
+    erlangs: list[list[float]]
+
+
 class ForecastOutcome(Schema):
     """One past forecast: the quantiles told, erlangs, and the greatest load that came until ``until_s``.
 

@@ -38,7 +38,7 @@ def every(minutes: int, median: float = 4.5, high: float = 5.5) -> list[Forecast
 def test_the_truth_is_the_greatest_minute_within_the_horizon() -> None:
     times, erlangs = load(20)
     erlangs[:] = 1.0
-    erlangs[times == START_S + 5 * 60] = 7.0
+    erlangs[(times >= START_S + 5 * 60) & (times < START_S + 6 * 60)] = 7.0
     found = hindsight(every(10), times, erlangs, 300.0)
     # The minute under way is no part of the promise, nor is what lies beyond the horizon.
     assert [outcome.truth for outcome in found.outcomes] == pytest.approx([7.0] * 5 + [1.0] * 5)

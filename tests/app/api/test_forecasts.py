@@ -69,3 +69,15 @@ async def test_the_quantile_taken_stands_with_each_decision(api: httpx.AsyncClie
     rows = (await api.get("/api/v1/services/chat/decisions")).json()
     (forecast,) = (c for c in rows[0]["constraints"] if c["name"] == "forecast")
     assert [(q["horizon_s"], 0.5 <= q["tau"] <= 0.99) for q in forecast["quantiles"]] == [(135.0, True)]
+
+
+async def test_days_ahead_need_a_day_and_tell_every_hour(daemon: Daemon, api: httpx.AsyncClient) -> None:
+    answer = await api.get(f"{PATH}/days")
+    assert answer.status_code == 404 and "less than a day" in answer.json()["detail"]
+    minutes = range(-3 * 1440, 0)
+    load = {m: 2.0 + (m // 60 % 24 == 12) for m in minutes}
+    daemon.history.append_many([("chat", START_S + 60 * m, {"offered_erlangs": load[m]}) for m in minutes])
+    view = (await api.get(f"{PATH}/days", params={"days": 2})).json()
+    assert len(view["erlangs"]) == 48 and view["step_s"] == 3600
+    middle = [row[0] for row in view["erlangs"]]
+    assert max(middle) > 2.5 and min(middle) == pytest.approx(2.0, rel=0.1)
