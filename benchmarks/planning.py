@@ -2,7 +2,7 @@
 
 python -m benchmarks.planning TRACES_FOLDER [--days 3]
 
-Rolling origin at every midnight from the sixth day on. The reference repeats the last day's hours, with the quantiles of
+Rolling origin at every midnight from the sixth day on. The reference repeats the last day's hours, with quantiles of
 its own past errors as a band. Loss is the pinball loss of P50, P90, P95 and P99, relative to the reference's.
 """
 
