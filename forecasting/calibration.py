@@ -24,6 +24,10 @@ FIRST_GAIN = 0.5
 """Step at the first error; it falls with the 0.6th power of their number."""
 
 INTEGRAL = 3.0
+MOST_OWED = 1.0
+"""Share of 1 − tau that the integral may make up for: a quantile that is not exceeded never climbs, or it would run away
+with the distance that it makes itself."""
+
 EXCESS_HALF_LIFE_S = DAY_S
 SCALE_RATE = 0.002
 
@@ -56,7 +60,8 @@ class Calibration:
         self.scale += rate[..., None] * (distance - self.scale)
         self.excess += self._remember * (beyond - self.excess) * valid[..., None]
         gain = valid * np.maximum(self._gain, FIRST_GAIN / (1 + self.seen) ** 0.6)
-        self.offset += gain[..., None] * self.scale * (beyond + INTEGRAL * self.excess)
+        owed = np.minimum(INTEGRAL * self.excess, MOST_OWED * (1 - self._taus)) * valid[..., None]
+        self.offset += gain[..., None] * self.scale * (beyond + owed)
         self.seen += valid
         return pinball(over, self._taus)
 

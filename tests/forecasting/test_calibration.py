@@ -63,3 +63,14 @@ def test_pinball() -> None:
     taus = np.array([0.9])
     assert pinball(np.array([1.0]), taus)[0] == pytest.approx(0.9)
     assert pinball(np.array([-1.0]), taus)[0] == pytest.approx(0.1)
+
+
+def test_a_promise_that_was_broken_for_long_is_made_good_within_bounds() -> None:
+    rng, tracked = np.random.default_rng(3), calibration()
+    seen, highest = 0.0, 0.0
+    for moment in range(8000):
+        error = (3.0 if (moment // 1440) % 2 else -1.0) + 0.1 * rng.normal()
+        seen = max(seen, abs(error))
+        tracked.learn(np.full((2, 2, 3), error))
+        highest = max(highest, float(np.abs(tracked.offset).max()))
+    assert highest < 1.5 * seen
