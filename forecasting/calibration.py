@@ -25,8 +25,8 @@ FIRST_GAIN = 0.5
 
 INTEGRAL = 3.0
 MOST_OWED = 1.0
-"""Share of 1 − tau that the integral may make up for: a quantile that is not exceeded never climbs, or it would run away
-with the distance that it makes itself."""
+"""Share of 1 − tau that the integral may make up for: a quantile that is not exceeded never climbs, or it would run
+away with the distance that it makes itself."""
 
 EXCESS_HALF_LIFE_S = DAY_S
 SCALE_RATE = 0.002

@@ -9,7 +9,6 @@ import time
 
 import httpx
 
-
 PATIENCE_S = 120.0
 """A fresh checkout compiles the simulator first."""
 
