@@ -132,7 +132,7 @@ class ForecastView(Schema):
 
 
 class DaysAhead(Schema):
-    """Days ahead, for plans: ``erlangs[i]`` are quantiles of the greatest load within the i-th hour from ``start_s``."""
+    """Days ahead: ``erlangs[i]`` are quantiles of the greatest load within the i-th hour from ``start_s``."""
 
     service: str
     start_s: float
