@@ -1,6 +1,7 @@
 """Our controller and the peers on the same traffic: the standard cases.
 
-python -m benchmarks.contenders TRACES_FOLDER [--case m-large] [--hours 24] [--seeds 3] [--json FILE]
+python -m benchmarks.contenders TRACES_FOLDER [--case m-large] [--hours 24] [--seeds 3] [--only hpa,keda-slo]
+                                                 [--json FILE]
 
 Everybody has the same replicas, scrapes, lead-time draws, bounds and drain rules. Every contender's one main knob
 is tuned on the day before (drawn from the series' minutes: Poisson arrivals, lognormal lengths), for the least cost
@@ -166,11 +167,13 @@ def main() -> None:
     parser.add_argument("--case", choices=["m-large", "m-small", "azure"], default="m-large")
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", help="contenders to play, with commas between; ours is always one of them")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     started_s = time.perf_counter()
     cases = standard(given.case, given.traces, given.hours * 3600)
-    settings = {OURS: SHORTAGE_USD, **{name: PEERS[name].knob[1] for name in LINE_UP}}
+    peers = LINE_UP if given.only is None else [name for name in given.only.split(",") if name != OURS]
+    settings = {OURS: SHORTAGE_USD, **{name: PEERS[name].knob[1] for name in peers}}
     forking = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(os.cpu_count(), forking, inherit, (cases,)) as pool_of_workers:
         tasks = [(True, name, float(value), 0) for name, values in settings.items() for value in values]
