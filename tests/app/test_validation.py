@@ -27,7 +27,7 @@ def lines(document: Any) -> list[str]:
         ({"replicas": 3}, "replicas: 3 is not a mapping; give keys and values below it"),
         ({"replicas": {"max": 2.5}}, "replicas.max: 2.5 is not an integer; give a whole number"),
         ({"standby": {"tier": "cold"}}, "standby.tier: 'cold' is not allowed; give text that matches"),
-        ({"zebra": 1}, "zebra: unknown key; known here: budget_usd_per_hour, mode"),
+        ({"zebra": 1}, "zebra: unknown key; known here: budget_usd_per_hour, events, mode"),
         ([], "document: [] is not a mapping"),
         ({"paused_until_s": 5.0, "mode": "auto"}, "document: paused_until_s is set but mode is not paused"),
     ],

@@ -62,8 +62,9 @@ def test_nothing_is_foreseen_before_anything_is_seen(even: tuple[Case, Outlook])
 def test_the_past_is_known_from_the_first_tick() -> None:
     case = case_of([10.0], 5.0)
     times = np.arange(-7200.0, 0.0, 60.0)
-    high = foresee(replace(case, past=(times, np.full(len(times), 9.0)))).forecast[1]
-    assert high[-1, -1] > foresee(case).forecast[1][-1, -1]
+    restless = np.where(np.arange(len(times)) % 2 == 0, 1.0, 9.0)
+    wide = foresee(replace(case, past=(times, restless))).forecast[1]
+    assert wide[-1, -1] > 2 * foresee(case).forecast[1][-1, -1]
 
 
 @given(st.floats(1, 5000))
