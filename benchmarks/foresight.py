@@ -3,8 +3,9 @@
 python -m benchmarks.foresight TRACES_FOLDER [--case m-small] [--hours 24] [--cold-start 120] [--json FILE]
 
 Everything is as in ``benchmarks.contenders``; only the experts differ: none but the last value, those that learn
-nothing (last value, recent mean, seasonal), and all. Each is played over several prices of being short, which gives a
-curve of cost against attainment; then cost is read off at equal attainment, by interpolation between its points.
+nothing (last value, seasonal), and all. Each is played with several factors on its forecast (``risk.headroom``; the
+price of being short ends at the P99), which gives a curve of cost against attainment; then cost is read off at equal
+attainment, by interpolation between its points.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import Ours
 from autoscaler.backtest.run import run
 from autoscaler.policy import Risk
-from benchmarks.contenders import SHORTAGE_USD, standard
+from benchmarks.contenders import standard
 from forecasting.experts import Expert, installed
 from forecasting.experts.last_value import LastValue
 from forecasting.forecaster import Forecaster
 from runtime.pool import LeadTime
 from runtime.replica import Tier
 
-ATTAINMENTS = (0.98, 0.985, 0.99, 0.995, 0.998)
+ATTAINMENTS = (0.985, 0.988, 0.99, 0.992, 0.994, 0.996)
+HEADROOM = (0.85, 0.95, 1.05, 1.2, 1.4)
 
 FORESIGHT: dict[str, tuple[Expert, ...]] = {
     "last value": (LastValue(),),
@@ -46,12 +48,12 @@ _case: Case
 
 
 def play(task: tuple[str, float]) -> dict[str, Any]:
-    """One day with those experts at that price of being short."""
-    name, shortage = task
-    policy = _case.policy.model_copy(update={"risk": Risk(shortage_usd_per_replica_hour=shortage)})
+    """One day with those experts at that headroom."""
+    name, headroom = task
+    policy = _case.policy.model_copy(update={"risk": Risk(headroom=headroom)})
     case = replace(_case, policy=policy)
     forecaster = Forecaster(case.pool.service, experts=FORESIGHT[name])
-    return run(case, Ours(case, forecaster), name=name).row | {"shortage": shortage}
+    return run(case, Ours(case, forecaster), name=name).row | {"headroom": headroom}
 
 
 def inherit(case: Case) -> None:
@@ -79,7 +81,7 @@ def main() -> None:
     case = standard(given.case, given.traces, given.hours * 3600)[1]
     cold = {Tier.COLD: LeadTime(given.cold_start, given.cold_start * 4 / 3)}
     case = replace(case, pool=replace(case.pool, lead_times=cold))
-    tasks = [(name, float(price)) for name in FORESIGHT for price in SHORTAGE_USD]
+    tasks = [(name, headroom) for name in FORESIGHT for headroom in HEADROOM]
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("fork"), inherit, (case,)) as workers:
         rows = list(workers.map(play, tasks))
     report(f"{given.case}, {given.hours:g} h, cold start {given.cold_start:g} s", rows)
@@ -91,11 +93,11 @@ def report(title: str, rows: list[dict[str, Any]]) -> None:
     """The points that were played, and what equal attainment costs."""
     console = Console(width=120)
     played = Table(title=f"{title}: as played")
-    for column in ("experts", "shortage $/h", "attainment %", "GPU-hours", "moves"):
+    for column in ("experts", "headroom", "attainment %", "GPU-hours", "moves"):
         played.add_column(column, justify="left" if column == "experts" else "right")
     for row in rows:
         moves = row["scale_ups"] + row["scale_downs"]
-        shown = f"{row['shortage']:g}", f"{100 * row['attainment']:.2f}", f"{row['gpu_hours']:.1f}", str(moves)
+        shown = f"{row['headroom']:g}", f"{100 * row['attainment']:.2f}", f"{row['gpu_hours']:.1f}", str(moves)
         played.add_row(row["policy"], *shown)
     console.print(played)
     equal = Table(title=f"{title}: cost at equal attainment, USD (share of the first)")
