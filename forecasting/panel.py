@@ -44,6 +44,8 @@ class Panel:
         self.target, self.step_s = target, step_s
         self.experts = installed() if experts is None else tuple(experts)
         self.fits = {expert.name: Fitted({}, -(1 << 60)) for expert in self.experts if expert.needs_s == 0}
+        self.tried: dict[str, int] = {}
+        """By expert, the last cell of the history that it was last given to learn from, with success or without."""
         self.lived_until = -(1 << 60)
         """The last cell whose truth it has learned."""
         self.made: dict[int, Array] = {}
@@ -143,7 +145,7 @@ class Panel:
         wanted = [e.name for e in self.experts if 0 < e.needs_s <= length_s]
         if not wanted:
             return False
-        oldest = min(self.fits[name].until if name in self.fits else history.first for name in wanted)
+        oldest = min(self.tried.get(name, history.first) for name in wanted)
         new_s = (history.last - oldest) * self.step_s
         return new_s >= min(DAY_S, max(SOONEST_S, length_s * (1 - 1 / GROWN)))
 
@@ -156,6 +158,7 @@ class Panel:
             panel._try(new, history, seed)
         for expert in able:
             panel._fit(expert, history, seed)
+            panel.tried[expert.name] = history.last
         return panel
 
     def _try(self, new: Sequence[Expert], history: History, seed: int) -> None:

@@ -26,7 +26,7 @@ from forecasting.experts import Expert
 from forecasting.history import Array, Target
 from forecasting.panel import Fitted, Panel
 
-FORMAT = 2
+FORMAT = 3
 DIGEST_BYTES = 32
 HEADER = "header"
 PARTS = ("calibration", "combination")
@@ -81,6 +81,7 @@ def packed(panel: Panel) -> bytes:
         "step_s": panel.step_s,
         "lived_until": panel.lived_until,
         "experts": {expert.name: expert.version for expert in panel.experts},
+        "tried": panel.tried,
         "fitted_until": {name: fitted.until for name, fitted in fits.items()},
     }
     buffer = BytesIO()
@@ -112,6 +113,7 @@ def unpacked(
             prefix = f"fit/{name}/"
             model = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
             panel.fits[name] = Fitted(model, until)
+    panel.tried = {name: cell for name, cell in header["tried"].items() if name in kept}
     panel.lived_until = header["lived_until"]
     return Loaded(panel, tuple(lost))
 

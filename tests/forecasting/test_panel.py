@@ -10,6 +10,7 @@ from forecasting.experts.last_value import LastValue
 from forecasting.experts.linear import Linear
 from forecasting.history import Array, History, Target
 from forecasting.panel import Panel
+from forecasting.store import packed, unpacked
 from tests.forecasting.series import diurnal, minutes
 
 TARGET = Target((1, 15), (0.5, 0.9, 0.99))
@@ -96,6 +97,13 @@ def test_a_fit_is_due_when_there_is_enough_and_enough_of_it_is_new() -> None:
     panel = panel.refit(history)
     assert not panel.due(history)
     assert panel.due(past(3.5)) and not panel.due(past(3.2))
+
+
+def test_who_could_not_learn_is_not_asked_again_before_there_is_more_to_learn_from() -> None:
+    panel, history = Panel(TARGET, 60.0, (LastValue(), Mute())), past()
+    assert panel.due(history)
+    panel = unpacked(packed(panel.refit(history)), TARGET, 60.0, panel.experts).panel
+    assert not panel.due(history) and panel.due(past(3.5))
 
 
 def test_living_through_a_history_twice_teaches_nothing_new() -> None:

@@ -77,8 +77,8 @@ def test_what_was_learned_of_another_question_is_not_used(target: Target, step_s
 
 def test_another_format_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     data = packed(PANEL)
-    monkeypatch.setattr("forecasting.store.FORMAT", 3)
-    assert unpacked(data, TARGET, 60.0, EXPERTS).lost == ("format was 2 and is 3: all begins anew",)
+    monkeypatch.setattr("forecasting.store.FORMAT", 4)
+    assert unpacked(data, TARGET, 60.0, EXPERTS).lost == ("format was 3 and is 4: all begins anew",)
 
 
 def test_an_expert_that_is_gone_is_dropped_and_the_others_keep_what_is_theirs() -> None:
