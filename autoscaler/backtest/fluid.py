@@ -23,24 +23,15 @@ from autoscaler.backtest.fluid_load import requests, work_done
 from autoscaler.backtest.fluid_outlook import Outlook
 from autoscaler.capacity import STAFFING_BETA
 from autoscaler.decision import ControlState, TierCounts
+from autoscaler.lateness import FULL, LATE, launch_mean_s
 from autoscaler.policy import Policy
 from autoscaler.reactive import DRAIN_S, RATIO_CAP
 from autoscaler.sizing import launch_lead_s, newsvendor_tau
-from runtime.pool import LeadTime, Pool
+from runtime.pool import Pool
 from runtime.replica import Tier
 
 BIN_S = 3.0
 """What is over sooner is absorbed by the batch."""
-
-LATE = 1.0, 1.8
-"""Requests begin to be late at the first multiple of ρ_max, and all are at the second: deadlines count a whole life and
-a short answer has most slack in its first token. Fitted together with ``BIN_S`` on rows of ``benchmarks/fluid.py``.
-"""
-
-FULL = 0.95
-"""Erlangs that a replica works off at most."""
-
-Z90 = 1.2815515594
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +147,3 @@ def _terms(case: Case, bin_s: float, per_tick: int, late: tuple[float, float]) -
         drain_s=DRAIN_S,
         ratio_cap=RATIO_CAP,
     )
-
-
-def launch_mean_s(pool: Pool) -> float:
-    """Mean of a start from cold (or from a warm node where the pool knows nothing colder), lognormal, seconds."""
-    lead = pool.lead_times.get(Tier.COLD) or pool.lead_times.get(Tier.WARM_NODE) or LeadTime(300.0, 300.0)
-    if lead.p50_s <= 0:
-        return 0.0
-    sigma = math.log(max(1.0, lead.p90_s / lead.p50_s)) / Z90
-    return lead.p50_s * math.exp(sigma * sigma / 2)

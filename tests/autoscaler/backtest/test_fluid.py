@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autoscaler import guardrails
 from autoscaler.backtest.case import Case, work_ms
-from autoscaler.backtest.fluid import Fluid, Proportional, Quantile, launch_mean_s
+from autoscaler.backtest.fluid import Fluid, Proportional, Quantile
 from autoscaler.backtest.fluid_kernel import _guarded, _latency_need, _replicas_for
 from autoscaler.backtest.fluid_load import requests, work_done
 from autoscaler.backtest.fluid_outlook import Outlook, foresee
@@ -146,12 +146,6 @@ def test_a_setting_is_what_the_policy_says() -> None:
 def test_bins_that_do_not_fit_are_refused(even: tuple[Case, Outlook]) -> None:
     with pytest.raises(ValueError, match="do not divide"):
         Fluid(*even, bin_s=4.0)
-
-
-def test_the_mean_start_is_above_its_median() -> None:
-    skewed = replace(DEDICATED, lead_times={Tier.COLD: LeadTime(100.0, 200.0)})
-    assert launch_mean_s(DEDICATED) == 60.0
-    assert 100 < launch_mean_s(skewed) < 200
 
 
 # --- the compiled rules are the daemon's ---------------------------------------------------------------------------
