@@ -15,7 +15,7 @@ import numpy as np
 from autoscaler import guardrails
 from autoscaler.capacity import RhoMax, mean_work_ms, offered_erlangs, rho_max
 from autoscaler.decision import Constraint, ControlState, Decision, Plan, Quantile
-from autoscaler.explain import demand_detail, latency_detail, load_detail, sentence
+from autoscaler.explain import demand_detail, idle_detail, latency_detail, load_detail, sentence
 from autoscaler.guardrails import Facts
 from autoscaler.policy import Mode, Policy
 from autoscaler.reactive import latency_need, latency_ratio, load_need
@@ -49,14 +49,16 @@ def decide(
     """One decision for one service at ``now_s`` (UTC seconds)."""
     mode = effective_mode(policy, now_s)
     fresh = abs(now_s - observation.at_s) <= policy.stale_after_s
-    known = _learn(state, observation) if fresh else state
+    known = _idle(_learn(state, observation), observation) if fresh else state
     erlangs = offered_erlangs(observation, state.pool, known.work_ms_per_request) if fresh else None
     rho = rho_max(state.pool, policy.slo, known.mean_input_tokens, known.mean_output_tokens)
     sizing = size(forecast, state, policy, rho, observation.interval_s) if forecast else None
-    needs = _needs(observation if fresh else None, erlangs, sizing, known, policy, rho)
-    facts = _facts(observation, erlangs, forecast, state, policy, now_s, needs.active)
+    asleep = sizing is not None and forecast is not None and _may_sleep(known, forecast, sizing, policy, now_s)
+    needs = _needs(observation if fresh else None, erlangs, sizing, known, policy, rho, asleep)
+    remembered = replace(state, needs=()) if asleep else state
+    facts = _facts(observation, erlangs, forecast, remembered, policy, now_s, needs.active)
     active, binding, guards = guardrails.apply(needs.active, needs.binding, facts)
-    wanted = _spares_wanted(sizing, active, state, policy) if sizing else facts.current_spare
+    wanted = _spares_wanted(sizing, active, state, policy) if sizing and not asleep else facts.current_spare
     target = _target(state, policy, active, guardrails.spare(wanted, active, facts, guards))
     constraints = tuple(replace(c, binds=c.name == binding) for c in needs.constraints) + tuple(guards)
     acts = mode is Mode.AUTO
@@ -112,6 +114,25 @@ def _learn(state: ControlState, observation: Observation) -> ControlState:
     )
 
 
+def _idle(state: ControlState, observation: Observation) -> ControlState:
+    """The state with the moment since when nothing has come; what cannot be known is no idleness."""
+    seen = (observation.arrivals_per_s, observation.running, observation.waiting, observation.held)
+    nothing = observation.valid and observation.arrivals_per_s is not None and not any(seen)
+    since_s = observation.at_s if state.idle_since_s is None else state.idle_since_s
+    return replace(state, idle_since_s=since_s if nothing else None)
+
+
+def _may_sleep(state: ControlState, forecast: Forecast, sizing: Sizing, policy: Policy, now_s: float) -> bool:
+    """Whether a service that may go to zero has been idle for long enough, and is likely to stay so.
+
+    A request is likely where the median of the load within a launch is that of half a request in a minute or more.
+    """
+    if policy.replicas.min > 0 or state.idle_since_s is None or now_s - state.idle_since_s < policy.replicas.idle_s:
+        return False
+    half_erlangs = 0.5 * (state.work_ms_per_request or 0.0) / 1000 / 60
+    return forecast.quantile(sizing.slow.lead_s, 0.5) <= half_erlangs
+
+
 def _needs(
     observation: Observation | None,
     erlangs: float | None,
@@ -119,10 +140,13 @@ def _needs(
     known: ControlState,
     policy: Policy,
     rho: RhoMax,
+    asleep: bool,
 ) -> Needs:
     """The voices in order; the first of the loudest is the one that binds."""
     voices: list[Constraint] = []
-    if sizing is not None:
+    if sizing is not None and asleep:
+        voices.append(Constraint("forecast", 0, False, idle_detail(sizing, policy), _taken(sizing)))
+    elif sizing is not None:
         voices.append(Constraint("forecast", sizing.active, False, demand_detail(sizing), _taken(sizing)))
     if observation is not None:
         load = load_need(observation, erlangs, known.work_ms_per_request, rho)

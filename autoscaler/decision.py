@@ -53,6 +53,10 @@ class ControlState:
     work_ms_per_request: float | None = None
     mean_input_tokens: float | None = None
     mean_output_tokens: float | None = None
+    idle_since_s: float | None = None
+    """When the service was first seen without any request; None while it has some, or may have."""
+    rolled_back_at_s: float | None = None
+    """When a policy was rolled back by itself last; nothing scales in for a settle window after it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,14 @@ def demand_detail(sizing: Sizing) -> str:
     return f"{_within(sizing.fast, verb)}, and {_within(sizing.slow, 'start one')}"
 
 
+def idle_detail(sizing: Sizing, policy: Policy) -> str:
+    """Why a forecast that is not zero asks for nothing."""
+    return (
+        f"no request came for {policy.replicas.idle_s:g} s, and within the {sizing.slow.lead_s:.0f} s it takes to start "
+        "a replica none is likely"
+    )
+
+
 def load_detail(observation: Observation, erlangs: float | None) -> str:
     """The present load's part, in words."""
     waiting = (observation.waiting or 0.0) + (observation.held or 0.0)

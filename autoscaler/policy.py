@@ -43,6 +43,9 @@ class Replicas(Section):
 
     min: int = Field(1, ge=0, le=10_000, description="Never fewer active replicas than this.")
     max: int = Field(10, ge=1, le=10_000, description="Never more active, standby and asleep replicas together.")
+    idle_s: float = Field(
+        300.0, ge=0, description="With min 0: after so long without any request the service may go to zero, seconds."
+    )
 
     @model_validator(mode="after")
     def ordered(self) -> Replicas:

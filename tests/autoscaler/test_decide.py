@@ -229,3 +229,29 @@ def test_work_is_smoothed() -> None:
 def test_what_a_step_limit_leaves_open_is_not_made_up_by_dedicated_spares() -> None:
     decision = decide(observation(), forecast(9.0), state(2), AUTO, NOW_S)
     assert (active(decision), spare(decision)) == (4, 0)
+
+
+ON_DEMAND = AUTO.model_copy(update={"replicas": AUTO.replicas.model_copy(update={"min": 0, "idle_s": 120.0})})
+QUIET = observation(arrivals_per_s=0.0, completed_per_s=0.0, running=0.0, ttft_s={}, tpot_s={})
+
+PERHAPS = replace(forecast(1.0), values=((0.0, 0.0, 0.1, 0.2, 0.3),) * 5)
+
+
+def test_a_service_that_may_go_to_zero_does_so_once_it_was_idle_for_long_enough() -> None:
+    idle_for = [active(decide(QUIET, PERHAPS, state(1, idle_since_s=NOW_S - s), ON_DEMAND, NOW_S)) for s in (60, 120)]
+    assert idle_for == [1, 0]
+    assert active(decide(QUIET, PERHAPS, state(1, idle_since_s=NOW_S - 900), AUTO, NOW_S)) == 1
+
+
+def test_an_idle_service_stays_where_a_request_is_likely_and_comes_back_when_one_waits() -> None:
+    idle = state(1, idle_since_s=NOW_S - 600)
+    assert active(decide(QUIET, forecast(0.5), idle, ON_DEMAND, NOW_S)) >= 1
+    gone = state(0, idle_since_s=NOW_S - 600)
+    back = decide(replace(QUIET, held=1.0), PERHAPS, gone, ON_DEMAND, NOW_S)
+    assert active(back) == 1 and back.next_state.idle_since_s is None
+
+
+def test_what_cannot_be_seen_is_not_idle() -> None:
+    blind = replace(QUIET, valid=False, gaps=(Gap("chat", "not seen"),))
+    decision = decide(blind, PERHAPS, state(1, idle_since_s=NOW_S - 600), ON_DEMAND, NOW_S)
+    assert active(decision) == 1 and decision.next_state.idle_since_s is None
