@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from autoscaler.capacity import RhoMax
 from autoscaler.decision import Constraint, Decision
 from autoscaler.guardrails import Facts
-from autoscaler.policy import Mode
+from autoscaler.policy import Mode, Policy
 from autoscaler.sizing import Demand, Sizing
 from collectors.observation import Observation
 from runtime.fleet import PoolTarget
@@ -33,8 +33,8 @@ def demand_detail(sizing: Sizing) -> str:
 def idle_detail(sizing: Sizing, policy: Policy) -> str:
     """Why a forecast that is not zero asks for nothing."""
     return (
-        f"no request came for {policy.replicas.idle_s:g} s, and within the {sizing.slow.lead_s:.0f} s it takes to start "
-        "a replica none is likely"
+        f"no request came for {policy.replicas.idle_s:g} s, and none is likely within the {sizing.slow.lead_s:.0f} s "
+        "it takes to start a replica"
     )
 
 
