@@ -2,7 +2,8 @@
 
 Guards are pure functions in one ordered list; a new rule is one function and one entry in ``GUARDS``. A floor
 holds a scale-in back and is never above the current target, so it cannot grow the fleet. The operator's own
-bounds (min, max, budget) come last and win; where the budget is below what ``replicas.min`` costs, min wins.
+bounds (min, max, budget) come last and win; where the budget is below what ``replicas.min`` costs, min wins. Only after
+a policy was rolled back by itself do they wait for a settle window.
 
 Nothing scales in on missing, invalid or stale data, on a forecast alone, without a forecast, in the first
 window after a restart, or below the highest need of the window.
@@ -62,6 +63,15 @@ def settle(facts: Facts) -> Bound | None:
         return None
     detail = f"started {age_s:.0f} s ago; no scale-in for {settle_s:.0f} s after a start"
     return Bound("settle", True, facts.current, detail)
+
+
+def rollback(facts: Facts) -> Bound | None:
+    """A policy that came back by itself, at a time of trouble, takes nothing away; not even by a lower bound."""
+    at_s, settle_s = facts.state.rolled_back_at_s, facts.policy.scale_in.settle_after_restart_s
+    if at_s is None or facts.now_s - at_s >= settle_s:
+        return None
+    detail = f"policy rolled back {facts.now_s - at_s:.0f} s ago; no scale-in for {settle_s:.0f} s after that"
+    return Bound("rollback", True, facts.current, detail)
 
 
 def cooldown(facts: Facts) -> Bound | None:
@@ -130,6 +140,7 @@ GUARDS: tuple[Guard, ...] = (
     minimum,
     maximum,
     budget,
+    rollback,
 )
 
 
@@ -147,7 +158,7 @@ def spare(wanted: int, active: int, facts: Facts, bounds: Sequence[Constraint]) 
     """Spare replicas after the guards: what is held in all shrinks as carefully as the active ones do."""
     policy, pool = facts.policy, facts.state.pool
     held = facts.current + facts.current_spare
-    blocked = any(bound.name in {"hold", "settle", "cooldown"} for bound in bounds)
+    blocked = any(bound.name in {"hold", "settle", "cooldown", "rollback"} for bound in bounds)
     least_held = held if blocked else held - policy.scale_in.max_step
     kept = max(wanted, least_held - active) if facts.current_spare else wanted
     kept = min(kept, policy.standby.max, policy.replicas.max - active)

@@ -72,6 +72,7 @@ def control_of(pool: Pool, left: ControlState | None, now_s: float) -> ControlSt
         work_ms_per_request=left.work_ms_per_request,
         mean_input_tokens=left.mean_input_tokens,
         mean_output_tokens=left.mean_output_tokens,
+        rolled_back_at_s=left.rolled_back_at_s,
     )
 
 

@@ -55,6 +55,14 @@ def test_settle_and_cooldown_end() -> None:
     assert guardrails.cooldown(facts(state=state(last_scale_in_s=NOW_S - 60))) is None
 
 
+def test_after_a_rollback_not_even_a_lower_bound_takes_anything_away() -> None:
+    lower = {"replicas": {"max": 5}}
+    recent, past = (state(8, rolled_back_at_s=NOW_S - ago) for ago in (299, 300))
+    assert guardrails.apply(1, "load", facts(8, lower, state=recent))[:2] == (8, "rollback")
+    assert guardrails.apply(1, "load", facts(8, lower, state=past))[:2] == (5, "max")
+    assert guardrails.apply(12, "load", facts(8, state=recent))[0] == 10
+
+
 def test_the_window_remembers_only_what_can_still_bind() -> None:
     needs = guardrails.remember(((NOW_S - 400, 9), (NOW_S - 200, 6), (NOW_S - 100, 3)), NOW_S, 4, 300.0)
     assert needs == ((NOW_S - 200, 6), (NOW_S, 4))
