@@ -77,6 +77,7 @@ VLLM = Engine(
         "aborted": (Total("vllm:request_success_total", "finished_reason", _ABORTED),),
         "preemptions": (Total("vllm:num_preemptions_total"),),
         "rejected": (Total("vllm:admission_rejections_total"),),
+        "iterations": (Total("vllm:iteration_tokens_total_count"),),
     },
     histograms={
         "ttft": ("vllm:time_to_first_token_seconds",),

@@ -24,6 +24,7 @@ COUNTERS = (
     "aborted",
     "preemptions",
     "rejected",
+    "iterations",
 )
 GAUGES = ("running", "waiting")
 HISTOGRAMS = ("ttft", "itl", "tpot", "output_lengths")

@@ -36,6 +36,7 @@ class ReplicaSample:
     aborted: float | None = None
     preemptions: float | None = None
     rejected: float | None = None
+    iterations: float | None = None
     ttft: Histogram | None = None
     itl: Histogram | None = None
     tpot: Histogram | None = None

@@ -54,6 +54,7 @@ def sample(state: EngineState, replica: SimulatedReplica, at_s: float) -> Replic
         aborted=float(engine["aborted"]),
         preemptions=float(engine["preemptions"]),
         rejected=0.0,
+        iterations=float(state.hist[row, buckets.ITERATION].sum()),
         **{name: histogram(state, row, which) for name, which in _READ.items()},
     )
 

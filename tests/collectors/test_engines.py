@@ -33,7 +33,7 @@ def test_the_recorded_page() -> None:
     assert (sample.running, sample.waiting, sample.kv_usage_ratio) == (0, 0, 0)
     assert (sample.input_tokens, sample.cached_tokens, sample.output_tokens) == (43212, 35456, 12737)
     assert (sample.completed, sample.aborted, sample.rejected, sample.preemptions) == (101, 0, 0, 0)
-    assert sample.kv_capacity_tokens == 128 * 16384
+    assert (sample.kv_capacity_tokens, sample.iterations) == (128 * 16384, 325)
 
 
 def test_the_recorded_histograms() -> None:
