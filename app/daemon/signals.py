@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
+from autoscaler.attainment import attainment
 from autoscaler.cost import hourly, per_million_tokens
 from autoscaler.counts import counts_of
 from autoscaler.decision import Decision
-from autoscaler.policy import Policy, Slo
-from collectors.observation import GpuUse, Histogram, Observation
+from autoscaler.policy import Policy
+from collectors.observation import GpuUse, Observation
 from forecasting.forecast import Forecast
 from runtime.pool import Pool
 from runtime.replica import Replica
@@ -51,32 +50,6 @@ SIGNALS = (
 FLEET = "_fleet"
 FLEET_SIGNALS = ("gpus_busy", "gpus_idle_held", "gpus_idle")
 """What the history holds of the fleet as a whole, under the service name ``FLEET``."""
-
-
-def share_within(histogram: Histogram | None, target: float) -> float | None:
-    """Share of a histogram's observations at or below ``target``, linear within the bucket; None without any.
-
-    An estimate: how requests lie inside a bucket is not known. Observations above the last finite bound count
-    as misses, as nothing says how far above they are.
-    """
-    if histogram is None or not histogram.counts or histogram.counts[-1] <= 0:
-        return None
-    bounds = [bound for bound in histogram.bounds if np.isfinite(bound)]
-    counts = histogram.counts[: len(bounds)]
-    within = float(np.interp(target, [0.0, *bounds], [0.0, *counts]))
-    return min(1.0, within / histogram.counts[-1])
-
-
-def attainment(observation: Observation, slo: Slo) -> float | None:
-    """Estimated share of requests within both targets: the lesser of the two, an upper bound on the joint.
-
-    The TTFT target grows with the mean prompt where the policy says so.
-    """
-    prompt_1k = (observation.mean_input_tokens or 0.0) / 1000
-    ttft = share_within(observation.ttft, slo.ttft_s + slo.ttft_s_per_1k_tokens * prompt_1k)
-    tpot = share_within(observation.tpot, slo.tpot_s)
-    known = [share for share in (ttft, tpot) if share is not None]
-    return min(known) if known else None
 
 
 def state_of(replica: Replica) -> str:

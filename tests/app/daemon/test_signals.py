@@ -5,22 +5,17 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.daemon.signals import (
     FLEET_SIGNALS,
     SIGNALS,
-    attainment,
     fleet_signals,
     forecast_signals,
     gpu_signals,
     replica_signals,
-    share_within,
     token_rate,
 )
-from autoscaler.policy import Slo
-from collectors.observation import GpuUse, Histogram, Observation
+from collectors.observation import GpuUse, Observation
 from forecasting.forecast import Forecast
 from runtime.replica import Tier
 from tests.app.fakes import START_S, replica
@@ -30,43 +25,6 @@ BOUNDS = (1.0, 2.0, 4.0, math.inf)
 
 def seen(**known: object) -> Observation:
     return Observation("chat", START_S, 15.0, True, **known)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("target", "share"), [(0.0, 0.0), (0.5, 0.25), (1.0, 0.5), (1.5, 0.65), (2.0, 0.8), (4.0, 0.9), (9.0, 0.9)]
-)
-def test_the_share_is_interpolated_within_a_bucket(target: float, share: float) -> None:
-    histogram = Histogram(BOUNDS, (5.0, 8.0, 9.0, 10.0), 15.0)
-    assert share_within(histogram, target) == pytest.approx(share)
-
-
-@given(st.lists(st.floats(0, 100), min_size=4, max_size=4), st.floats(0, 10), st.floats(0, 10))
-def test_the_share_is_a_share_and_grows_with_the_target(steps: list[float], a: float, b: float) -> None:
-    counts = tuple(sum(steps[: i + 1]) for i in range(4))
-    low, high = (share_within(Histogram(BOUNDS, counts, 1.0), target) for target in sorted((a, b)))
-    assert (low is None) == (high is None)
-    if low is not None and high is not None:
-        assert 0 <= low <= high <= 1
-
-
-def test_no_requests_have_no_share() -> None:
-    assert share_within(None, 1.0) is None
-    assert share_within(Histogram(BOUNDS, (0.0,) * 4, 0.0), 1.0) is None
-
-
-def test_attainment_is_the_worse_of_the_two() -> None:
-    ttft = Histogram(BOUNDS, (10.0, 10.0, 10.0, 10.0), 5.0)
-    tpot = Histogram((0.05, 0.1, math.inf), (6.0, 10.0, 10.0), 0.5)
-    assert attainment(seen(ttft=ttft, tpot=tpot), Slo(ttft_s=1.0, tpot_s=0.05)) == pytest.approx(0.6)
-    assert attainment(seen(ttft=ttft), Slo(ttft_s=1.0)) == pytest.approx(1.0)
-    assert attainment(seen(), Slo()) is None
-
-
-def test_a_longer_prompt_may_take_longer() -> None:
-    ttft = Histogram(BOUNDS, (0.0, 10.0, 10.0, 10.0), 15.0)
-    slo = Slo(ttft_s=1.0, ttft_s_per_1k_tokens=0.5)
-    assert attainment(seen(ttft=ttft), slo) == pytest.approx(0.0)
-    assert attainment(seen(ttft=ttft, mean_input_tokens=2000.0), slo) == pytest.approx(1.0)
 
 
 def test_replicas_are_counted_by_state() -> None:

@@ -1,0 +1,80 @@
+"""What share of the requests kept the promise, as far as an interval's histograms tell. Pure.
+
+The estimate errs on the kind side: how requests lie inside a bucket is not known, and the lesser of the two shares
+(TTFT and TPOT) is an upper bound on their joint one. What was rejected is late, and so is an interval in which requests
+wait and none gets a first token for longer than the target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.policy import Slo
+from collectors.observation import Histogram, Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was measured in the ``seconds`` that end at ``at_s``: so many requests, of which so many were late."""
+
+    at_s: float
+    seconds: float
+    requests: float
+    late: float
+
+
+def share_within(histogram: Histogram | None, target: float) -> float | None:
+    """Share of a histogram's observations at or below ``target``, linear within the bucket; None without any.
+
+    An estimate: how requests lie inside a bucket is not known. Observations above the last finite bound count
+    as misses, as nothing says how far above they are.
+    """
+    if histogram is None or not histogram.counts or histogram.counts[-1] <= 0:
+        return None
+    bounds = [bound for bound in histogram.bounds if np.isfinite(bound)]
+    counts = histogram.counts[: len(bounds)]
+    within = float(np.interp(target, [0.0, *bounds], [0.0, *counts]))
+    return min(1.0, within / histogram.counts[-1])
+
+
+def ttft_target_s(observation: Observation, slo: Slo) -> float:
+    """The TTFT target, which grows with the mean prompt where the policy says so."""
+    return slo.ttft_s + slo.ttft_s_per_1k_tokens * (observation.mean_input_tokens or 0.0) / 1000
+
+
+def attainment(observation: Observation, slo: Slo) -> float | None:
+    """Estimated share of requests within both targets: the lesser of the two, an upper bound on the joint."""
+    ttft = share_within(observation.ttft, ttft_target_s(observation, slo))
+    tpot = share_within(observation.tpot, slo.tpot_s)
+    known = [share for share in (ttft, tpot) if share is not None]
+    return min(known) if known else None
+
+
+def sample(observation: Observation, slo: Slo) -> Sample | None:
+    """The interval in requests; None where nothing can be said: incomplete data, or no requests."""
+    seconds = observation.interval_s
+    if not observation.valid or seconds <= 0:
+        return None
+    share = attainment(observation, slo)
+    rejected = (observation.rejected_per_s or 0.0) * seconds
+    served = 0.0 if share is None else _served(observation)
+    late = rejected + served * (1 - (share or 0.0)) + (_stuck(observation, slo) if share is None else 0.0)
+    requests = max(rejected + served, late)
+    return Sample(observation.at_s, seconds, requests, late) if requests > 0 else None
+
+
+def _served(observation: Observation) -> float:
+    """Requests that the share stands for: those completed or, where none was, those that got their first token."""
+    completed = (observation.completed_per_s or 0.0) * observation.interval_s
+    first = observation.ttft.counts[-1] if observation.ttft else 0.0
+    return completed or first
+
+
+def _stuck(observation: Observation, slo: Slo) -> float:
+    """Requests that wait although nobody has been served for longer than the target."""
+    waiting = (observation.waiting or 0.0) + (observation.held or 0.0)
+    if waiting <= 0 or observation.interval_s < ttft_target_s(observation, slo):
+        return 0.0
+    return (observation.arrivals_per_s or 0.0) * observation.interval_s or waiting
