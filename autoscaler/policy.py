@@ -8,8 +8,14 @@ data.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+TIME_OF_DAY = r"^([01]\d|2[0-3]):[0-5]\d$"
 
 
 class Mode(StrEnum):
@@ -19,6 +25,14 @@ class Mode(StrEnum):
     SHADOW = "shadow"
     AUTO = "auto"
     PAUSED = "paused"
+
+
+class TuningMode(StrEnum):
+    """What may become of the settings that replaying the recent past finds better."""
+
+    OFF = "off"
+    ADVISE = "advise"
+    AUTO = "auto"
 
 
 class Section(BaseModel):
@@ -82,12 +96,26 @@ class Risk(Section):
 
 
 class Reactive(Section):
-    """The reactive floor's law on measured latency: P90 over its target, 1.0 is the target itself."""
+    """The reactive floor: the law on measured latency (P90 over its target, 1.0 is the target itself), and where
+    saturation begins.
+    """
 
     scale_out_above: float = Field(
         1.0, gt=0, le=2, description="Above this ratio the latency law asks for more replicas."
     )
     scale_in_below: float = Field(0.85, gt=0, le=2, description="Below this ratio the latency law lets replicas go.")
+    load_factor: float = Field(
+        1.0, ge=1, le=4, description="Factor on the load that is here now; above 1 the floor is a proportional rule."
+    )
+    kv_above: float = Field(
+        0.9, gt=0, le=1, description="Above this mean share of KV memory in use more replicas are asked for at once."
+    )
+    waiting_above: float = Field(
+        5.0, ge=0, description="Above so many waiting requests per replica in rotation more are asked for at once."
+    )
+    preemptions_above_per_min: float = Field(
+        6.0, ge=0, description="Above so many preemptions per replica and minute more are asked for at once."
+    )
 
     @model_validator(mode="after")
     def ordered(self) -> Reactive:
@@ -116,6 +144,55 @@ class ScaleIn(Section):
     settle_after_restart_s: float = Field(
         300.0, ge=0, description="No scale-in for this long after the daemon starts, seconds."
     )
+    drain_deadline_s: float = Field(
+        900.0, gt=0, description="A drain that takes longer is reported; requests are never aborted for it, seconds."
+    )
+
+
+class Oscillation(Section):
+    """When going out and in and out again is too much, and how it is calmed."""
+
+    turns: int = Field(6, ge=2, description="So many changes of direction are too many: the service is restless.")
+    within_s: float = Field(1800.0, gt=0, le=86400, description="Changes of direction count for so long, seconds.")
+    widen: float = Field(2.0, ge=1, le=10, description="While restless, scale-in window and cooldown are this factor.")
+    calm_s: float = Field(1800.0, gt=0, le=86400, description="How long a service stays restless, seconds.")
+
+
+class Shift(Section):
+    """A line of the weekly table: so many replicas at least, from then to then."""
+
+    days: tuple[Day, ...] = Field(DAYS, min_length=1, description="Days on which it begins; every day if absent.")
+    start: str = Field(pattern=TIME_OF_DAY, description="Begins at this time of day, in quotes: '08:00'.")
+    end: str = Field(pattern=TIME_OF_DAY, description="Ends at this time; not after start means on the next day.")
+    min: int = Field(ge=1, le=10_000, description="At least so many active replicas meanwhile.")
+    time_zone: str = Field("UTC", description="Time zone of both times, such as Europe/Berlin.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def known(cls, name: str) -> str:
+        """The time zone database knows it."""
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"time zone {name!r} is not known; give one such as UTC or Europe/Berlin") from None
+        return name
+
+    def days_text(self) -> str:
+        """``every day``, or the days by name."""
+        return "every day" if set(self.days) == set(DAYS) else ", ".join(self.days)
+
+
+class Tuning(Section):
+    """How the controller's own knobs follow the recent past; targets, bounds and budget are no knobs."""
+
+    mode: TuningMode = Field(
+        TuningMode.ADVISE, description="off | advise (find better settings, say so) | auto (and use them)."
+    )
+    every_s: float = Field(3600.0, ge=300, le=86400, description="Time between two searches, seconds.")
+    over_s: float = Field(86400.0, ge=3600, le=7 * 86400, description="How much of the past is replayed, seconds.")
+    margin: float = Field(
+        0.02, ge=0, le=0.5, description="A switch must gain this share of the present settings' cost, misses priced in."
+    )
 
 
 class KnownEvent(Section):
@@ -141,9 +218,12 @@ class Policy(Section):
     reactive: Reactive = Reactive()
     scale_out: ScaleOut = ScaleOut()
     scale_in: ScaleIn = ScaleIn()
+    oscillation: Oscillation = Oscillation()
+    schedule: tuple[Shift, ...] = Field((), description="Weekly table: from when to when at least so many replicas.")
     budget_usd_per_hour: float | None = Field(
         None, gt=0, description="Cap on what all replicas of the service may cost, USD per hour."
     )
+    tuning: Tuning = Tuning()
     events: tuple[KnownEvent, ...] = Field((), description="Known events; the forecast counts with them.")
     stale_after_s: float = Field(
         60.0, gt=0, description="Data older than this is stale: hold, never scale in, seconds."
@@ -154,4 +234,15 @@ class Policy(Section):
         """A pause with an end needs the mode ``paused``."""
         if self.paused_until_s is not None and self.mode is not Mode.PAUSED:
             raise ValueError("paused_until_s is set but mode is not paused; set mode: paused or remove it")
+        return self
+
+    @model_validator(mode="after")
+    def schedulable(self) -> Policy:
+        """No shift asks for more than the upper bound allows."""
+        for shift in self.schedule:
+            if shift.min > self.replicas.max:
+                raise ValueError(
+                    f"schedule: min {shift.min} from {shift.start} is greater than replicas.max {self.replicas.max}; "
+                    f"give at most {self.replicas.max}"
+                )
         return self
