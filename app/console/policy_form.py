@@ -57,6 +57,7 @@ SECTIONS = (
         (
             FormField("replicas.min", "Minimum", "replicas", "integer"),
             FormField("replicas.max", "Maximum", "replicas", "integer"),
+            FormField("replicas.idle_s", "To zero when idle for", "s", step=30, digits=0),
             FormField("standby.min", "Least standby and asleep", "replicas", "integer"),
             FormField("standby.max", "Most standby and asleep", "replicas", "integer"),
             FormField("standby.tier", "Spare replicas wait", kind="choice", options=("standby", "asleep")),
@@ -84,11 +85,19 @@ SECTIONS = (
         (FormField("events", "Launches, campaigns, holidays", "YAML list", "yaml"),),
     ),
     FormSection(
+        "Weekly schedule",
+        (FormField("schedule", "At least so many replicas, from when to when", "YAML list", "yaml"),),
+    ),
+    FormSection(
         "Scale out",
         (
             FormField("scale_out.max_step", "Most added at once", "replicas", "integer"),
             FormField("reactive.scale_out_above", "Latency asks for more above", "× target", step=0.05),
             FormField("scale_out.max_factor", "Largest growth", "factor", step=0.1),
+            FormField("reactive.load_factor", "Load counts as", "times itself", step=0.05),
+            FormField("reactive.kv_above", "KV memory asks for more above", "share", step=0.05),
+            FormField("reactive.waiting_above", "Queue asks for more above", "requests per replica", step=1, digits=0),
+            FormField("reactive.preemptions_above_per_min", "Preemptions ask for more above", "per replica and min"),
         ),
     ),
     FormSection(
@@ -99,6 +108,16 @@ SECTIONS = (
             FormField("scale_in.cooldown_s", "Cooldown", "s", step=10, digits=0),
             FormField("scale_in.max_step", "Most removed at once", "replicas", "integer"),
             FormField("scale_in.settle_after_restart_s", "Hold after restart", "s", step=30, digits=0),
+            FormField("scale_in.drain_deadline_s", "A drain is late after", "s", step=60, digits=0),
+        ),
+    ),
+    FormSection(
+        "Oscillation",
+        (
+            FormField("oscillation.turns", "Restless after changes of direction", kind="integer"),
+            FormField("oscillation.within_s", "Counted over", "s", step=60, digits=0),
+            FormField("oscillation.widen", "Then longer by", "factor", step=0.5),
+            FormField("oscillation.calm_s", "For", "s", step=60, digits=0),
         ),
     ),
 )

@@ -12,10 +12,17 @@ from app.console import format, policy_edit, policy_form, shell
 from app.console.policy_edit import Edit
 from app.console.policy_form import FormField
 
-EVENT_EXAMPLE = """- name: launch
+EXAMPLES = {
+    "events": """- name: launch
   starts_at: 2026-12-01T14:00:00+01:00
   duration_s: 7200
-  factor: 3"""
+  factor: 3""",
+    "schedule": """- days: [mon, tue, wed, thu, fri]
+  start: '08:00'
+  end: '18:00'
+  min: 4
+  time_zone: Europe/Berlin""",
+}
 
 
 def page(service: str) -> None:
@@ -85,7 +92,7 @@ def widget(field: FormField, edit: Edit, help_text: str | None) -> None:
         case "integer":
             st.number_input(field.title, value=value, step=1, key=key, help=help_text)
         case "yaml":
-            st.text_area(field.title, value=value, key=key, help=help_text, placeholder=EVENT_EXAMPLE)
+            st.text_area(field.title, value=value, key=key, help=help_text, placeholder=EXAMPLES.get(field.path))
         case "optional_moment":
             st.datetime_input(field.title, value=value, key=key, help=help_text)
         case _:
