@@ -61,12 +61,15 @@ def lead_s(tier: Tier, state: ControlState) -> float | None:
 
 def launch_lead_s(state: ControlState) -> float:
     """Seconds that a new replica takes: from a warm node where one is held or nothing colder exists, else
-    from cold.
+    from cold. A pool that knows neither sleeps wherever it may run (a rack), and starts by waking.
     """
     warm, cold = lead_s(Tier.WARM_NODE, state), lead_s(Tier.COLD, state)
     if warm is not None and (state.counts.warm_node > 0 or cold is None):
         return warm
-    return UNKNOWN_LAUNCH_S if cold is None else cold
+    if cold is not None:
+        return cold
+    waking = lead_s(Tier.ASLEEP, state)
+    return UNKNOWN_LAUNCH_S if waking is None else waking
 
 
 def spare_limits(state: ControlState, policy: Policy) -> tuple[int, int]:

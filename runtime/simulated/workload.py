@@ -7,8 +7,8 @@ Both are pure: the same slice asked for twice, or in other pieces, holds the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -115,6 +115,25 @@ class TraceWorkload:
 
     def past(self, hours: float) -> Past:
         """Nobody knows what was before the trace."""
+        return {}
+
+
+class TracesWorkload:
+    """Recorded traces side by side, each for a service of its own, all from the same moment on."""
+
+    def __init__(self, traces: Mapping[str, Trace], start_s: float) -> None:
+        self.services: tuple[str, ...] = tuple(traces)
+        self.start_s = start_s
+        self._each = tuple(TraceWorkload(trace, name, start_s) for name, trace in traces.items())
+        self.end_s: float | None = max(each.end_s or start_s for each in self._each)
+
+    def arrivals(self, from_s: float, until_s: float) -> Arrivals:
+        """See Workload; who shares a prefix is not told here."""
+        parts = [each.arrivals(from_s, until_s) for each in self._each]
+        return _merged([replace(part, service=part.service + i) for i, part in enumerate(parts)])
+
+    def past(self, hours: float) -> Past:
+        """Nobody knows what was before the traces."""
         return {}
 
 

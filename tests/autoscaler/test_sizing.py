@@ -71,3 +71,9 @@ def test_headroom_multiplies_and_tau_is_cut_to_the_forecast() -> None:
     sizing = size(forecast(3.0), state(), careful, RHO, 15.0)
     assert sizing.slow.tau == 0.99
     assert sizing.slow.erlangs == pytest.approx(1.5 * forecast(3.0).quantile(195.0, 0.99))
+
+
+def test_a_pool_that_only_sleeps_starts_by_waking() -> None:
+    resident = replace(POOL, lead_times={Tier.ASLEEP: LeadTime(2.0, 4.0)})
+    assert launch_lead_s(state(pool=resident)) == 4.0
+    assert launch_lead_s(state(pool=replace(POOL, lead_times={}))) == UNKNOWN_LAUNCH_S

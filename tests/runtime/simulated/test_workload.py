@@ -16,6 +16,7 @@ from runtime.simulated.workload import (
     Arrivals,
     ServiceLoad,
     SyntheticWorkload,
+    TracesWorkload,
     TraceWorkload,
     Workload,
     default_services,
@@ -172,3 +173,12 @@ def test_the_demo_climbs_threefold_soon_after_it_starts() -> None:
     assert rate[-1] * work_ms / 1000 / 0.6 == pytest.approx(8.5, abs=1.0)
     assert rate[20] < 1.1 * rate[0] < rate[32]
     assert 2.7 < rate[-1] / rate[0] < 3.5
+
+
+def test_traces_side_by_side_are_each_one_s_own_requests_in_order_of_arrival() -> None:
+    one = Trace("a", np.array([0.0, 1.0]), np.array([1, 2], np.int32), np.array([1, 1], np.int32))
+    other = Trace("b", np.array([0.5, 3.0]), np.array([8, 9], np.int32), np.array([1, 1], np.int32))
+    both = TracesWorkload({"a": one, "b": other}, MONDAY_S)
+    taken = both.arrivals(MONDAY_S, MONDAY_S + 2)
+    assert taken.input_tokens.tolist() == [1, 8, 2] and taken.service.tolist() == [0, 1, 0]
+    assert both.end_s is not None and len(both.arrivals(MONDAY_S, both.end_s)) == 4

@@ -1,0 +1,94 @@
+"""The decision about a rack: how many GPUs to hold for all the services that sleep on it.
+
+Like ``decide`` a pure function with the same habits: never fewer on missing data, never below the highest need of the
+window, at most so many fewer at once, bounds last. Idle GPUs of a rack are lent out, so holding one more costs the
+lent share of its price, and the quantile is the newsvendor's for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pydantic import Field
+
+from autoscaler.guardrails import remember
+from autoscaler.policy import Section
+from autoscaler.sharing import Need
+from autoscaler.sizing import newsvendor_tau
+from runtime.rack import Rack
+
+
+class RackPolicy(Section):
+    """How the GPUs that several services share are held."""
+
+    min_gpus: int = Field(0, ge=0, description="Never hold fewer GPUs than this.")
+    shortage_usd_per_gpu_hour: float = Field(
+        50.0, gt=0, description="Loss while one GPU's worth of demand is not served, USD per hour."
+    )
+    window_s: float = Field(300.0, ge=0, description="Give back only to the highest need seen in this window, seconds.")
+    max_step_in: int = Field(8, ge=1, description="Most GPUs given back in one decision.")
+
+
+@dataclass(frozen=True, slots=True)
+class RackState:
+    """What is remembered of a rack from tick to tick: GPUs asked for, and (at_s, GPUs needed) of the window."""
+
+    gpus: int
+    needs: tuple[tuple[float, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RackDecision:
+    """GPUs to hold, why, and the memory for the next tick. ``saved`` is what insuring each service alone would add."""
+
+    rack: str
+    at_s: float
+    gpus: int
+    tau: float
+    saved: int
+    binding: str
+    sentence: str
+    next_state: RackState
+
+
+def quantile(rack: Rack, policy: RackPolicy) -> float:
+    """The quantile at which one more idle GPU costs as much held as missed."""
+    return newsvendor_tau(policy.shortage_usd_per_gpu_hour, rack.price_usd_per_gpu_hour * rack.lent_share)
+
+
+def hold(rack: Rack, found: Need, state: RackState, policy: RackPolicy, now_s: float) -> RackDecision:
+    """One decision about ``rack`` at ``now_s``, UTC seconds, for what its services need."""
+    tau = quantile(rack, policy)
+    counted = found.together if found.known else max(found.together, state.gpus)
+    needs = remember(state.needs, now_s, counted, policy.window_s)
+    gpus, binding = found.together, "need"
+    for name, floor in (
+        ("hold", 0 if found.known else state.gpus),
+        ("window", min(state.gpus, max(need for _, need in needs))),
+        ("step_in", state.gpus - policy.max_step_in),
+        ("min", policy.min_gpus),
+    ):
+        if floor > gpus:
+            gpus, binding = floor, name
+    if gpus > rack.max_gpus:
+        gpus, binding = rack.max_gpus, "max"
+    said = _sentence(rack, found, state.gpus, gpus, tau, binding, policy)
+    saved = found.apart - found.together
+    return RackDecision(rack.name, now_s, gpus, tau, saved, binding, said, replace(state, gpus=gpus, needs=needs))
+
+
+def _sentence(rack: Rack, found: Need, before: int, gpus: int, tau: float, binding: str, policy: RackPolicy) -> str:
+    verb = "Keep" if gpus == before else "Hold" if gpus > before else "Give back"
+    move = f"{verb} {gpus} GPUs" if gpus == before else f"{verb} {before} -> {gpus} GPUs"
+    why = (
+        f"{found.active} are asked for now, and all services together may need {found.together} (P{tau * 100:.0f}) "
+        f"within the {rack.lead_time.p90_s:.0f} s it takes to get more; apart they would need {found.apart}"
+    )
+    limits = {
+        "hold": "a service has no forecast, and nothing is given back on that",
+        "window": f"more were needed in the last {policy.window_s:g} s",
+        "step_in": f"at most {policy.max_step_in} are given back at once",
+        "min": f"min_gpus is {policy.min_gpus}",
+        "max": f"the rack holds at most {rack.max_gpus}",
+    }
+    return f"{move}: {why}{'; ' + limits[binding] if binding in limits else ''}."
