@@ -38,11 +38,12 @@ def idle_detail(sizing: Sizing, policy: Policy) -> str:
     )
 
 
-def load_detail(observation: Observation, erlangs: float | None) -> str:
+def load_detail(observation: Observation, erlangs: float | None, factor: float = 1.0) -> str:
     """The present load's part, in words."""
     waiting = (observation.waiting or 0.0) + (observation.held or 0.0)
     load = "an unknown load" if erlangs is None else f"{erlangs:.3g} erlangs"
-    return f"{load} now" + (f" and {waiting:.0f} requests waiting" if waiting >= 1 else "")
+    sized = "" if factor == 1.0 else f", sized for {factor:g} times that,"
+    return f"{load} now{sized}" + (f" and {waiting:.0f} requests waiting" if waiting >= 1 else "")
 
 
 def latency_detail(ratio: float) -> str:

@@ -32,12 +32,16 @@ FEWEST_REQUESTS = 10.0
 """The P90 of fewer requests than this is their maximum, and one slow request would double the fleet."""
 
 
-def load_need(observation: Observation, erlangs: float | None, work_ms: float | None, rho: RhoMax) -> int:
-    """Replicas for the offered load now and for the backlog; at least one where anything waits or runs."""
+def load_need(
+    observation: Observation, erlangs: float | None, work_ms: float | None, rho: RhoMax, factor: float = 1.0
+) -> int:
+    """Replicas for ``factor`` times the offered load now and for the backlog; at least one where anything waits or
+    runs.
+    """
     waiting = (observation.waiting or 0.0) + (observation.held or 0.0)
     present = waiting + (observation.running or 0.0) + (observation.arrivals_per_s or 0.0) > 0
     backlog = waiting * (work_ms or 0.0) / 1000 / DRAIN_S
-    return max(int(present), replicas_for((erlangs or 0.0) + backlog, rho))
+    return max(int(present), replicas_for(factor * (erlangs or 0.0) + backlog, rho))
 
 
 def latency_ratio(observation: Observation, pool: Pool, policy: Policy) -> float | None:

@@ -50,7 +50,7 @@ class Proportional:
         """As the compiled loop takes them."""
         lag, window = round(self.lag_s / tick_s), int(self.window_s / tick_s + 1e-9)
         steps = self.step_in, self.step_out, float(self.factor_out)
-        return Knobs(PROPORTIONAL, self.target_erlangs, self.tolerance, lag, 0.0, 0.0, 1.0, 1.0, window, 0, *steps)
+        return Knobs(PROPORTIONAL, self.target_erlangs, self.tolerance, lag, 0.0, 0.0, 1.0, 1.0, window, 0, *steps, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class Quantile:
     step_in: int = 2
     step_out: int = 8
     factor_out: float = 2.0
+    load_factor: float = 1.0
 
     @classmethod
     def of(cls, policy: Policy, pool: Pool) -> Quantile:
@@ -81,6 +82,7 @@ class Quantile:
             step_in=policy.scale_in.max_step,
             step_out=policy.scale_out.max_step,
             factor_out=policy.scale_out.max_factor,
+            load_factor=policy.reactive.load_factor,
         )
 
     def knobs(self, tick_s: float) -> Knobs:
@@ -89,7 +91,7 @@ class Quantile:
         window = int(self.window_s / tick_s + 1e-9)
         cooldown = math.ceil(self.cooldown_s / tick_s - 1e-9)
         steps = self.step_in, self.step_out, float(self.factor_out)
-        return Knobs(QUANTILE, 0.0, 0.0, 0, *ratios, window, cooldown, *steps)
+        return Knobs(QUANTILE, 0.0, 0.0, 0, *ratios, window, cooldown, *steps, float(self.load_factor))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class Knobs(NamedTuple):
     step_in: int
     step_out: int
     factor_out: float
+    load_factor: float
 
 
 class Totals(NamedTuple):
@@ -110,7 +111,8 @@ def _quantile_need(
 ) -> int:
     """Our three voices: the forecast's quantile, the load and backlog of now, the latency of now."""
     rho, per_erlang, beta = views.rho[tick], views.sequences_per_erlang[tick], terms.staffing_beta
-    need = max(1, _replicas_for(views.seen_erlangs[tick] + backlog / terms.drain_s, rho, per_erlang, beta))
+    seen = knobs.load_factor * views.seen_erlangs[tick]
+    need = max(1, _replicas_for(seen + backlog / terms.drain_s, rho, per_erlang, beta))
     demand = np.interp(knobs.tau, views.taus, views.demand_erlangs[tick])
     if demand >= 0:
         need = max(need, _replicas_for(demand * knobs.headroom, rho, per_erlang, beta))
