@@ -59,6 +59,7 @@ RULES = (
     Rule("energy_joules", r"DEV_[A-Z_]*ENERGY[A-Z_]*", "JOULES", 0.001),
     Rule("temperature_celsius", r"DEV_GPU_TEMP(_CELSIUS)?"),
     Rule("xid", r"DEV_XID_ERRORS?"),
+    Rule("row_remap_failed", r"DEV_ROW_REMAP_(FAILURE|FAILED)"),
     Rule("ecc_double_bit", r"DEV_ECC_(DBE|UNCORRECTABLE|DOUBLE_BIT)_VOL(ATILE)?(_TOTAL)?"),
 )
 

@@ -65,6 +65,7 @@ class GpuSample:
     temperature_celsius: float | None = None
     xid: int | None = None
     ecc_double_bit: float | None = None
+    row_remap_failed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ LEGACY = {
     "DEV_GPU_TEMP": 61,
     "DEV_XID_ERRORS": 79,
     "DEV_ECC_DBE_VOL_TOTAL": 0,
+    "DEV_ROW_REMAP_FAILURE": 1,
 }
 CANONICAL = {
     "DEV_GPU_UTIL_RATIO": 0.4,
@@ -34,6 +35,7 @@ CANONICAL = {
     "DEV_GPU_TEMP_CELSIUS": 61,
     "DEV_XID_ERROR": 79,
     "DEV_ECC_DBE_VOL_TOTAL": 0,
+    "DEV_ROW_REMAP_FAILED": 1,
 }
 LABEL_SETS = {
     "4.8.2": 'gpu="0",UUID="GPU-1",modelName="H100",Hostname="n",pod="p"',
@@ -58,6 +60,7 @@ def test_every_generation_reads_alike(values: dict[str, float], labels: str) -> 
     (gpu,) = read(page(values, labels))
     assert (gpu.uuid, gpu.node, gpu.at_s, gpu.index, gpu.model, gpu.pod) == ("GPU-1", "node", 9, "0", "H100", "p")
     assert gpu.util_ratio == pytest.approx(0.4)
+    assert gpu.row_remap_failed == 1
     assert (gpu.sm_active_ratio, gpu.tensor_active_ratio, gpu.dram_active_ratio) == (0.5, 0.3, 0.7)
     assert (gpu.memory_used_bytes, gpu.memory_free_bytes) == (1000 * 1024**2, 3000 * 1024**2)
     assert (gpu.power_watts, gpu.energy_joules, gpu.temperature_celsius) == (310.5, 5000, 61)
