@@ -118,8 +118,13 @@ def _worse(one: GpuSample, other: GpuSample) -> GpuSample:
         told = [value for g in (one, other) if (value := getattr(g, field)) is not None]
         return max(told, default=None)
 
-    names = ("temperature_celsius", "ecc_double_bit", "row_remap_failed")
-    return replace(one, xid=one.xid or other.xid, **{name: most(name) for name in names})
+    return replace(
+        one,
+        xid=one.xid or other.xid,
+        temperature_celsius=most("temperature_celsius"),
+        ecc_double_bit=most("ecc_double_bit"),
+        row_remap_failed=most("row_remap_failed"),
+    )
 
 
 def _recorded(record: GpuRecord, gpu: GpuSample, now_s: float, first: bool) -> GpuRecord:
