@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runtime.pool import Pool
@@ -94,22 +95,31 @@ class Inventory:
 
         An empty list if none has.
         """
-        need = self.pool.gpus_per_replica
-        by_node: dict[str, list[Gpu]] = {}
-        for gpu in self.gpus:
-            if gpu.replica is None and gpu.fault is None:
-                by_node.setdefault(gpu.node, []).append(gpu)
-        fitting = {name: free for name, free in by_node.items() if len(free) >= need}
-        if not fitting:
-            return []
-        chosen = fitting.get(node or "", min(fitting.values(), key=len))[:need]
-        for gpu in chosen:
-            gpu.replica = replica
-        return chosen
+        return place(self.gpus, replica, self.pool.gpus_per_replica, node)
 
     def release(self, replica: str) -> None:
         """The replica is gone; its GPUs are idle again."""
-        for gpu in self.gpus:
-            if gpu.replica == replica:
-                gpu.replica = None
-                gpu.busy_ratio = gpu.prefill_ratio = gpu.memory_ratio = 0.0
+        vacate(self.gpus, replica)
+
+
+def place(gpus: Iterable[Gpu], replica: str, need: int, node: str | None = None) -> list[Gpu]:
+    """Give a replica ``need`` of these GPUs, as ``Inventory.take`` does."""
+    by_node: dict[str, list[Gpu]] = {}
+    for gpu in gpus:
+        if gpu.replica is None and gpu.fault is None:
+            by_node.setdefault(gpu.node, []).append(gpu)
+    fitting = {name: free for name, free in by_node.items() if len(free) >= need}
+    if not fitting:
+        return []
+    chosen = fitting.get(node or "", min(fitting.values(), key=len))[:need]
+    for gpu in chosen:
+        gpu.replica = replica
+    return chosen
+
+
+def vacate(gpus: Iterable[Gpu], replica: str) -> None:
+    """What that replica has of these GPUs is idle again."""
+    for gpu in gpus:
+        if gpu.replica == replica:
+            gpu.replica = None
+            gpu.busy_ratio = gpu.prefill_ratio = gpu.memory_ratio = 0.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,10 +16,12 @@ import numpy.typing as npt
 
 from runtime.fleet import LeadTimeSample, PoolTarget
 from runtime.pool import LeadTime, Pool
+from runtime.rack import Rack
 from runtime.replica import Tier, Transition
 from runtime.simulated.gpus import GPUS_PER_NODE, Gpu, Inventory
 from runtime.simulated.lifecycle import Member, Move, Verb, reconcile
 from runtime.simulated.outcomes import LatencyTarget
+from runtime.simulated.racks import Order, SimulatedRack
 from runtime.simulated.state import EngineState, check, forget_prefixes, install
 
 FALL_ASLEEP_S = 3.0
@@ -37,6 +39,7 @@ _Z90 = 1.2815515655446004
 class SimulatedService:
     """A service as the simulation needs it: its pool, its promise, and how it starts.
 
+    In a ``rack`` it has no GPUs of its own: its model sleeps on all of the rack's, and every start is a wake there.
     Raises ValueError, one line, for a pool that cannot be simulated.
     """
 
@@ -46,11 +49,15 @@ class SimulatedService:
     initial_active: int
     max_replicas: int
     hold_timeout_s: float = 60.0
+    rack: str | None = None
 
     def __post_init__(self) -> None:
         check(self.pool)
-        _nodes(self)
-        _next_slower(self.pool, Tier.COLD)
+        if self.rack is None:
+            _nodes(self)
+            _next_slower(self.pool, Tier.COLD)
+        elif Tier.ASLEEP not in self.pool.lead_times:
+            raise ValueError(f"pool {self.pool.name}: lead_times has no asleep, which is how it starts in a rack")
 
 
 @dataclass(slots=True)
@@ -108,12 +115,16 @@ class Replicas:
         rng: np.random.Generator,
         launch_failure: float,
         now_s: float,
+        racks: Sequence[Rack] = (),
     ) -> None:
         count = len(engines.replicas)
         self.by_name: dict[str, SimulatedReplica] = {}
         self.targets: dict[str, PoolTarget] = {}
         self.lead_times: deque[LeadTimeSample] = deque(maxlen=LEAD_TIME_SAMPLES)
-        self.inventories = [Inventory(s.pool, _nodes(s)) for s in services]
+        self.racks = {rack.name: SimulatedRack(rack) for rack in racks}
+        own = {s.name: Inventory(s.pool, _nodes(s)) for s in services if s.rack is None}
+        self.inventories: list[Inventory | SimulatedRack] = [*own.values(), *self.racks.values()]
+        self._own = own
         self.rotation = Rotation(np.zeros((len(services), count), np.int64), np.zeros(len(services), np.int64))
         self._services = services
         self._index = {service.name: i for i, service in enumerate(services)}
@@ -122,6 +133,9 @@ class Replicas:
         self._launch_failure = launch_failure
         self._free_rows = list(range(count - 1, -1, -1))
         self._serial = 0
+        for service in services:
+            if service.rack is not None:
+                _find(self.racks, service).check(service.pool)
         for i, service in enumerate(services):
             self.targets[service.name] = PoolTarget(service.name, service.pool.name, service.initial_active)
             for _ in range(service.initial_active):
@@ -139,7 +153,8 @@ class Replicas:
 
     def next_change_s(self) -> float:
         """When the next transition ends by itself."""
-        return min((r.ready_at_s for r in self.by_name.values()), default=math.inf)
+        racks_s = min((rack.next_change_s() for rack in self.racks.values()), default=math.inf)
+        return min(racks_s, min((r.ready_at_s for r in self.by_name.values()), default=math.inf))
 
     # --- what others ask for -------------------------------------------------------------------------------------
 
@@ -153,8 +168,16 @@ class Replicas:
                 raise KeyError(target.pool)
             if min(target.active, target.standby, target.asleep, target.warm_node) < 0:
                 raise ValueError(f"a target below zero: {target}")
+            if self._services[self._index[target.service]].rack and (target.asleep or target.warm_node):
+                raise ValueError(f"{target.service} sleeps on all of its rack; give asleep 0 and warm_node 0: {target}")
         self.targets.update((target.service, target) for target in targets)
         self.reconcile(now_s)
+
+    def set_rack(self, name: str, gpus: int, now_s: float) -> None:
+        """How many GPUs a rack should hold; raises KeyError for an unknown rack, ValueError as ``want`` does."""
+        rack = self.racks[name]
+        if missing := rack.want(gpus):
+            rack.orders.append(Order(missing, now_s + self._lognormal(rack.rack.lead_time)))
 
     def sleep(self, replica: SimulatedReplica, now_s: float) -> None:
         """Put an idle replica to sleep by hand; the target follows. Raises ValueError for one that cannot now."""
@@ -162,6 +185,8 @@ class Replicas:
             raise ValueError(f"{replica.name} has {load} requests; drain it first")
         if replica.tier not in (Tier.ACTIVE, Tier.STANDBY, Tier.ASLEEP) or replica.transition is Transition.FAILED:
             raise ValueError(f"{replica.name} is on its way out or holds no engine")
+        if self._services[replica.service].rack:
+            raise ValueError(f"{replica.name} is in a rack, where a lower target puts it to sleep")
         self._retarget_by_hand(replica, Tier.ASLEEP)
         forget_prefixes(self._engines, replica.row)
         replica.become(now_s, Tier.ASLEEP, None)
@@ -192,15 +217,20 @@ class Replicas:
         """End the transitions that are due and the drains that are empty; True if anything changed."""
         ended = self._end_transitions(now_s)
         drained = self._end_drains(now_s)
-        if ended or drained:
+        arrived = [rack.arrive(now_s) for rack in self.racks.values()]
+        changed = ended or drained or any(arrived)
+        if changed:
             self.reconcile(now_s)
-        return ended or drained
+        return changed
 
     def _end_transitions(self, now_s: float) -> bool:
         due = [r for r in self.by_name.values() if r.ready_at_s <= now_s]
         for replica in due:
             if replica.transition is Transition.FAILED:
                 continue  # reconciling replaces it
+            if replica.tier is Tier.COLD:
+                self._fell_asleep(replica, now_s)
+                continue
             launching = replica.transition is Transition.LAUNCHING
             if launching and self._rng.random() < self._launch_failure:
                 self.fail(replica, now_s)
@@ -219,7 +249,7 @@ class Replicas:
         empty = [r for r in draining if r.ready_at_s == math.inf and self.load(r) == 0]
         for replica in empty:
             if replica.tier is Tier.COLD:
-                self._stop(replica)
+                self._leave(replica, now_s)
             elif replica.tier is Tier.ASLEEP:
                 forget_prefixes(self._engines, replica.row)
                 replica.become(now_s, Tier.ASLEEP, Transition.DRAINING, now_s + FALL_ASLEEP_S)
@@ -231,6 +261,7 @@ class Replicas:
 
     def reconcile(self, now_s: float) -> None:
         """Start every move that the targets ask for and that is not under way."""
+        waiting: dict[int, list[Move]] = {}
         for i, service in enumerate(self._services):
             members = [
                 Member(r.name, r.tier, r.transition, r.since_s, self.load(r))
@@ -238,8 +269,19 @@ class Replicas:
                 if r.service == i
             ]
             for move in reconcile(members, self.targets[service.name]):
-                self._make(i, move, now_s)
+                if service.rack and move.verb is Verb.LAUNCH:
+                    waiting.setdefault(i, []).append(move)
+                else:
+                    self._make(i, move, now_s)
+        self._share(waiting, now_s)
         self._refresh_rotation()
+
+    def _share(self, waiting: dict[int, list[Move]], now_s: float) -> None:
+        """Launches in racks, while there are GPUs: the next is always for who lacks most, the first of equals."""
+        while waiting:
+            most = max(waiting, key=lambda service: len(waiting[service]))
+            if not (waiting[most] and self._launch(most, waiting[most].pop(0).to, now_s)):
+                del waiting[most]
 
     def _make(self, service: int, move: Move, now_s: float) -> None:
         if move.verb is Verb.LAUNCH:
@@ -251,44 +293,74 @@ class Replicas:
         elif move.verb is Verb.DRAIN or (move.verb in (Verb.SLEEP, Verb.STOP) and self.load(replica)):
             replica.become(now_s, move.to, Transition.DRAINING)  # out of rotation, a client may still call it by name
         elif move.verb is Verb.STOP:
-            self._stop(replica)
+            self._leave(replica, now_s)
         elif move.verb is Verb.SLEEP:
             forget_prefixes(self._engines, replica.row)
             replica.become(now_s, move.to, Transition.DRAINING, now_s + FALL_ASLEEP_S)
         elif replica.transition is Transition.DRAINING and replica.ready_at_s == math.inf:
             replica.become(now_s, Tier.ACTIVE, None)  # it still serves: back at once
         else:
-            replica.origin = replica.tier
+            replica.origin = Tier.ASLEEP if replica.tier is Tier.COLD else replica.tier  # on its way to sleep in a rack
             seconds = self._draw(self._services[service].pool, replica.origin)
             replica.become(now_s, Tier.ACTIVE, Transition.WAKING, now_s + seconds)
 
-    def _launch(self, service: int, to: Tier, now_s: float, at_once: bool = False, warm: str | None = None) -> None:
+    def _launch(
+        self, service: int, to: Tier, now_s: float, at_once: bool = False, warm: str | None = None
+    ) -> SimulatedReplica | None:
         """Start a replica, in the place of a warm node if one is named; without free GPUs nothing starts yet."""
-        pool, origin, node = self._services[service].pool, Tier.COLD, None
+        of, origin, node = self._services[service], Tier.COLD, None
         if warm is not None:
             origin, node = Tier.WARM_NODE, self.by_name[warm].gpus[0].node
             self._stop(self.by_name[warm])
-        name = f"{self._services[service].name}-{self._serial + 1:04d}"
-        gpus = self.inventories[service].take(name, node) if self._free_rows else []
+        name = f"{of.name}-{self._serial + 1:04d}"
+        gpus = self._take(of, name, node) if self._free_rows else []
         if not gpus:
-            return
+            return None
         self._serial += 1
         row = self._free_rows.pop()
-        install(self._engines, row, pool, now_s)
+        install(self._engines, row, of.pool, now_s)
         replica = SimulatedReplica(name, service, row, to, None, now_s, gpus, now_s, origin=origin)
         self.by_name[name] = replica
-        if not at_once:
-            seconds = 0.0 if to is Tier.WARM_NODE else self._draw(pool, origin)
+        if of.rack and not at_once:
+            replica.origin = Tier.ASLEEP
+            replica.become(now_s, to, Transition.WAKING, now_s + self._draw(of.pool, Tier.ASLEEP))
+        elif not at_once:
+            seconds = 0.0 if to is Tier.WARM_NODE else self._draw(of.pool, origin)
             replica.become(now_s, to, Transition.LAUNCHING, now_s + seconds)
+        return replica
+
+    def _take(self, service: SimulatedService, replica: str, node: str | None) -> list[Gpu]:
+        if service.rack:
+            return self.racks[service.rack].take(replica, service.pool.gpus_per_replica)
+        return self._own[service.name].take(replica, node)
+
+    def _leave(self, replica: SimulatedReplica, now_s: float) -> None:
+        """It is not needed and empty: gone, or in a rack asleep, which takes a moment unless its engine is dead."""
+        if self._services[replica.service].rack and replica.transition is not Transition.FAILED:
+            forget_prefixes(self._engines, replica.row)
+            replica.become(now_s, Tier.COLD, Transition.DRAINING, now_s + FALL_ASLEEP_S)
+        else:
+            self._stop(replica)
+
+    def _fell_asleep(self, replica: SimulatedReplica, now_s: float) -> None:
+        """Its GPUs are free for another of the rack, unless a client called it by name meanwhile."""
+        if self.load(replica):
+            replica.become(now_s, Tier.COLD, Transition.DRAINING)
+        else:
+            self._stop(replica)
 
     def _stop(self, replica: SimulatedReplica) -> None:
         del self.by_name[replica.name]
-        self.inventories[replica.service].release(replica.name)
+        service = self._services[replica.service]
+        stock = self.racks[service.rack] if service.rack else self._own[service.name]
+        stock.release(replica.name)
         self._free_rows.append(replica.row)
 
     def _draw(self, pool: Pool, origin: Tier) -> float:
         """A lead time, lognormal through the pool's P50 and P90; raises ValueError where the pool has no such tier."""
-        lead = pool.lead_times.get(origin) or _next_slower(pool, origin)
+        return self._lognormal(pool.lead_times.get(origin) or _next_slower(pool, origin))
+
+    def _lognormal(self, lead: LeadTime) -> float:
         if lead.p50_s <= 0:
             return 0.0
         sigma = math.log(max(lead.p90_s / lead.p50_s, 1.0)) / _Z90
@@ -319,6 +391,13 @@ def _nodes(service: SimulatedService) -> int:
             f"give 1 to {GPUS_PER_NODE}"
         )
     return 1 + math.ceil(service.max_replicas / (GPUS_PER_NODE // pool.gpus_per_replica))
+
+
+def _find(racks: Mapping[str, SimulatedRack], service: SimulatedService) -> SimulatedRack:
+    """Its rack. Raises ValueError where there is none of that name."""
+    if service.rack not in racks:
+        raise ValueError(f"service {service.name}: no rack {service.rack}; there is {', '.join(racks) or 'none'}")
+    return racks[service.rack]
 
 
 def _next_slower(pool: Pool, origin: Tier) -> LeadTime:

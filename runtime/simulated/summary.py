@@ -35,3 +35,17 @@ def summarise(world: World) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def racks(world: World) -> list[dict[str, Any]]:
+    """One row a rack: what was held, what replicas used of it, what was lent out and what that still cost."""
+    return [
+        {
+            "name": name,
+            "held_gpu_hours": rack.held_gpu_s / 3600,
+            "used_gpu_hours": rack.used_gpu_s / 3600,
+            "lent_gpu_hours": rack.lent_gpu_s / 3600,
+            "idle_cost_usd": rack.idle_cost_usd,
+        }
+        for name, rack in world.racks.items()
+    ]

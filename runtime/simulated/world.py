@@ -7,17 +7,19 @@ fast as it can. Between two moments at which a replica changes its state, the ke
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from runtime.fleet import PoolTarget
+from runtime.rack import Rack
 from runtime.replica import Replica, Tier, Transition
 from runtime.simulated.dispatch import advance_all, dispatch, least_requests
 from runtime.simulated.gpus import FATAL_XIDS
 from runtime.simulated.kernel import advance, enqueue
 from runtime.simulated.outcomes import Outcomes
+from runtime.simulated.racks import SimulatedRack
 from runtime.simulated.replicas import Replicas, SimulatedReplica, SimulatedService
 from runtime.simulated.slots import Slots
 from runtime.simulated.state import (
@@ -57,7 +59,12 @@ class World:
     """The fleet and what flows through it; ``seed`` fixes every draw."""
 
     def __init__(
-        self, services: Sequence[SimulatedService], workload: Workload, seed: int = 0, launch_failure: float = 0.0
+        self,
+        services: Sequence[SimulatedService],
+        workload: Workload,
+        seed: int = 0,
+        launch_failure: float = 0.0,
+        racks: Sequence[Rack] = (),
     ) -> None:
         self.services = tuple(services)
         self.workload = workload
@@ -68,7 +75,7 @@ class World:
         seqs, blocks = max(s.pool.max_num_seqs for s in services), max(s.pool.kv_blocks for s in services)
         self.slots.attach(new_state(rows, FIRST_SLOTS, seqs, blocks))
         rng = np.random.default_rng(seed)
-        self.replicas = Replicas(self.services, self.state, rng, launch_failure, self.now_s)
+        self.replicas = Replicas(self.services, self.state, rng, launch_failure, self.now_s, racks)
         self.accounts = [Account() for _ in services]
         self.outcomes = [Outcomes(service.target) for service in services]
         self.held: list[deque[int]] = [deque() for _ in services]
@@ -82,6 +89,11 @@ class World:
     def state(self) -> EngineState:
         """The arrays of all engines; request arrays are replaced when they grow, so read this again."""
         return self.slots.state
+
+    @property
+    def racks(self) -> Mapping[str, SimulatedRack]:
+        """GPUs that services share, by the name of their rack, with what was held, used and lent so far."""
+        return self.replicas.racks
 
     @property
     def finished(self) -> bool:
@@ -136,15 +148,18 @@ class World:
 
     def _bill(self, elapsed_s: float) -> None:
         for replica in self.replicas.by_name.values():
-            pool = self.services[replica.service].pool
-            account = self.accounts[replica.service]
+            service = self.services[replica.service]
+            pool, account = service.pool, self.accounts[replica.service]
             account.gpu_s += elapsed_s * pool.gpus_per_replica
             if replica.tier is not Tier.ACTIVE and replica.transition is not Transition.DRAINING:
                 account.spare_gpu_s += elapsed_s * pool.gpus_per_replica
             # Whoever shares the GPUs of a spare tier can do so only once the replica has arrived there.
-            tier = Tier.ACTIVE if replica.transition is not None else replica.tier
+            # In a rack nobody does: what is idle there is the rack's, and what is not is the service's in full.
+            tier = Tier.ACTIVE if service.rack or replica.transition is not None else replica.tier
             account.cost_usd += elapsed_s / 3600 * pool.holding_usd_per_hour(tier)
             account.active_s += elapsed_s * replica.serving
+        for rack in self.racks.values():
+            rack.bill(elapsed_s)
 
     # --- requests from outside -----------------------------------------------------------------------------------
 
@@ -217,6 +232,14 @@ class World:
             account = self.accounts[self._index[target.service]]
             account.scale_ups += target.active > before[target.service].active
             account.scale_downs += target.active < before[target.service].active
+
+    def set_rack(self, name: str, gpus: int) -> None:
+        """How many GPUs a rack should hold. More arrive together after a lead time; of fewer, orders are cancelled
+        first, then idle GPUs are given back at once and busy ones as they become idle: nothing is aborted.
+
+        Raises KeyError for an unknown rack, ValueError for fewer than none or more than its ``max_gpus``.
+        """
+        self.replicas.set_rack(name, gpus, self.now_s)
 
     def fail_gpu(self, uuid: str, kind: str, xid: int = 79) -> None:
         """Break a GPU: ``xid``, ``ecc`` or ``heat``. A fatal fault kills the replica on it, and its requests are lost.

@@ -9,6 +9,7 @@ import numpy as np
 
 from runtime.fleet import PoolTarget
 from runtime.pool import LeadTime, Pool, StepTime
+from runtime.rack import Rack
 from runtime.replica import Tier
 from runtime.simulated.outcomes import LatencyTarget
 from runtime.simulated.replicas import SimulatedReplica, SimulatedService
@@ -44,11 +45,11 @@ SLO = LatencyTarget(ttft_s=2.0, ttft_s_per_1k_tokens=0.0, tpot_s=0.1)
 
 
 def service(
-    name: str = "chat", active: int = 1, room: int = 8, hold_s: float = 60.0, **pool: object
+    name: str = "chat", active: int = 1, room: int = 8, hold_s: float = 60.0, rack: str | None = None, **pool: object
 ) -> SimulatedService:
-    """A service with a pool of its own."""
+    """A service with a pool of its own, or in a rack."""
     changed = replace(POOL, name=f"{name}-pool", service=name, **pool)  # type: ignore[arg-type]
-    return SimulatedService(name, changed, SLO, active, room, hold_s)
+    return SimulatedService(name, changed, SLO, active, room, hold_s, rack)
 
 
 class Nobody:
@@ -81,10 +82,21 @@ def talk(turns: int, every_s: float = 10.0) -> TraceWorkload:
     return TraceWorkload(made, "chat", START_S)
 
 
-def world(*services: SimulatedService, workload: TraceWorkload | Nobody | None = None, **options: float) -> World:
+def rack(gpus: int = 4, most: int = 16, **changed: object) -> Rack:
+    """A rack of the test pool's GPUs, in which one more takes 50 s and idle ones cost a quarter."""
+    made = Rack("rack", POOL.gpu, POOL.price_usd_per_gpu_hour, gpus, most, LeadTime(50.0, 50.0), 0.25)
+    return replace(made, **changed)  # type: ignore[arg-type]
+
+
+def world(
+    *services: SimulatedService,
+    workload: TraceWorkload | Nobody | None = None,
+    racks: Sequence[Rack] = (),
+    **options: float,
+) -> World:
     """A world of these services, of one chat service if none is given, at ``START_S``."""
     seed, failure = int(options.get("seed", 0)), options.get("launch_failure", 0.0)
-    return World(services or (service(),), workload or Nobody(), seed, failure)
+    return World(services or (service(),), workload or Nobody(), seed, failure, racks)
 
 
 def run(world: World, seconds: float) -> World:
