@@ -134,8 +134,7 @@ class Replicas:
         self._free_rows = list(range(count - 1, -1, -1))
         self._serial = 0
         for service in services:
-            if service.rack is not None:
-                _find(self.racks, service).check(service.pool)
+            _check_rack(self.racks, service)
         for i, service in enumerate(services):
             self.targets[service.name] = PoolTarget(service.name, service.pool.name, service.initial_active)
             for _ in range(service.initial_active):
@@ -393,11 +392,13 @@ def _nodes(service: SimulatedService) -> int:
     return 1 + math.ceil(service.max_replicas / (GPUS_PER_NODE // pool.gpus_per_replica))
 
 
-def _find(racks: Mapping[str, SimulatedRack], service: SimulatedService) -> SimulatedRack:
-    """Its rack. Raises ValueError where there is none of that name."""
+def _check_rack(racks: Mapping[str, SimulatedRack], service: SimulatedService) -> None:
+    """Raises ValueError, one line, for a service whose rack does not exist or cannot take it."""
+    if service.rack is None:
+        return
     if service.rack not in racks:
         raise ValueError(f"service {service.name}: no rack {service.rack}; there is {', '.join(racks) or 'none'}")
-    return racks[service.rack]
+    racks[service.rack].check(service.pool)
 
 
 def _next_slower(pool: Pool, origin: Tier) -> LeadTime:
