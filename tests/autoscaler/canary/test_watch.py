@@ -1,4 +1,4 @@
-"""The watch: what burns more than before is found early, what does not is left alone, what is missing decides nothing."""
+"""The watch: what burns more than before is found early, what does not is left alone, a gap decides nothing."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_everything_late_is_found_within_a_minute() -> None:
 
 
 def test_a_slow_burn_is_found_by_the_long_window() -> None:
-    """A tenth late burns ten times the budget: too little for the fast alert, enough for the slow one after 18 minutes."""
+    """A tenth late burns ten times the budget: too little for the fast alert, enough for the slow one in 18 min."""
     watch = played([0.1] * 120)
     assert watch.outcome is Outcome.FAILED
     assert (watch.ended_at_s or 0) - NOW_S == pytest.approx(0.6 * WATCH_S, abs=TICK_S)

@@ -1,0 +1,1 @@
+"""Tests of a candidate beside the live policy."""
