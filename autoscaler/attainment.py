@@ -53,10 +53,16 @@ def attainment(observation: Observation, slo: Slo) -> float | None:
 
 
 def sample(observation: Observation, slo: Slo) -> Sample | None:
-    """The interval in requests; None where nothing can be said: incomplete data, or no requests."""
+    """The interval in requests, as the router counted them, else as the histograms tell; None where nothing can be
+    said: incomplete data, or no requests.
+    """
     seconds = observation.interval_s
     if not observation.valid or seconds <= 0:
         return None
+    if observation.ended_per_s is not None and observation.attained_per_s is not None:
+        ended = observation.ended_per_s * seconds
+        late = ended - observation.attained_per_s * seconds
+        return Sample(observation.at_s, seconds, ended, late) if ended > 0 else None
     share = attainment(observation, slo)
     rejected = (observation.rejected_per_s or 0.0) * seconds
     served = 0.0 if share is None else _served(observation)

@@ -77,6 +77,7 @@ def observe(
     passing = tuple(gap for gap in current.gaps if gap.subject in {service, *expected})
     lengths = _remember(lengths, spans.values())
     seconds = max(interval_s, 1e-9)
+    ended, kept = _kept(gate)
     observation = Observation(
         service=service,
         at_s=current.at_s,
@@ -96,6 +97,8 @@ def observe(
         mean_output_tokens=lengths.mean_output_tokens,
         output_tokens_second_moment=lengths.output_tokens_second_moment,
         held=gate.held if gate else None,
+        ended_per_s=ended / seconds if ended is not None else None,
+        attained_per_s=kept / seconds if kept is not None else None,
     )
     return _with_latencies(_with_gauges(observation, seen), spans.values()), lengths
 
@@ -108,6 +111,8 @@ class _Gate:
     held_growth: float | None
     rejected: float | None
     arrived: float | None
+    ended: float | None = None
+    attained: float | None = None
 
 
 def _gateway(service: str, previous: Scrape | None, current: Scrape) -> tuple[_Gate | None, tuple[Gap, ...]]:
@@ -121,8 +126,9 @@ def _gateway(service: str, previous: Scrape | None, current: Scrape) -> tuple[_G
         return None, (Gap(service, "gateway not seen"),) if lost else ()
     if before is None:
         return _Gate(now.held, None, None, None), ()
-    arrived = _since(now.arrived, before.arrived)
-    return _Gate(now.held, now.held - before.held, _since(now.rejected, before.rejected), arrived), ()
+    names = ("rejected", "arrived", "ended", "attained")
+    growth = {name: _since(getattr(now, name), getattr(before, name)) for name in names}
+    return _Gate(now.held, now.held - before.held, **growth), ()
 
 
 def _since(now: float | None, before: float | None) -> float | None:
@@ -130,6 +136,13 @@ def _since(now: float | None, before: float | None) -> float | None:
     if now is None or before is None:
         return None
     return now - before if now >= before else now
+
+
+def _kept(gate: _Gate | None) -> tuple[float | None, float | None]:
+    """Requests that ended, and those of them that kept the promise, by the router; nothing unless it counts both."""
+    if gate is None or gate.ended is None or gate.attained is None:
+        return None, None
+    return gate.ended, min(gate.ended, gate.attained)
 
 
 def _rate(spans: Iterable[Interval], scale: float, *names: str) -> float | None:

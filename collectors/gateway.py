@@ -10,7 +10,9 @@ from collectors.observation import Gap, GatewaySample
 HELD = "leadtime_gateway_requests_held"
 REJECTED = "leadtime_gateway_requests_rejected_total"
 ARRIVED = "leadtime_gateway_requests_arrived_total"
-NAMES = (HELD, REJECTED, ARRIVED)
+ENDED = "leadtime_gateway_requests_ended_total"
+ATTAINED = "leadtime_gateway_requests_attained_total"
+NAMES = (HELD, REJECTED, ARRIVED, ENDED, ATTAINED)
 LABEL = "service"
 WANTED = Wanted(frozenset(NAMES), over=frozenset({LABEL}))
 
@@ -36,7 +38,8 @@ def samples_of(page: Page, at_s: float) -> tuple[dict[str, GatewaySample], tuple
         lacking = [name for name in (HELD, REJECTED) if name not in known]
         gaps += [Gap(service, f"{name} is missing") for name in lacking]
         if not lacking:
-            found[service] = GatewaySample(service, at_s, known[HELD], known[REJECTED], known.get(ARRIVED))
+            counted = (known.get(name) for name in (ARRIVED, ENDED, ATTAINED))
+            found[service] = GatewaySample(service, at_s, known[HELD], known[REJECTED], *counted)
     if not page.samples:
         gaps.append(Gap("gateway", "no leadtime_gateway metric on its page"))
     return found, tuple(gaps)

@@ -89,13 +89,19 @@ class Scrape:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySample:
-    """What the router in front of a service counts: requests that no engine has seen (yet). Counters are cumulative."""
+    """What the router in front of a service counts: requests that no engine has seen (yet). Counters are cumulative.
+
+    ``ended`` are the requests whose fate is known, rejected and lost ones among them, and ``attained`` those of them
+    that kept the promise; None where the router does not count them.
+    """
 
     service: str
     at_s: float
     held: float
     rejected: float
     arrived: float | None = None
+    ended: float | None = None
+    attained: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,8 @@ class Observation:
     Rates are per second over ``interval_s``. ``valid`` is False where so much is missing that nobody may scale in on
     it; ``gaps`` says what. ``arrivals_per_s`` counts completed + growth of running, waiting and held + rejected, so
     that a saturated fleet still shows its demand (DESIGN 4). ``ttft_s`` and ``tpot_s`` hold quantiles over requests
-    (p50, p90, p99), and ``tpot_s`` the mean over tokens (mean).
+    (p50, p90, p99), and ``tpot_s`` the mean over tokens (mean). ``ended_per_s`` and ``attained_per_s`` are requests
+    whose fate is known and those that kept the promise, as the router counted them.
     """
 
     service: str
@@ -134,6 +141,8 @@ class Observation:
     tpot_s: Mapping[str, float] = field(default_factory=dict)
     ttft: Histogram | None = None
     tpot: Histogram | None = None
+    ended_per_s: float | None = None
+    attained_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

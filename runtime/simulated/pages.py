@@ -190,16 +190,20 @@ def node_page(gpus: Sequence[Gpu]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def gateway_page(rows: Iterable[tuple[str, int, int, int]]) -> str:
-    """The router's own page, from (service, held now, rejected, arrived) per service."""
+def gateway_page(rows: Iterable[tuple[str, *tuple[int, ...]]]) -> str:
+    """The router's own page, from (service, held now, rejected, arrived, ended, attained) per service; what a row
+    leaves out at its end is not shown.
+    """
     rows = list(rows)
     lines = []
     families = (
         ("leadtime_gateway_requests_held", "gauge", "Requests that wait for a replica to exist."),
         ("leadtime_gateway_requests_rejected_total", "counter", "Requests turned away."),
         ("leadtime_gateway_requests_arrived_total", "counter", "Requests that came."),
+        ("leadtime_gateway_requests_ended_total", "counter", "Requests whose fate is known, rejected ones too."),
+        ("leadtime_gateway_requests_attained_total", "counter", "Requests that kept the latency promise."),
     )
     for i, (name, kind, text) in enumerate(families):
         lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
-        lines += [f'{name}{{service="{row[0]}"}} {row[i + 1]}' for row in rows]
+        lines += [f'{name}{{service="{row[0]}"}} {row[i + 1]}' for row in rows if i + 1 < len(row)]
     return "\n".join(lines) + "\n"

@@ -28,9 +28,15 @@ def scrape(world: World) -> Scrape:
     replicas = {r.name: sample(world.state, r, at_s) for r in world.replicas.by_name.values() if r.has_process}
     gateway = {
         service.name: GatewaySample(
-            service.name, at_s, len(world.held[i]), world.outcomes[i].rejected, float(world.arrived[i])
+            service.name,
+            at_s,
+            float(len(world.held[i])),
+            float(out.rejected),
+            float(world.arrived[i]),
+            float(out.requests),
+            float(out.attained),
         )
-        for i, service in enumerate(world.services)
+        for i, (service, out) in enumerate(zip(world.services, world.outcomes, strict=True))
     }
     return Scrape(at_s, replicas, gateway=gateway)
 

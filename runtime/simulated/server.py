@@ -214,8 +214,8 @@ class _Api:
     async def gateway_metrics(self, _: Request) -> Response:
         world = self.world
         rows = [
-            (service.name, len(world.held[i]), world.outcomes[i].rejected, world.arrived[i])
-            for i, service in enumerate(world.services)
+            (service.name, len(world.held[i]), out.rejected, world.arrived[i], out.requests, out.attained)
+            for i, (service, out) in enumerate(zip(world.services, world.outcomes, strict=True))
         ]
         return PlainTextResponse(gateway_page(rows), media_type="text/plain; version=0.0.4")
 

@@ -85,3 +85,8 @@ def test_nothing_known_is_nothing_said() -> None:
 def test_never_more_late_than_there_are(count: float, completed: float, rejected: float, held: float) -> None:
     found = sample(seen(ttft=half(count), completed_per_s=completed, rejected_per_s=rejected, held=held), SLO)
     assert found is None or 0 <= found.late <= found.requests
+
+
+def test_what_the_router_counted_comes_before_what_histograms_tell() -> None:
+    told = sample(seen(ttft=half(10.0), completed_per_s=1.0, ended_per_s=4.0, attained_per_s=3.0), SLO)
+    assert told is not None and (told.requests, told.late) == (60.0, 15.0)

@@ -153,6 +153,18 @@ def test_arrivals_at_the_gateway_stand_in_for_completions_nobody_counts() -> Non
     assert seen(scrapes[0], scrapes[1]).arrivals_per_s == 4.0
 
 
+def test_the_router_counts_who_kept_the_promise() -> None:
+    gates = [GatewaySample("chat", at_s, 0, 0, None, ended, kept) for at_s, ended, kept in ((0, 50, 50), (10, 90, 80))]
+    scrapes = [Scrape(gate.at_s, {s.replica: s for s in fleet(gate.at_s)}, (), {"chat": gate}) for gate in gates]
+    observation = seen(*scrapes)
+    assert (observation.ended_per_s, observation.attained_per_s) == (4.0, 3.0)
+
+
+def test_a_router_that_does_not_count_says_nothing_of_the_promise() -> None:
+    observation = seen(scrape(0, *fleet(0), held=0, rejected=0), scrape(10, *fleet(10), held=0, rejected=0))
+    assert observation.ended_per_s is None and observation.attained_per_s is None
+
+
 def test_gaps_of_others_are_not_ours() -> None:
     after = scrape(10, *fleet(10), missing=("another",))
     assert seen(scrape(0, *fleet(0)), after).gaps == ()

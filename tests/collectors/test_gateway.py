@@ -21,6 +21,18 @@ def test_services_are_told_apart() -> None:
     assert (code.held, code.rejected, code.arrived) == (0, 1, None)
 
 
+def test_who_kept_the_promise_is_read_where_it_is_counted() -> None:
+    counted = (
+        PAGE
+        + """leadtime_gateway_requests_ended_total{service="chat"} 90
+leadtime_gateway_requests_attained_total{service="chat"} 80
+"""
+    )
+    services, _ = read_gateway(counted.encode(), 3.0)
+    assert (services["chat"].ended, services["chat"].attained) == (90, 80)
+    assert services["code"].ended is None
+
+
 def test_half_a_service_is_a_gap() -> None:
     services, gaps = read_gateway(b'leadtime_gateway_requests_held{service="chat"} 4\n', 3.0)
     assert services == {}

@@ -15,6 +15,7 @@ from autoscaler.backtest.contenders import SCRAPE_S, Ours
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
 from autoscaler.policies import PolicyStore
+from autoscaler.trials import Trials
 from collectors.engines import read_engine
 from collectors.gateway import read_gateway
 from collectors.history import History
@@ -64,7 +65,8 @@ class WorldSource:
 
     async def scrape(self, targets: Sequence[Target], at_s: float) -> Scrape:
         engines = [target.name for target in targets if target.kind == "engine"]
-        rows = [("chat", len(self.world.held[0]), self.world.outcomes[0].rejected, self.world.arrived[0])]
+        out = self.world.outcomes[0]
+        rows = [("chat", len(self.world.held[0]), out.rejected, self.world.arrived[0], out.requests, out.attained)]
         gateway, _ = read_gateway(gateway_page(rows).encode(), at_s)
         samples = {name: read_engine("vllm", name, self.page(name), at_s)[0] for name in engines}
         return Scrape(at_s, samples, gateway=gateway)
@@ -88,6 +90,7 @@ async def daemon_over(world: World, of: Case, folder: Path) -> Daemon:
         ledger=SqlLedger(engine),
         policies=PolicyStore(engine),
         models=ModelStore(engine),
+        trials=Trials(engine),
         configured=(Configured(of.pool, of.acting()),),
         interval_s=SCRAPE_S,
     )

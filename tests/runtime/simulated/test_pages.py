@@ -241,12 +241,15 @@ def test_the_figures_of_a_gpu_are_in_the_units_of_dcgm() -> None:
 
 
 def test_the_gateway_counts_per_service() -> None:
-    value = Values(gateway_page([("chat", 3, 2, 100), ("code", 0, 0, 7)]))
+    value = Values(gateway_page([("chat", 3, 2, 100, 90, 80), ("code", 0, 0, 7)]))
     assert value("leadtime_gateway_requests_held", service="chat") == 3
     assert value("leadtime_gateway_requests_rejected_total", service="chat") == 2
     assert value("leadtime_gateway_requests_arrived_total", service="code") == 7
+    assert value("leadtime_gateway_requests_attained_total", service="chat") == 80
     assert metrics(families(value.page).values()) == {
         "leadtime_gateway_requests_held": "gauge",
         "leadtime_gateway_requests_rejected": "counter",
         "leadtime_gateway_requests_arrived": "counter",
+        "leadtime_gateway_requests_ended": "counter",
+        "leadtime_gateway_requests_attained": "counter",
     }

@@ -32,7 +32,10 @@ def read(fleet: World) -> dict[str, ReplicaSample]:
 def gates(fleet: World) -> dict[str, GatewaySample]:
     """The gateway's page, as the fleet's server fills it in, through the collectors."""
     parts = zip(fleet.services, fleet.held, fleet.outcomes, fleet.arrived, strict=True)
-    rows = [(service.name, len(held), outcome.rejected, arrived) for service, held, outcome, arrived in parts]
+    rows = [
+        (service.name, len(held), outcome.rejected, arrived, outcome.requests, outcome.attained)
+        for service, held, outcome, arrived in parts
+    ]
     return read_gateway(gateway_page(rows).encode(), fleet.now_s)[0]
 
 
@@ -70,7 +73,7 @@ def test_cached_prompts_are_seen() -> None:
 def test_what_is_held_and_turned_away_is_seen_at_the_gateway() -> None:
     fleet = run(world(service(active=0, hold_s=20.0), workload=trace(1.0, 50)), 30.0)
     same(fleet)
-    assert scrape(fleet).gateway["chat"] == GatewaySample("chat", fleet.now_s, 20.0, 10.0, 30.0)
+    assert scrape(fleet).gateway["chat"] == GatewaySample("chat", fleet.now_s, 20.0, 10.0, 30.0, 10.0, 0.0)
 
 
 @pytest.mark.parametrize(
