@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException, Request
 from app.daemon.memory import Memory, ServiceMemory, clock
 from autoscaler.ledger import SqlLedger
 from autoscaler.policies import PolicyStore
+from autoscaler.trials import Trials
 from collectors.history import History
 
 
@@ -22,6 +23,7 @@ class Backend:
     history: History
     ledger: SqlLedger
     policies: PolicyStore
+    trials: Trials
 
     def now_s(self) -> float:
         """The daemon's time, carried on since it was told last."""

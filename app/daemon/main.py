@@ -44,7 +44,7 @@ async def serve(settings: Settings) -> None:
     """Run loop and API side by side."""
     daemon = wire(settings)
     await check_source(daemon.source)
-    app = create_app(Backend(daemon.memory, daemon.history, daemon.ledger, daemon.policies))
+    app = create_app(Backend(daemon.memory, daemon.history, daemon.ledger, daemon.policies, daemon.trials))
     config = uvicorn.Config(
         app,
         host=settings.api.host,

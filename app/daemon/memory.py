@@ -10,8 +10,10 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from autoscaler.canary.watch import Watch
 from autoscaler.decision import ControlState, Decision
 from autoscaler.policy import Policy
+from autoscaler.shadow.run import Shadow
 from collectors.observation import Gap, GpuUse, Observation, ReplicaSample
 from forecasting.forecast import Forecast
 from runtime.pool import Pool
@@ -36,7 +38,11 @@ class Tally:
 
 @dataclass(slots=True)
 class ServiceMemory:
-    """One service at the last tick. ``signals`` is what went to the history; ``None`` values are gaps."""
+    """One service at the last tick. ``signals`` is what went to the history; ``None`` values are gaps.
+
+    ``given`` is the state that ``decision`` was made from, ``seen`` the observations of the last while, newest last;
+    ``shadow`` and ``watch`` are the service's candidate and its policy on watch, running or over.
+    """
 
     pool: Pool
     control: ControlState
@@ -45,6 +51,7 @@ class ServiceMemory:
     observation: Observation | None = None
     forecast: Forecast | None = None
     decision: Decision | None = None
+    given: ControlState | None = None
     replicas: tuple[Replica, ...] = ()
     samples: Mapping[str, ReplicaSample] = field(default_factory=dict)
     signals: Mapping[str, float | None] = field(default_factory=dict)
@@ -52,6 +59,9 @@ class ServiceMemory:
     fitted_at_s: float | None = None
     fit_trouble: str | None = None
     recent: dict[str, deque[float | None]] = field(default_factory=dict)
+    seen: deque[Observation] = field(default_factory=deque)
+    shadow: Shadow | None = None
+    watch: Watch | None = None
 
     def remember(self, signals: Mapping[str, float | None]) -> None:
         """Take the tick's signals and lengthen the sparklines by them."""

@@ -12,6 +12,7 @@ from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
+from autoscaler.trials import Trials
 from collectors.history import History
 from collectors.observation import Scrape
 from collectors.source import Source
@@ -73,6 +74,7 @@ class Daemon:
     ledger: SqlLedger
     policies: PolicyStore
     models: ModelStore
+    trials: Trials
     configured: tuple[Configured, ...]
     interval_s: float
     memory: Memory = field(default_factory=Memory)

@@ -113,6 +113,7 @@ def remember(daemon: Daemon, seen: Look, considered: dict[str, Considered], sign
         count(daemon, name, known, result, (signals[name]["usd_per_hour"] or 0.0) * since_s / 3600)
         known.observation, known.forecast, known.decision = result.observation, result.forecast, result.decision
         known.control, known.replicas = result.decision.next_state, result.replicas
+        known.given = result.state
         known.samples = seen.scrape.replicas
         if result.observation.valid:
             known.last_valid_s = result.observation.at_s

@@ -11,6 +11,7 @@ from app.settings import Settings, SourceSettings
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
 from autoscaler.policies import PolicyStore
+from autoscaler.trials import Trials
 from collectors.history import History
 from collectors.prometheus import PrometheusSource, SourceUnavailable
 from collectors.scrape import DirectSource
@@ -38,6 +39,7 @@ def wire(settings: Settings) -> Daemon:
         ledger=SqlLedger(engine),
         policies=PolicyStore(engine),
         models=ModelStore(engine),
+        trials=Trials(engine),
         configured=tuple(Configured(service.pool, service.policy) for service in settings.services),
         interval_s=settings.source.interval_s,
     )

@@ -19,6 +19,7 @@ from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
+from autoscaler.trials import Trials
 from collectors.history import History
 from collectors.observation import Gap, GpuSample, Histogram, ReplicaSample, Scrape
 from collectors.source import Target
@@ -190,6 +191,7 @@ class World:
             ledger=SqlLedger(engine),
             policies=PolicyStore(engine),
             models=ModelStore(engine),
+            trials=Trials(engine),
             configured=(Configured(POOL, self.policy),),
             interval_s=INTERVAL_S,
         )

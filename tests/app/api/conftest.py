@@ -17,7 +17,7 @@ from tests.app.fakes import World
 
 def app_of(daemon: Daemon) -> FastAPI:
     """The application over a daemon."""
-    return create_app(Backend(daemon.memory, daemon.history, daemon.ledger, daemon.policies))
+    return create_app(Backend(daemon.memory, daemon.history, daemon.ledger, daemon.policies, daemon.trials))
 
 
 @pytest.fixture
