@@ -1,0 +1,1 @@
+"""Tests of the allocation of replicas to pools, tiers and services."""
