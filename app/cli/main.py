@@ -10,7 +10,21 @@ import sys
 
 import typer
 
-from app.cli import backtest, catalog, console, daemon, doctor, explain, fleet, forecast, policy, simulate, tune, up
+from app.cli import (
+    backtest,
+    catalog,
+    console,
+    daemon,
+    doctor,
+    explain,
+    fleet,
+    forecast,
+    plan,
+    policy,
+    simulate,
+    tune,
+    up,
+)
 from app.errors import UserError
 
 app = typer.Typer(
@@ -27,6 +41,7 @@ app.command("tune", help=tune.HELP)(tune.tune)
 app.add_typer(forecast.app, name="forecast", help=forecast.HELP)
 app.add_typer(catalog.app, name="catalog", help=catalog.HELP)
 app.add_typer(policy.app, name="policy", help=policy.HELP)
+app.command("plan", help=plan.HELP)(plan.plan)
 app.command("simulate", help=simulate.HELP)(simulate.simulate)
 app.command("explain", help=explain.HELP)(explain.explain)
 app.command("fleet", hidden=True)(fleet.fleet)

@@ -1,0 +1,179 @@
+"""What a candidate needs for the traffic within the SLO, and what that costs.
+
+Replicas follow the load step by step, as the sizing rule has them (``autoscaler.capacity``), without delay: what
+forecasts and lead times add is what backtests measure. A candidate that cannot keep the promise at any size is refused
+with the number that shows it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.capacity import FLOOR, KV_FILL, STABLE, RhoMax, replicas_for, rho_max, ttft_s
+from autoscaler.planning.basis import scaled
+from autoscaler.planning.candidates import Candidate, Refusal
+from autoscaler.planning.curve import Counts, Curve, curve
+from autoscaler.planning.mix import Mix, mix
+from autoscaler.planning.traffic import Traffic
+from autoscaler.policy import Slo
+
+SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The promise and its margins: ``headroom`` is a factor on the load, ``cached`` the share of input tokens that a
+    prefix cache serves, ``fewest`` the replicas that are always held.
+    """
+
+    slo: Slo
+    headroom: float = 1.0
+    cached: float = 0.0
+    fewest: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carried:
+    """A candidate under the traffic.
+
+    ``needed`` and ``firm`` (k,) replicas along ``load``, the latter those that may not be spot. ``rps`` is what one
+    replica carries within the SLO, ``idle_`` and ``full_`` what a request meets alone and at ``rho``: mean TPOT and
+    the promised quantile of TTFT, s. ``usd_low`` and ``usd_high``: USD per million tokens if step times are wrong by
+    the candidate's error; None where the promise could then not be kept.
+    """
+
+    candidate: Candidate
+    rho: RhoMax
+    load: Curve
+    needed: Counts
+    firm: Counts
+    rps: float
+    idle_tpot_s: float
+    full_tpot_s: float
+    idle_ttft_s: float
+    full_ttft_s: float
+    millions_per_hour: float
+    mix: Mix
+    usd_low: float | None = None
+    usd_high: float | None = None
+
+    @property
+    def mean_replicas(self) -> float:
+        """Replicas, on average over the time."""
+        return float(self.needed @ self.load.share)
+
+    @property
+    def peak_replicas(self) -> int:
+        """Replicas in the busiest step."""
+        return int(self.needed.max())
+
+    @property
+    def usd_per_hour(self) -> float:
+        """Everything on demand."""
+        return self.mix.all_on_demand_usd
+
+    @property
+    def usd_per_million(self) -> float:
+        """USD per million tokens, in and out, everything on demand: what pools are ranked by."""
+        return self.usd_per_hour / self.millions_per_hour
+
+    @property
+    def usd_per_million_mixed(self) -> float:
+        """The same, paid in the cheapest way."""
+        return self.mix.usd_per_hour / self.millions_per_hour
+
+
+def carry(candidate: Candidate, traffic: Traffic, asked: Asked) -> Carried | Refusal:
+    """The candidate under the traffic, with the band of its error; or why it cannot be."""
+    carried = _carry(candidate, traffic, asked)
+    if isinstance(carried, Refusal):
+        return carried
+    error = candidate.basis.error
+    low, high = (_usd(candidate.at(scaled(candidate.pool.step, 1 + x)), traffic, asked) for x in (-error, error))
+    fields = {name: getattr(carried, name) for name in Carried.__slots__}
+    return Carried(**(fields | {"usd_low": low, "usd_high": high}))
+
+
+def _usd(candidate: Candidate, traffic: Traffic, asked: Asked) -> float | None:
+    carried = _carry(candidate, traffic, asked)
+    return None if isinstance(carried, Refusal) else carried.usd_per_million
+
+
+def limits(candidate: Candidate, traffic: Traffic, slo: Slo) -> RhoMax | Refusal:
+    """What one replica may carry, or why it can carry nothing of use."""
+    inputs, outputs = traffic.mean_input_tokens, traffic.mean_output_tokens
+    wait_s = filling_s(candidate, inputs)
+    if wait_s >= slo.ttft_s:
+        return Refusal(
+            candidate.way, "ttft", f"a prompt takes {wait_s:.2f} s more through its stages; target {slo.ttft_s:g} s"
+        )
+    rho = rho_max(candidate.pool, slo.model_copy(update={"ttft_s": slo.ttft_s - wait_s}), inputs, outputs)
+    if rho.limits[rho.binding] >= FLOOR:
+        return rho
+    return Refusal(candidate.way, rho.binding, _hopeless(candidate, rho.binding, slo, inputs, outputs))
+
+
+def filling_s(candidate: Candidate, input_tokens: float) -> float:
+    """Seconds that a prompt takes longer than the law says, since its stages work one after another on a chunk."""
+    pool, stages = candidate.pool, candidate.way.split.stages
+    chunk = min(input_tokens, pool.max_batched_tokens)
+    return (stages - 1) * pool.step.p_ms_per_1k_prefill_tokens * chunk / 1e6
+
+
+def replicas(load: Curve, rho: RhoMax, asked: Asked) -> tuple[Counts, Counts]:
+    """Along the curve: (k,) replicas that keep the promise, and (k,) of them that keep the queues stable alone."""
+    survives = hold(rho)
+    needed = np.maximum(load.counts(lambda erlangs: replicas_for(erlangs, rho)), asked.fewest)
+    firm = np.maximum(load.counts(lambda erlangs: math.ceil(erlangs / survives - 1e-9)), asked.fewest)
+    return needed, np.minimum(needed, firm)
+
+
+def hold(rho: RhoMax) -> float:
+    """The load that a replica survives while others are replaced: latency may suffer, memory and stability may not."""
+    return max(rho.value, min(STABLE, *(rho.limits.get(name, STABLE) for name in ("kv", "seqs"))))
+
+
+def _carry(candidate: Candidate, traffic: Traffic, asked: Asked) -> Carried | Refusal:
+    rho = limits(candidate, traffic, asked.slo)
+    if isinstance(rho, Refusal):
+        return rho
+    pool, slo = candidate.pool, asked.slo
+    inputs, outputs = traffic.mean_input_tokens, traffic.mean_output_tokens
+    load = curve(traffic.erlangs(pool.step, asked.cached) * asked.headroom)
+    needed, firm = replicas(load, rho, asked)
+    mean_work = float(traffic.erlangs(pool.step, asked.cached).mean()) / traffic.mean_rps
+    wait_s = filling_s(candidate, inputs)
+    ttft = [wait_s + ttft_s(pool, at, slo.attainment, inputs, outputs) for at in (1e-6, rho.value)]
+    return Carried(
+        candidate=candidate,
+        rho=rho,
+        load=load,
+        needed=needed,
+        firm=firm,
+        rps=rho.value / mean_work,
+        idle_tpot_s=pool.step.a_ms / 1000,
+        full_tpot_s=pool.step.a_ms / (1 - rho.value) / 1000,
+        idle_ttft_s=ttft[0],
+        full_ttft_s=ttft[1],
+        millions_per_hour=traffic.tokens_per_s * SECONDS / 1e6,
+        mix=mix(needed, firm, load.share, candidate.way.split.gpus, candidate.offer),
+    )
+
+
+def _hopeless(candidate: Candidate, binding: str, slo: Slo, inputs: float, outputs: float) -> str:
+    """Why not even an almost idle replica keeps the promise."""
+    pool = candidate.pool
+    if binding == "tpot":
+        return f"a token takes {pool.step.a_ms:.1f} ms on an idle replica; target {1000 * slo.tpot_s:g} ms"
+    if binding == "ttft":
+        first = ttft_s(pool, FLOOR, slo.attainment, inputs, outputs) + filling_s(candidate, inputs)
+        target = slo.ttft_s + slo.ttft_s_per_1k_tokens * inputs / 1000
+        return f"the first token takes {first:.2f} s on an almost idle replica; target {target:g} s"
+    held = KV_FILL * candidate.memory.kv_tokens / (inputs + outputs / 2)
+    return (
+        f"{candidate.memory.kv_gib:.1f} GiB of KV cache ({candidate.memory.kv_tokens:,} tokens) hold {held:.1f} "
+        f"requests of {inputs + outputs / 2:,.0f} tokens, too few to use the GPU"
+    )

@@ -1,0 +1,121 @@
+"""A plan held against the simulator, request by request: does the fleet keep its promise in the busiest minutes?
+
+The closed forms that size a plan are means. Bursts within the second, prefills that stall decodes and lengths that vary
+are in the simulator only, so it says how many replicas the busiest ten minutes really need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from autoscaler.planning.carry import Asked, Carried
+from autoscaler.planning.traffic import Array, Traffic
+from runtime.simulated.outcomes import LatencyTarget
+from runtime.simulated.run import FixedFleet, row, run
+from runtime.traces import Trace
+
+WINDOW_S = 600.0
+MOST_REQUESTS = 200_000
+"""A window of more requests than this is cut short: a fleet that carries so many needs no longer look."""
+
+FURTHEST = 2.0
+"""Fleets of more than so many times the plan are not tried."""
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What the planned fleet attains, and how many replicas attain the promise; None where twice the plan does not.
+
+    ``run`` is the planned fleet's row, with the names of a backtest's.
+    """
+
+    planned: int
+    enough: int | None
+    target: float
+    run: dict[str, Any]
+
+    @property
+    def kept(self) -> bool:
+        """Whether the plan keeps the promise as it is."""
+        return self.enough is not None and self.enough <= self.planned
+
+
+def busiest(trace: Trace) -> Trace:
+    """The ten minutes with the most requests, or all of a shorter trace."""
+    if trace.duration_s <= WINDOW_S:
+        return trace
+    ends = np.searchsorted(trace.arrival_s, trace.arrival_s + WINDOW_S)
+    begin = int(np.argmax(ends - np.arange(len(ends))))
+    part = trace.take(slice(begin, min(int(ends[begin]), begin + MOST_REQUESTS)))
+    return replace(part, arrival_s=part.arrival_s - part.arrival_s[0])
+
+
+def drawn(traffic: Traffic, length_cv: float, seed: int) -> Trace:
+    """Poisson arrivals at the busiest step's rate, lengths lognormal around its means."""
+    at = int(np.argmax(traffic.requests))
+    rps = float(traffic.requests[at])
+    random = np.random.default_rng(seed)
+    count = max(2, int(min(rps * WINDOW_S, MOST_REQUESTS)))
+    arrivals = np.cumsum(random.exponential(1 / rps, count))
+    inputs, outputs = (float(x[at]) / rps for x in (traffic.input_tokens, traffic.output_tokens))
+    lengths = [_lengths(random, mean, length_cv, count).astype(np.int32) for mean in (inputs, outputs)]
+    return Trace(traffic.name, arrivals - arrivals[0], lengths[0], lengths[1])
+
+
+def _lengths(random: np.random.Generator, mean: float, cv: float, count: int) -> Array:
+    variance = np.log1p(cv**2)
+    return np.maximum(1.0, np.rint(random.lognormal(np.log(mean) - variance / 2, np.sqrt(variance), count)))
+
+
+def confirm(
+    carried: Carried, trace: Trace, asked: Asked, seed: int, progress: Progress = lambda share: None
+) -> Confirmed:
+    """Play the trace on the plan's peak fleet, then look for the smallest one that keeps the promise.
+
+    ``progress`` hears which share of the work is done, roughly.
+    """
+    planned, target = carried.peak_replicas, asked.slo.attainment
+    rows: dict[int, dict[str, Any]] = {}
+
+    def keeps(count: int) -> bool:
+        if count not in rows:
+            rows[count] = played(carried, trace, asked, count, seed)
+            progress(min(1.0, len(rows) / 6))
+        return bool((rows[count]["attainment"] or 0.0) >= target)
+
+    enough = smallest(planned, int(np.ceil(FURTHEST * planned)), keeps)
+    return Confirmed(planned, enough, target, rows[planned])
+
+
+def smallest(planned: int, most: int, keeps: Callable[[int], bool]) -> int | None:
+    """The least count up to ``most`` that keeps the promise, as if more never kept less; None where ``most`` does not.
+
+    Looks around ``planned`` first, in steps that double.
+    """
+    low, high, step = planned - 1, planned, 1
+    if keeps(planned):
+        while low >= 1 and keeps(low):
+            low, high, step = low - step, low, 2 * step
+        low = max(low, 0)
+    else:
+        while not keeps(high):
+            if high >= most:
+                return None
+            low, high, step = high, min(most, high + step), 2 * step
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if keeps(middle) else (middle, high)
+    return high
+
+
+def played(carried: Carried, trace: Trace, asked: Asked, count: int, seed: int) -> dict[str, Any]:
+    """The trace on so many replicas, in one row."""
+    slo, pool = asked.slo, carried.candidate.pool
+    target = LatencyTarget(slo.ttft_s, slo.ttft_s_per_1k_tokens, slo.tpot_s)
+    return row(run(trace, FixedFleet((pool,) * count, target, seed=seed)))
