@@ -1,4 +1,4 @@
-"""Several services on the GPUs of one rack, played at once: ours for each of them, and one decision for what they share.
+"""Several services on one rack, played at once: ours for each of them, and one decision for the GPUs they share.
 
 Everybody else has nothing to gain from being played together: rules that know one service are played one by one.
 
