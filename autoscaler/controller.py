@@ -13,6 +13,7 @@ from autoscaler.capacity import offered_erlangs
 from autoscaler.counts import answers, counts_of
 from autoscaler.decide import decide
 from autoscaler.decision import ControlState, Decision
+from autoscaler.health import Vitals, examine, vitals
 from autoscaler.lead_times import lead_times
 from autoscaler.policy import KnownEvent, Policy
 from collectors.aggregate import LengthMemory, observe
@@ -41,6 +42,8 @@ class Look:
     lead_times: tuple[LeadTimeSample, ...]
     scrape: Scrape
     trouble: Gap | None = None
+    vitals: Vitals | None = None
+    """The GPUs laid out once for all services; from the scrape where absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,9 @@ def consider(control: ControlState, policy: Policy, mind: Mind, look: Look, prev
     observation, lengths = observe(pool.service, expected, previous, look.scrape, mind.lengths)
     if look.trouble:
         observation = replace(observation, valid=False, gaps=(look.trouble, *observation.gaps))
-    state = replace(control, counts=counts_of(own), lead_times=lead_times(pool, look.lead_times))
+    health = examine(control.health, own, look.vitals or vitals(look.scrape.gpus), look.at_s)
+    counts = counts_of(own, {sick.replica for sick in health.sick})
+    state = replace(control, counts=counts, health=health, lead_times=lead_times(pool, look.lead_times))
     offered = offered_erlangs(observation, pool, state.work_ms_per_request) if observation.valid else None
     mind.forecaster.expect([_event(event) for event in policy.events])
     mind.forecaster.update(look.at_s, offered)

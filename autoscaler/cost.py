@@ -44,7 +44,7 @@ class TokenPrice:
 
 def hourly(counts: TierCounts, pool: Pool) -> HourlyCost:
     """What the replicas of one pool cost per hour, by tier, at the pool's holding shares."""
-    moving = counts.launching + counts.waking + counts.preparing + counts.draining + counts.failed
+    moving = counts.launching + counts.waking + counts.preparing + counts.draining + counts.failed + counts.sick
     return HourlyCost(
         active_usd=counts.active * pool.holding_usd_per_hour(Tier.ACTIVE),
         standby_usd=counts.standby * pool.holding_usd_per_hour(Tier.STANDBY),

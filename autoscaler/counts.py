@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from autoscaler.decision import TierCounts
 from runtime.replica import Replica, Tier, Transition
@@ -19,11 +19,15 @@ def state_name(replica: Replica) -> str:
     return ON_THE_WAY.get(replica.transition, replica.transition.value)
 
 
-def counts_of(replicas: Iterable[Replica]) -> TierCounts:
-    """Every replica once, under its transition while it has one."""
+def counts_of(replicas: Iterable[Replica], sick: Collection[str] = ()) -> TierCounts:
+    """Every replica once: as sick where it is one of those and not on its way out, else under its transition while it
+    has one, else under its tier.
+    """
     counts: dict[str, int] = {}
     for replica in replicas:
         name = state_name(replica)
+        if replica.name in sick and name not in ("draining", "failed"):
+            name = "sick"
         if name:
             counts[name] = counts.get(name, 0) + 1
     return TierCounts(**counts)

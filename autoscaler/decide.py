@@ -15,10 +15,14 @@ import numpy as np
 from autoscaler import guardrails
 from autoscaler.capacity import RhoMax, mean_work_ms, offered_erlangs, rho_max
 from autoscaler.decision import Constraint, ControlState, Decision, Plan, Quantile
-from autoscaler.explain import demand_detail, idle_detail, latency_detail, load_detail, sentence
+from autoscaler.explain import demand_detail, health_detail, idle_detail, latency_detail, load_detail, sentence
 from autoscaler.guardrails import Facts
+from autoscaler.health import leaving
+from autoscaler.oscillation import moved
 from autoscaler.policy import Mode, Policy
 from autoscaler.reactive import latency_need, latency_ratio, load_need
+from autoscaler.saturation import saturation
+from autoscaler.shortage import asking
 from autoscaler.sizing import Sizing, launch_lead_s, size, spare_limits
 from collectors.observation import Observation
 from forecasting.forecast import Forecast
@@ -60,7 +64,9 @@ def decide(
     active, binding, guards = guardrails.apply(needs.active, needs.binding, facts)
     wanted = _spares_wanted(sizing, active, state, policy) if sizing and not asleep else facts.current_spare
     target = _target(state, policy, active, guardrails.spare(wanted, active, facts, guards))
-    constraints = tuple(replace(c, binds=c.name == binding) for c in needs.constraints) + tuple(guards)
+    target = _frozen(state, policy) if binding == "freeze" else _without_the_sick(target, facts)
+    sick = health_detail(target, state.health.sick, now_s)
+    constraints = tuple(replace(c, binds=c.name == binding) for c in needs.constraints) + tuple(guards) + sick
     acts = mode is Mode.AUTO
     return Decision(
         id=f"{state.service}-{round(now_s * 1000)}",
@@ -77,7 +83,7 @@ def decide(
         rho_binding=rho.binding,
         capacity_erlangs=state.counts.active * rho.value,
         risk_of_shortfall=_risk(forecast, state, target if acts else None, rho, observation.interval_s),
-        next_state=_next_state(known, facts, target, acts),
+        next_state=_next_state(known, facts, target, acts, active, binding),
     )
 
 
@@ -155,6 +161,7 @@ def _needs(
         if ratio is not None:
             latency = latency_need(ratio, known.counts, policy)
             voices.append(Constraint("latency", latency, False, latency_detail(ratio)))
+        voices += saturation(observation, known.counts, known.work_ms_per_request, policy, rho)
     if not voices:
         return Needs((), 0, "hold")
     loudest = max(voices, key=lambda voice: voice.replicas)
@@ -176,13 +183,13 @@ def _facts(
     need: int,
 ) -> Facts:
     desired = state.desired
-    current = in_hand(state) if desired is None else desired.active
+    current = in_hand(state) if desired is None else desired.active - state.replacing
     current_spare = spares(state) if desired is None else desired.standby + desired.asleep
     reason = _hold_reason(observation, erlangs, forecast, policy, now_s)
     # While nothing can be known, what is running counts as needed: a full window passes before the next
     # scale-in.
     counted = need if reason is None else max(need, current)
-    needs = guardrails.remember(state.needs, now_s, counted, policy.scale_in.window_s)
+    needs = guardrails.remember(state.needs, now_s, counted, guardrails.scale_in_window_s(state, policy, now_s))
     return Facts(now_s, current, current_spare, reason, needs, state, policy)
 
 
@@ -219,6 +226,22 @@ def _target(state: ControlState, policy: Policy, active: int, spare: int) -> Poo
     )
 
 
+def _without_the_sick(target: PoolTarget, facts: Facts) -> PoolTarget:
+    """The target with a replacement for each sick replica that still counts as active, and with those that leave."""
+    sick = facts.state.health.sick
+    if not sick:
+        return target
+    gone = leaving(sick, facts.state.counts.active, target.active)
+    staying = sum(s.counted and s.replica not in gone for s in sick)
+    room = guardrails.ceiling(facts) - target.active - target.standby - target.asleep
+    return replace(target, active=target.active + max(0, min(staying, room)), avoid=gone)
+
+
+def _frozen(state: ControlState, policy: Policy) -> PoolTarget:
+    """What is asked for already or, where nothing is, what is there."""
+    return state.desired or _target(state, policy, in_hand(state), spares(state))
+
+
 def _risk(
     forecast: Forecast | None, state: ControlState, target: PoolTarget | None, rho: RhoMax, review_s: float
 ) -> float | None:
@@ -241,15 +264,24 @@ def _risk(
     return float(tail * math.exp(-3 * (capacity - loads[-1]) / spread)) if spread > 0 else 0.0
 
 
-def _next_state(known: ControlState, facts: Facts, target: PoolTarget, acts: bool) -> ControlState:
+def _next_state(
+    known: ControlState, facts: Facts, target: PoolTarget, acts: bool, active: int, binding: str
+) -> ControlState:
+    """The memory; ``active`` is the target without the replacements of sick replicas."""
     if not acts:
-        return replace(known, desired=None, needs=facts.needs)
-    held, wanted = facts.current + facts.current_spare, target.active + target.standby + target.asleep
-    out, shrinks = target.active > facts.current, target.active < facts.current or wanted < held
+        return replace(known, desired=None, needs=facts.needs, ask=None, replacing=0)
+    held, wanted = facts.current + facts.current_spare, active + target.standby + target.asleep
+    # To ask for less because nothing comes takes nothing away.
+    shrinks = (active < facts.current or wanted < held) and binding != "unschedulable"
+    out = active > facts.current
+    direction = out - (shrinks and active < facts.current)
     return replace(
         known,
         desired=target,
         needs=facts.needs,
+        ask=asking(known.ask, active, known.counts.active, facts.now_s),
+        restlessness=moved(known.restlessness, direction, facts.now_s, facts.policy.oscillation),
+        replacing=known.replacing if binding == "freeze" else target.active - active,
         last_scale_out_s=facts.now_s if out else known.last_scale_out_s,
         last_scale_in_s=facts.now_s if shrinks else known.last_scale_in_s,
     )

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from autoscaler.health import Health
+from autoscaler.oscillation import Restlessness
+from autoscaler.overrides import Override
 from autoscaler.policy import Mode
+from autoscaler.shortage import Ask
 from runtime.fleet import PoolTarget
 from runtime.pool import LeadTime, Pool
 from runtime.replica import Tier
@@ -18,7 +22,8 @@ from runtime.replica import Tier
 class TierCounts:
     """Replicas of one pool now. A replica on its way is counted once, under its transition.
 
-    ``launching`` and ``waking`` are on their way to ``active``; ``preparing`` to standby or asleep.
+    ``launching`` and ``waking`` are on their way to ``active``; ``preparing`` to standby or asleep. ``sick`` are those
+    with a sick GPU, wherever they are; no capacity is counted on them.
     """
 
     active: int = 0
@@ -30,6 +35,7 @@ class TierCounts:
     preparing: int = 0
     draining: int = 0
     failed: int = 0
+    sick: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,14 @@ class ControlState:
     """When the service was first seen without any request; None while it has some, or may have."""
     rolled_back_at_s: float | None = None
     """When a policy was rolled back by itself last; nothing scales in for a settle window after it."""
+    overrides: tuple[Override, ...] = ()
+    """What operators decided by hand, of this service and of the fleet."""
+    health: Health = field(default_factory=Health)
+    ask: Ask | None = None
+    """What was asked for and has not come."""
+    restlessness: Restlessness = field(default_factory=Restlessness)
+    replacing: int = 0
+    """How many of ``desired`` are there only because as many sick replicas still count as active."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from autoscaler.capacity import RhoMax
 from autoscaler.decision import Constraint, Decision
 from autoscaler.guardrails import Facts
+from autoscaler.health import Sick, spoken
 from autoscaler.policy import Mode, Policy
 from autoscaler.sizing import Demand, Sizing
 from collectors.observation import Observation
@@ -51,6 +52,11 @@ def latency_detail(ratio: float) -> str:
     return f"latency stands at {ratio:.0%} of its target"
 
 
+def health_detail(target: PoolTarget, sick: Sequence[Sick], now_s: float) -> tuple[Constraint, ...]:
+    """The sick replicas by name, with the active replicas that are asked for because of them; none, no constraint."""
+    return (Constraint("health", target.active, False, spoken(sick, now_s)),) if sick else ()
+
+
 def sentence(
     mode: Mode,
     facts: Facts,
@@ -69,6 +75,8 @@ def sentence(
         reasons.append(need.detail + asks)
     if binding != need_binding or binding == "hold":
         reasons.append(by_name[binding].detail)
+    if "health" in by_name:
+        reasons.append(by_name["health"].detail)
     limit = LIMIT_NAMES.get(rho.binding, rho.binding)
     reasons.append(f"one replica carries {rho.value:.2g} ({limit} binds)")
     return f"{PREFIXES[mode]}{_move(facts, target)}: {'; '.join(reasons)}."

@@ -3,7 +3,8 @@
 Guards are pure functions in one ordered list; a new rule is one function and one entry in ``GUARDS``. A floor
 holds a scale-in back and is never above the current target, so it cannot grow the fleet. The operator's own
 bounds (min, max, budget) come last and win; where the budget is below what ``replicas.min`` costs, min wins. Only after
-a policy was rolled back by itself do they wait for a settle window.
+a policy was rolled back by itself do they wait for a settle window. What operators decide by hand stands over what is
+needed (floor, schedule, pin) and under those bounds; only a freeze stands over everything.
 
 Nothing scales in on missing, invalid or stale data, on a forecast alone, without a forecast, in the first
 window after a restart, or below the highest need of the window.
@@ -15,8 +16,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from autoscaler import schedule
 from autoscaler.decision import Constraint, ControlState
+from autoscaler.overrides import duration, in_force, spoken
 from autoscaler.policy import Policy
+from autoscaler.shortage import overdue_s
+from autoscaler.sizing import launch_lead_s
 from runtime.replica import Tier
 
 
@@ -37,12 +42,19 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A floor (``is_floor``) or cap on the active replicas."""
+    """A floor (``is_floor``) or cap on the active replicas; an ``exact`` one is both."""
 
     name: str
     is_floor: bool
     replicas: int
     detail: str
+    exact: bool = False
+
+    def moved(self, value: int) -> int:
+        """The value within this bound."""
+        if self.exact:
+            return self.replicas
+        return max(value, self.replicas) if self.is_floor else min(value, self.replicas)
 
 
 Guard = Callable[[Facts], Bound | None]
@@ -76,18 +88,18 @@ def rollback(facts: Facts) -> Bound | None:
 
 def cooldown(facts: Facts) -> Bound | None:
     """A pause after each scale-in."""
-    last_s, pause_s = facts.state.last_scale_in_s, facts.policy.scale_in.cooldown_s
+    last_s, pause_s = facts.state.last_scale_in_s, facts.policy.scale_in.cooldown_s * calm(facts)
     if last_s is None or facts.now_s - last_s >= pause_s:
         return None
-    detail = f"last scale-in {facts.now_s - last_s:.0f} s ago; the next one after {pause_s:.0f} s"
+    detail = f"last scale-in {facts.now_s - last_s:.0f} s ago; the next one after {pause_s:.0f} s{restless(facts)}"
     return Bound("cooldown", True, facts.current, detail)
 
 
 def window(facts: Facts) -> Bound | None:
     """Not below the highest need of the window."""
     highest = max((need for _, need in facts.needs), default=facts.current)
-    window_s = facts.policy.scale_in.window_s
-    detail = f"{highest} were needed at some moment of the last {window_s:.0f} s"
+    window_s = scale_in_window_s(facts.state, facts.policy, facts.now_s)
+    detail = f"{highest} were needed at some moment of the last {window_s:.0f} s{restless(facts)}"
     return Bound("window", True, min(facts.current, highest), detail)
 
 
@@ -104,6 +116,48 @@ def step_out(facts: Facts) -> Bound | None:
     top = max(facts.current + 1, min(facts.current + rule.max_step, by_factor))
     detail = f"at most {rule.max_step} more and {rule.max_factor:g} times {facts.current} in one decision"
     return Bound("scale_out_step", False, top, detail)
+
+
+def unschedulable(facts: Facts) -> Bound | None:
+    """Capacity that does not come: ask for one more than serves, which finds out when there is some again."""
+    state = facts.state
+    late_s = overdue_s(state.ask, launch_lead_s(state), facts.now_s)
+    if state.ask is None or late_s is None:
+        return None
+    detail = f"asked for {state.ask.asked} more {duration(late_s)} ago, none came; asking for one until it does"
+    return Bound("unschedulable", False, state.counts.active + 1, detail)
+
+
+def at_least(facts: Facts) -> Bound | None:
+    """A floor that an operator set for a while."""
+    override = in_force(facts.state.overrides, facts.state.service, facts.now_s).at_least
+    if override is None:
+        return None
+    return Bound("at_least", True, override.replicas or 0, spoken(override, facts.now_s))
+
+
+def scheduled(facts: Facts) -> Bound | None:
+    """The weekly table's floor, one lead time ahead."""
+    if not facts.policy.schedule:
+        return None
+    shift = schedule.floor_at(facts.policy.schedule, facts.now_s, launch_lead_s(facts.state))
+    return None if shift is None else Bound("schedule", True, shift.min, schedule.spoken(shift))
+
+
+def pin(facts: Facts) -> Bound | None:
+    """A number that an operator set for a while."""
+    override = in_force(facts.state.overrides, facts.state.service, facts.now_s).pin
+    if override is None:
+        return None
+    return Bound("pin", True, override.replicas or 0, spoken(override, facts.now_s), exact=True)
+
+
+def freeze(facts: Facts) -> Bound | None:
+    """Nothing changes at all, whatever else is said."""
+    override = in_force(facts.state.overrides, facts.state.service, facts.now_s).freeze
+    if override is None:
+        return None
+    return Bound("freeze", True, facts.current, spoken(override, facts.now_s), exact=True)
 
 
 def minimum(facts: Facts) -> Bound | None:
@@ -137,21 +191,50 @@ GUARDS: tuple[Guard, ...] = (
     window,
     step_in,
     step_out,
+    unschedulable,
+    at_least,
+    scheduled,
+    pin,
     minimum,
     maximum,
     budget,
     rollback,
+    freeze,
 )
+
+
+def scale_in_window_s(state: ControlState, policy: Policy, now_s: float) -> float:
+    """How far the scale-in window looks back now, seconds: longer while the service is restless."""
+    return policy.scale_in.window_s * state.restlessness.factor(policy.oscillation, now_s)
+
+
+def calm(facts: Facts) -> float:
+    """What the cooldown is multiplied by."""
+    return facts.state.restlessness.factor(facts.policy.oscillation, facts.now_s)
+
+
+def restless(facts: Facts) -> str:
+    """Why it takes longer than the policy says; empty where it does not."""
+    if calm(facts) == 1.0:
+        return ""
+    turns, rule = len(facts.state.restlessness.turns), facts.policy.oscillation
+    return f", {rule.widen:g} times as long after {turns} changes of direction within {duration(rule.within_s)}"
 
 
 def apply(need: int, binding: str, facts: Facts) -> tuple[int, str, list[Constraint]]:
     """Run a need through all guards: the active replicas, the name of what decided, and each guard's number."""
     value, bounds = need, [bound for guard in GUARDS if (bound := guard(facts)) is not None]
     for bound in bounds:
-        moved = max(value, bound.replicas) if bound.is_floor else min(value, bound.replicas)
-        if moved != value:
+        moved = bound.moved(value)
+        if moved != value or bound.exact:
             value, binding = moved, bound.name
     return value, binding, [Constraint(b.name, b.replicas, b.name == binding, b.detail) for b in bounds]
+
+
+def ceiling(facts: Facts) -> int:
+    """The most active replicas that the operator's bounds and the capacity there is allow."""
+    caps = [bound.replicas for guard in (maximum, budget, unschedulable) if (bound := guard(facts)) is not None]
+    return min(caps)
 
 
 def spare(wanted: int, active: int, facts: Facts, bounds: Sequence[Constraint]) -> int:

@@ -15,8 +15,8 @@ there at the very first look is the past, too. The same XID twice in a row canno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from autoscaler.overrides import duration
 from collectors.health import XidAction, xid_action
@@ -70,13 +70,27 @@ class Health:
     sick: tuple[Sick, ...] = ()
 
 
-def examine(before: Health, replicas: Sequence[Replica], gpus: Iterable[GpuSample], now_s: float) -> Health:
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """One look at all GPUs, laid out once for all services: by UUID, and those that have something to say."""
+
+    by_uuid: Mapping[str, GpuSample] = field(default_factory=dict)
+    notable: tuple[str, ...] = ()
+
+
+def vitals(gpus: Iterable[GpuSample]) -> Vitals:
+    """Lay out the samples of a scrape."""
+    worst = _by_uuid(gpus)
+    return Vitals(worst, tuple(uuid for uuid, gpu in worst.items() if _notable(gpu)))
+
+
+def examine(before: Health, replicas: Sequence[Replica], seen: Vitals, now_s: float) -> Health:
     """The memory after a look; GPUs that were not seen this time are as they were."""
     known = {record.uuid: record for record in before.gpus or ()}
     first = before.gpus is None
-    for gpu in _by_uuid(gpus):
-        record = _recorded(known.get(gpu.uuid, GpuRecord(gpu.uuid)), gpu, now_s, first)
-        known[gpu.uuid] = record
+    for uuid in {**dict.fromkeys(known), **dict.fromkeys(seen.notable)}:
+        if uuid in seen.by_uuid:
+            known[uuid] = _recorded(known.get(uuid, GpuRecord(uuid)), seen.by_uuid[uuid], now_s, first)
     told = tuple(record for record in known.values() if record != GpuRecord(record.uuid))
     patients = {sick.replica: sick for sick in before.sick}
     links = _broken_links(replicas, known)
@@ -104,13 +118,18 @@ def spoken(sick: Sequence[Sick], now_s: float) -> str:
     return f"sick, and to be replaced: {', '.join(told)}{more}"
 
 
-def _by_uuid(gpus: Iterable[GpuSample]) -> list[GpuSample]:
+def _by_uuid(gpus: Iterable[GpuSample]) -> dict[str, GpuSample]:
     """One sample a GPU: the worst of its MIG slices."""
     worst: dict[str, GpuSample] = {}
     for gpu in gpus:
         other = worst.get(gpu.uuid)
         worst[gpu.uuid] = gpu if other is None else _worse(gpu, other)
-    return list(worst.values())
+    return worst
+
+
+def _notable(gpu: GpuSample) -> bool:
+    hot = gpu.temperature_celsius is not None and gpu.temperature_celsius >= HOT_CELSIUS
+    return bool(gpu.xid or gpu.ecc_double_bit or gpu.row_remap_failed) or hot
 
 
 def _worse(one: GpuSample, other: GpuSample) -> GpuSample:

@@ -15,7 +15,11 @@ from runtime.replica import Replica, Tier
 
 @dataclass(frozen=True, slots=True)
 class PoolTarget:
-    """How many replicas of a pool should be in each tier."""
+    """How many replicas of a pool should be in each tier.
+
+    ``avoid`` names replicas that must leave: they count for no tier, take no new request, drain and stop. A replica
+    counts as active, and may take requests, only after its engine has answered a probe.
+    """
 
     service: str
     pool: str
@@ -23,6 +27,7 @@ class PoolTarget:
     standby: int = 0
     asleep: int = 0
     warm_node: int = 0
+    avoid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.health import APP_ERRORS, HOT_FOR_S, Health, Sick, examine, leaving, spoken
+from autoscaler import health as module
+from autoscaler.health import APP_ERRORS, HOT_FOR_S, Health, Sick, leaving, spoken, vitals
 from collectors.observation import GpuSample
 from runtime.replica import Replica, Tier, Transition
 
@@ -20,6 +21,10 @@ def replica(name: str = "chat-1", gpus: tuple[str, ...] = ("g0", "g1"), **change
 
 def gpu(uuid: str = "g1", **changes: object) -> GpuSample:
     return replace(GpuSample(uuid, "node-0", 0.0, temperature_celsius=60.0, xid=0), **changes)  # type: ignore[arg-type]
+
+
+def examine(before: Health, replicas: list[Replica], gpus: list[GpuSample], now_s: float) -> Health:
+    return module.examine(before, replicas, vitals(gpus), now_s)
 
 
 def looked(*looks: tuple[float, list[GpuSample]], replicas: list[Replica] | None = None) -> Health:
