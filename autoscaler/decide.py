@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from autoscaler import guardrails
-from autoscaler.capacity import RhoMax, mean_work_ms, offered_erlangs, rho_max
+from autoscaler.capacity import RhoMax, learned_rho_max, mean_work_ms, offered_erlangs, work_correction
 from autoscaler.decision import Constraint, ControlState, Decision, Plan, Quantile
 from autoscaler.explain import demand_detail, health_detail, idle_detail, latency_detail, load_detail, sentence
 from autoscaler.guardrails import Facts
+from autoscaler.learning import corrected
 from autoscaler.health import leaving
 from autoscaler.oscillation import moved
 from autoscaler.policy import Mode, Policy
@@ -55,7 +56,7 @@ def decide(
     fresh = abs(now_s - observation.at_s) <= policy.stale_after_s
     known = _idle(_learn(state, observation), observation) if fresh else state
     erlangs = offered_erlangs(observation, state.pool, known.work_ms_per_request) if fresh else None
-    rho = rho_max(state.pool, policy.slo, known.mean_input_tokens, known.mean_output_tokens)
+    rho = _rho_max(known, policy)
     sizing = size(forecast, state, policy, rho, observation.interval_s) if forecast else None
     asleep = sizing is not None and forecast is not None and _may_sleep(known, forecast, sizing, policy, now_s)
     needs = _needs(observation if fresh else None, erlangs, sizing, known, policy, rho, asleep)
@@ -84,6 +85,7 @@ def decide(
         capacity_erlangs=state.counts.active * rho.value,
         risk_of_shortfall=_risk(forecast, state, target if acts else None, rho, observation.interval_s),
         next_state=_next_state(known, facts, target, acts, active, binding),
+        rho_max_configured=rho.configured,
     )
 
 
@@ -117,7 +119,14 @@ def _learn(state: ControlState, observation: Observation) -> ControlState:
         work_ms_per_request=blend(state.work_ms_per_request, mean_work_ms(observation, state.pool)),
         mean_input_tokens=blend(state.mean_input_tokens, observation.mean_input_tokens),
         mean_output_tokens=blend(state.mean_output_tokens, observation.mean_output_tokens),
+        work_correction=blend(state.work_correction, work_correction(observation, state.pool, state.learned)),
     )
+
+
+def _rho_max(known: ControlState, policy: Policy) -> RhoMax:
+    """What one replica carries of the smoothed mix of requests, by the law as learned."""
+    lengths = known.mean_input_tokens, known.mean_output_tokens
+    return learned_rho_max(known.pool, known.learned, policy.slo, *lengths, known.work_correction)
 
 
 def _idle(state: ControlState, observation: Observation) -> ControlState:
@@ -157,7 +166,7 @@ def _needs(
     if observation is not None:
         load = load_need(observation, erlangs, known.work_ms_per_request, rho)
         voices.append(Constraint("load", load, False, load_detail(observation, erlangs)))
-        ratio = latency_ratio(observation, known.pool, policy)
+        ratio = latency_ratio(observation, corrected(known.pool, known.learned), policy)
         if ratio is not None:
             latency = latency_need(ratio, known.counts, policy)
             voices.append(Constraint("latency", latency, False, latency_detail(ratio)))

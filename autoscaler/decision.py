@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from autoscaler.health import Health
 from autoscaler.oscillation import Restlessness
 from autoscaler.overrides import Override
+from autoscaler.learning import Learned
 from autoscaler.policy import Mode
 from autoscaler.shortage import Ask
 from runtime.fleet import PoolTarget
@@ -44,7 +45,8 @@ class ControlState:
 
     ``needs`` are (at_s, active replicas needed) of recent ticks, the scale-in window. ``work_ms_per_request``
     and the two lengths are smoothed means. ``desired`` is the last target that was set for the fleet to
-    follow; None before the first and while the mode does not act.
+    follow; None before the first and while the mode does not act. ``learned`` is what replicas showed of the
+    pool's step-time law, and ``work_correction`` the smoothed mean work by it over that by the configured law.
     """
 
     service: str
@@ -59,6 +61,8 @@ class ControlState:
     work_ms_per_request: float | None = None
     mean_input_tokens: float | None = None
     mean_output_tokens: float | None = None
+    learned: Learned | None = None
+    work_correction: float | None = None
     idle_since_s: float | None = None
     """When the service was first seen without any request; None while it has some, or may have."""
     rolled_back_at_s: float | None = None
@@ -111,6 +115,8 @@ class Decision:
     ``act`` is False in off, shadow and paused mode: the plan is then what would have been done.
     ``next_state`` is the memory for the next tick. ``risk_of_shortfall`` is the forecast probability that the
     offered load exceeds the capacity that can be ready within the launch lead time, None without a forecast.
+    ``rho_max_configured`` is what ``rho_max`` would be by the pool's configured figures, None where nothing else
+    was learned; all loads and capacities are erlangs of the configured law.
     """
 
     id: str
@@ -128,3 +134,4 @@ class Decision:
     capacity_erlangs: float
     risk_of_shortfall: float | None
     next_state: ControlState
+    rho_max_configured: float | None = None
