@@ -10,6 +10,7 @@ from fastapi import Depends, HTTPException, Request
 
 from app.daemon.memory import Memory, ServiceMemory, clock
 from autoscaler.ledger import SqlLedger
+from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.trials import Trials
 from collectors.history import History
@@ -23,6 +24,7 @@ class Backend:
     history: History
     ledger: SqlLedger
     policies: PolicyStore
+    overrides: OverrideStore
     trials: Trials
 
     def now_s(self) -> float:

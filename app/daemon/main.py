@@ -44,7 +44,8 @@ async def serve(settings: Settings) -> None:
     """Run loop and API side by side."""
     daemon = wire(settings)
     await check_source(daemon.source)
-    app = create_app(Backend(daemon.memory, daemon.history, daemon.ledger, daemon.policies, daemon.trials))
+    stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
+    app = create_app(Backend(daemon.memory, *stores))
     config = uvicorn.Config(
         app,
         host=settings.api.host,

@@ -10,6 +10,7 @@ from app.daemon.memory import Memory
 from autoscaler.controller import Mind
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
+from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
 from autoscaler.trials import Trials
@@ -73,6 +74,7 @@ class Daemon:
     history: History
     ledger: SqlLedger
     policies: PolicyStore
+    overrides: OverrideStore
     models: ModelStore
     trials: Trials
     configured: tuple[Configured, ...]

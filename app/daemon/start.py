@@ -8,6 +8,7 @@ forecast starts from the recorded history, or from the fleet's own past where th
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -60,19 +61,12 @@ def control_of(pool: Pool, left: ControlState | None, now_s: float) -> ControlSt
     """The control state that the last decision left, as of a start now; what was of another pool is forgotten."""
     if left is None or left.pool.name != pool.name:
         return ControlState(pool.service, pool, TierCounts(), now_s)
-    return ControlState(
-        service=pool.service,
+    return replace(
+        left,
         pool=pool,
         counts=TierCounts(),
         started_at_s=now_s,
-        desired=left.desired,
-        last_scale_out_s=left.last_scale_out_s,
-        last_scale_in_s=left.last_scale_in_s,
-        needs=left.needs,
-        work_ms_per_request=left.work_ms_per_request,
-        mean_input_tokens=left.mean_input_tokens,
-        mean_output_tokens=left.mean_output_tokens,
-        rolled_back_at_s=left.rolled_back_at_s,
+        lead_times={},
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import httpx
 
@@ -19,6 +20,7 @@ from app.daemon.signals import FLEET, Signals, fleet_signals, gpu_signals, servi
 from autoscaler.codec import inputs
 from autoscaler.controller import Considered, Look, consider
 from autoscaler.decision import Decision
+from autoscaler.health import vitals
 from autoscaler.ledger import Record
 from autoscaler.sizing import launch_lead_s
 from collectors.aggregate import gpu_use
@@ -29,6 +31,7 @@ async def tick(daemon: Daemon, at_s: float) -> None:
     """Everything that happens at one moment."""
     started_cpu_s = time.process_time()
     await asyncio.to_thread(read_policies, daemon)
+    await asyncio.to_thread(read_overrides, daemon, at_s)
     seen = await look(daemon, at_s)
     considered = {
         name: consider(known.control, known.policy, daemon.minds[name], seen, daemon.previous)
@@ -52,6 +55,14 @@ def read_policies(daemon: Daemon) -> None:
             known.policy, known.policy_version = newest.policy, newest.version
 
 
+def read_overrides(daemon: Daemon, at_s: float) -> None:
+    """Take what operators decided by hand and is not over."""
+    overrides = daemon.overrides.in_force(at_s)
+    for name, known in daemon.memory.services.items():
+        own = tuple(override for override in overrides if override.covers(name, at_s))
+        known.control = replace(known.control, overrides=own)
+
+
 async def look(daemon: Daemon, at_s: float) -> Look:
     """Ask the fleet what exists and the source what it does."""
     trouble = None
@@ -65,7 +76,7 @@ async def look(daemon: Daemon, at_s: float) -> Look:
     daemon.replicas, daemon.lead_times, daemon.nodes = replicas, samples, nodes
     pools = [known.pool for known in daemon.memory.services.values()]
     scrape = await daemon.source.scrape(targets(replicas, nodes, pools, daemon.fleet.url), at_s)
-    return Look(at_s, replicas, samples, scrape, trouble)
+    return Look(at_s, replicas, samples, scrape, trouble, vitals(scrape.gpus))
 
 
 def signals_of(known: ServiceMemory, result: Considered) -> Signals:

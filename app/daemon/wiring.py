@@ -10,6 +10,7 @@ from app.errors import UserError
 from app.settings import Settings, SourceSettings
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
+from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.trials import Trials
 from collectors.history import History
@@ -38,6 +39,7 @@ def wire(settings: Settings) -> Daemon:
         history=History(engine),
         ledger=SqlLedger(engine),
         policies=PolicyStore(engine),
+        overrides=OverrideStore(engine),
         models=ModelStore(engine),
         trials=Trials(engine),
         configured=tuple(Configured(service.pool, service.policy) for service in settings.services),

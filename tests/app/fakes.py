@@ -17,6 +17,7 @@ from app.daemon.parts import Configured, Daemon
 from app.daemon.start import reapply, remember_load, restore
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
+from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
 from autoscaler.trials import Trials
@@ -190,6 +191,7 @@ class World:
             history=History(engine),
             ledger=SqlLedger(engine),
             policies=PolicyStore(engine),
+            overrides=OverrideStore(engine),
             models=ModelStore(engine),
             trials=Trials(engine),
             configured=(Configured(POOL, self.policy),),

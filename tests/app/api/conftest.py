@@ -17,7 +17,8 @@ from tests.app.fakes import World
 
 def app_of(daemon: Daemon) -> FastAPI:
     """The application over a daemon."""
-    return create_app(Backend(daemon.memory, daemon.history, daemon.ledger, daemon.policies, daemon.trials))
+    stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
+    return create_app(Backend(daemon.memory, *stores))
 
 
 @pytest.fixture

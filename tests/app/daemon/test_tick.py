@@ -10,6 +10,7 @@ from app.daemon.parts import Daemon
 from app.daemon.signals import FLEET, SIGNALS
 from app.daemon.tick import tick
 from autoscaler.codec import encode, replay
+from autoscaler.overrides import Kind
 from autoscaler.policy import Mode
 from tests.app.fakes import AUTO, INTERVAL_S, START_S, World
 
@@ -119,3 +120,18 @@ async def test_money_adds_up_over_time(world: World) -> None:
     daemon = await world.start()
     await ticks(daemon, 5)
     assert daemon.memory.tally.cost_usd["chat"] == pytest.approx(2.0 * 4 * INTERVAL_S / 3600)
+
+
+async def test_overrides_are_read_at_every_tick_kept_with_the_decision_and_outlive_a_restart(world: World) -> None:
+    world.source.rps = 5.0
+    daemon = await world.start()
+    now_s = daemon.memory.now_s
+    made = daemon.overrides.make("chat", Kind.PIN, 3, now_s, now_s + 3600, "ann", "load test")
+    await ticks(daemon, 1)
+    decision = daemon.memory.services["chat"].decision
+    assert decision is not None and decision.plan.targets[0].active == 3
+    assert decision.binding == "pin" and "says ann (load test)" in decision.sentence
+    assert decision.next_state.overrides == (made,)
+    daemon.overrides.lift(made.id, daemon.memory.now_s, "ann")
+    await ticks(daemon, 1)
+    assert daemon.memory.services["chat"].control.overrides == ()

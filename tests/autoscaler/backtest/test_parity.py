@@ -14,6 +14,7 @@ from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import SCRAPE_S, Ours
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
+from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.trials import Trials
 from collectors.engines import read_engine
@@ -89,6 +90,7 @@ async def daemon_over(world: World, of: Case, folder: Path) -> Daemon:
         history=History(engine),
         ledger=SqlLedger(engine),
         policies=PolicyStore(engine),
+        overrides=OverrideStore(engine),
         models=ModelStore(engine),
         trials=Trials(engine),
         configured=(Configured(of.pool, of.acting()),),
