@@ -16,6 +16,7 @@ from autoscaler.capacity import FLOOR, KV_FILL, STABLE, RhoMax, replicas_for, rh
 from autoscaler.planning.basis import scaled
 from autoscaler.planning.candidates import Candidate, Refusal
 from autoscaler.planning.curve import Counts, Curve, curve
+from autoscaler.planning.memory import Memory
 from autoscaler.planning.mix import Mix, mix
 from autoscaler.planning.traffic import Traffic
 from autoscaler.policy import Slo
@@ -105,6 +106,9 @@ def _usd(candidate: Candidate, traffic: Traffic, asked: Asked) -> float | None:
 def limits(candidate: Candidate, traffic: Traffic, slo: Slo) -> RhoMax | Refusal:
     """What one replica may carry, or why it can carry nothing of use."""
     inputs, outputs = traffic.mean_input_tokens, traffic.mean_output_tokens
+    room = candidate.memory
+    if traffic.long_tokens > room.kv_tokens:
+        return Refusal(candidate.way, "kv", f"{_room(room)} do not hold a request of {traffic.long_tokens:,.0f}")
     wait_s = filling_s(candidate, inputs)
     if wait_s >= slo.ttft_s:
         return Refusal(
@@ -167,13 +171,15 @@ def _hopeless(candidate: Candidate, binding: str, slo: Slo, inputs: float, outpu
     """Why not even an almost idle replica keeps the promise."""
     pool = candidate.pool
     if binding == "tpot":
-        return f"a token takes {pool.step.a_ms:.1f} ms on an idle replica; target {1000 * slo.tpot_s:g} ms"
+        token_ms = pool.step.a_ms / (1 - FLOOR)
+        return f"a token takes {token_ms:.1f} ms on an almost idle replica; target {1000 * slo.tpot_s:g} ms"
     if binding == "ttft":
         first = ttft_s(pool, FLOOR, slo.attainment, inputs, outputs) + filling_s(candidate, inputs)
         target = slo.ttft_s + slo.ttft_s_per_1k_tokens * inputs / 1000
         return f"the first token takes {first:.2f} s on an almost idle replica; target {target:g} s"
     held = KV_FILL * candidate.memory.kv_tokens / (inputs + outputs / 2)
-    return (
-        f"{candidate.memory.kv_gib:.1f} GiB of KV cache ({candidate.memory.kv_tokens:,} tokens) hold {held:.1f} "
-        f"requests of {inputs + outputs / 2:,.0f} tokens, too few to use the GPU"
-    )
+    return f"{_room(candidate.memory)} hold {held:.1f} requests at a time, too few to use the GPU"
+
+
+def _room(room: Memory) -> str:
+    return f"{room.kv_tokens:,} tokens of KV cache ({room.kv_gib:.1f} GiB a GPU)"

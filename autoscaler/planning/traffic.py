@@ -20,6 +20,7 @@ Array = npt.NDArray[np.float64]
 
 MINUTE_S = 60.0
 DAY_STEPS, DAY_STEP_S = 288, 300.0
+LONG = 0.99
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +28,9 @@ class Traffic:
     """Rates in consecutive steps of ``step_s`` seconds, each (n,).
 
     ``requests`` per second; ``input_tokens`` and ``output_tokens`` per second; ``read_tokens`` per second: a request
-    with I input and O output tokens makes decode steps read O·(I + O/2) tokens of KV cache. ``notes`` says what was
-    left out or assumed.
+    with I input and O output tokens makes decode steps read O·(I + O/2) tokens of KV cache. ``long_tokens`` is how long
+    a long request is, in and out: the P99 of a trace, the mean where no more is known. ``notes`` says what was left out
+    or assumed.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Traffic:
     input_tokens: Array
     output_tokens: Array
     read_tokens: Array
+    long_tokens: float
     notes: tuple[str, ...] = ()
 
     @property
@@ -110,7 +113,8 @@ def _of_means(
 ) -> Traffic:
     """From mean lengths of a request, per step or for all."""
     read = outputs * inputs + np.square(outputs) * (1 + cv**2) / 2
-    return Traffic(name, step_s, requests, requests * inputs, requests * outputs, requests * read, notes)
+    long = float((requests * (inputs + outputs)).sum() / max(requests.sum(), 1e-12))
+    return Traffic(name, step_s, requests, requests * inputs, requests * outputs, requests * read, long, notes)
 
 
 def of_series(series: Series, length_cv: float = 1.0) -> Traffic:
@@ -133,7 +137,6 @@ def of_trace(trace: Trace) -> Traffic:
     def per_s(weights: Array) -> Array:
         return np.asarray(np.bincount(at[kept], weights, max(1, minutes)) / step_s)
 
-    read = outputs * (inputs + outputs / 2)
-    return Traffic(
-        trace.name, step_s, per_s(np.ones(len(inputs))), per_s(inputs), per_s(outputs), per_s(read), trace.notes
-    )
+    rates = [per_s(x) for x in (np.ones(len(inputs)), inputs, outputs, outputs * (inputs + outputs / 2))]
+    long = float(np.quantile(inputs + outputs, LONG))
+    return Traffic(trace.name, step_s, rates[0], rates[1], rates[2], rates[3], long, trace.notes)

@@ -85,3 +85,10 @@ def test_a_trace_keeps_the_second_moment_of_its_lengths() -> None:
     one = Trace("t", np.array([0.0, 1.0, 60.0]), np.ones(3, np.int32), np.array([1, 199, 1], np.int32))
     reading = StepTime(1.0, 0.0, 1.0, 0.0)
     assert of_trace(one).erlangs(reading)[0] == pytest.approx((1.5 + 199 * 100.5) / 60 / 1e6)
+
+
+def test_a_long_request_is_the_p99_of_a_trace_or_the_mean() -> None:
+    lengths = np.arange(1, 102, dtype=np.int32)
+    one = Trace("t", np.arange(101.0), lengths, lengths)
+    assert of_trace(one).long_tokens == pytest.approx(2 * (1 + 0.99 * 59))
+    assert of_numbers(1.0, 900.0, 100.0).long_tokens == pytest.approx(1000)
