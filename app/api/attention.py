@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from app.api.schemas import AttentionItem
 from app.daemon.memory import Memory, ServiceMemory, known_mean, spark
 from app.daemon.signals import state_of
+from autoscaler.canary.watch import Outcome, burns
 from autoscaler.policy import Mode
 
 RISK_WARNING = 0.05
@@ -39,6 +40,7 @@ def of_service(name: str, service: ServiceMemory, now_s: float) -> Iterator[Atte
     yield from of_data(name, service, now_s)
     yield from of_latency(name, service)
     yield from of_capacity(name, service)
+    yield from of_watch(name, service)
     failed = Counter(map(state_of, service.replicas))["failed"]
     if failed:
         yield AttentionItem(severity="warning", service=name, text=f"{some(failed, 'replica')} failed")
@@ -85,6 +87,24 @@ def of_capacity(name: str, service: ServiceMemory) -> Iterator[AttentionItem]:
     if desired and desired.active >= service.policy.replicas.max:
         text = f"at its maximum of {some(service.policy.replicas.max, 'replica')}"
         yield AttentionItem(severity="warning", service=name, text=text)
+
+
+def of_watch(name: str, service: ServiceMemory) -> Iterator[AttentionItem]:
+    """A policy on watch, for as long as it is; one that was taken back, until somebody changes the policy."""
+    watch = service.watch
+    if watch is None:
+        return
+    if watch.outcome is Outcome.ROLLED_BACK and service.policy_version <= watch.version + 1:
+        yield AttentionItem(severity="critical", service=name, text=f"policy taken back: {watch.said}")
+    if watch.open:
+        highest = max(burns(watch), key=lambda burn: burn.long / burn.alert.burn)
+        burning = (
+            f"burns {max(0.0, highest.long):.1f} times its budget beyond before, {highest.alert.burn:g} is too much"
+        )
+        text = f"policy version {watch.version} is on watch, {watch.left_s / 60:.0f} min to go: {burning}"
+        if watch.missing_s > 0:
+            text += f"; {watch.missing_s / 60:.1f} min longer, as nothing was measured for so long"
+        yield AttentionItem(severity="info", service=name, text=text)
 
 
 def would_change(service: ServiceMemory) -> bool:

@@ -13,6 +13,8 @@ from app.api.forecasts import router as forecasts
 from app.api.health import router as health
 from app.api.policies import router as policies
 from app.api.services import router as services
+from app.api.shadow import router as shadow
+from app.api.watch import router as watch
 from app.settings import Settings
 from autoscaler.policy import Policy
 
@@ -25,7 +27,7 @@ def create_app(backend: Backend) -> FastAPI:
     app.state.backend = backend
     install(app)
     app.include_router(health)
-    for part in (services, forecasts, decisions, policies):
+    for part in (services, forecasts, decisions, policies, shadow, watch):
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app

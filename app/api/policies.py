@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, ValidationError
 
+from app.api import watch
 from app.api.backend import Back, Known
 from app.api.errors import problems
 from app.api.schemas import (
@@ -57,12 +58,14 @@ async def one(current: Newest) -> PolicyVersion:
 
 @router.put("/policies/{service}", responses=problems(404, 409, 422))
 async def write(service: str, change: PolicyWrite, back: Back, known: Known) -> PolicyVersion:
-    """Make the next version; 409 where ``base_version`` is not the newest."""
+    """Make the next version, and watch it; 409 where ``base_version`` is not the newest."""
     policy, errors = parsed(change.policy)
     if policy is None:
         raise HTTPException(422, f"policy: {'; '.join(errors)}")
     by = (change.base_version, change.author, change.reason, back.now_s())
-    return view(await asyncio.to_thread(back.policies.write, service, policy, *by))
+    made = await asyncio.to_thread(back.policies.write, service, policy, *by)
+    await asyncio.to_thread(watch.begin, back, made, change.watch_s)
+    return view(made)
 
 
 @router.post("/policies/{service}/check", responses=problems(404, 422))

@@ -272,12 +272,17 @@ class PolicyVersion(Schema):
 
 
 class PolicyWrite(Schema):
-    """A change: refused with 409 where ``base_version`` is no longer the newest."""
+    """A change: refused with 409 where ``base_version`` is no longer the newest.
+
+    A policy in mode auto is then on watch for ``watch_s`` seconds of measured time, and is taken back by itself where
+    the error budget burns faster than before; 0 is no watch.
+    """
 
     policy: dict[str, Any]
     base_version: int
     author: str = Field(min_length=1)
     reason: str = Field(min_length=3)
+    watch_s: float = Field(1800.0, ge=0, le=21600, allow_inf_nan=False)
 
 
 class PolicyRollback(Schema):

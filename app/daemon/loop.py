@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.daemon.parts import Daemon
 from app.daemon.start import reapply, remember_load, restore
 from app.daemon.tick import tick
+from app.daemon.trials import advance
 
 EXPECTED = (httpx.HTTPError, OSError, SQLAlchemyError)
 """What may fail without being a defect of ours."""
@@ -49,6 +50,7 @@ async def run(daemon: Daemon) -> None:
             continue
         await one(daemon, now_s)
         decided_s = now_s
+        await attempted(daemon, trials)
         await attempted(daemon, fit)
         if now_s >= tidy_at_s:
             tidy_at_s = now_s + HOUSEKEEPING_S
@@ -117,6 +119,11 @@ async def tidy(daemon: Daemon) -> None:
     now_s = daemon.memory.now_s
     await asyncio.to_thread(daemon.history.compact, now_s)
     await asyncio.to_thread(daemon.ledger.prune, now_s - DECISIONS_KEPT_S)
+
+
+async def trials(daemon: Daemon) -> None:
+    """Candidates in shadow decide too, and policies on watch are measured."""
+    await advance(daemon)
 
 
 async def fit(daemon: Daemon) -> None:
