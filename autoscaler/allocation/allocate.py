@@ -36,8 +36,8 @@ class Found:
 def allocate(demands: Sequence[Demand], market: Market, gap: float = 0.0) -> Allocation:
     """Least cost such that every line holds, or is short where it cannot, lowest priority first.
 
-    ``gap`` lets the cost of services that share something scarce be that share above the least, for speed. What cannot
-    be had is a ``Shortage``, never an error.
+    With a ``gap`` above 0, services that share something scarce are solved quickly instead of exactly (``program`` says
+    how). What cannot be had is a ``Shortage``, never an error.
     """
     found = [_alone(demand, market) for demand in demands]
     scarce: set[str] = set()

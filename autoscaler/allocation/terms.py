@@ -120,7 +120,7 @@ class Share:
 class Allocation:
     """Shares in the order of the demands; ``binding`` names the shared limits that changed anything.
 
-    ``gap`` is 0 where the cost is proven least, else how far from it it may be, as a share.
+    ``gap`` is 0 where the cost is proven least for these shortages, else how far from it it may be, as a share.
     """
 
     shares: tuple[Share, ...]

@@ -44,7 +44,7 @@ def options(draw: st.DrawFn, index: int) -> Option:
         launch_s=draw(st.sampled_from([60.0, 600.0])),
         launch_usd=draw(st.sampled_from([0.0, 0.3])),
         now=draw(st.dictionaries(st.sampled_from([ACTIVE, *tiers]), st.integers(0, 2), max_size=2)),
-        most=draw(st.sampled_from([None, None, 1])),
+        most=draw(st.sampled_from([3, 1] if WARM in tiers else [None, None, 1])),
         spot=draw(st.sampled_from(["", "", "zone-1", "zone-2"])),
     )
 
