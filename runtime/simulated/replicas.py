@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,11 +18,14 @@ from runtime.fleet import LeadTimeSample, PoolTarget
 from runtime.pool import LeadTime, Pool
 from runtime.rack import Rack
 from runtime.replica import Tier, Transition
-from runtime.simulated.gpus import GPUS_PER_NODE, Gpu, Inventory
+from runtime.simulated.gpus import Gpu, Inventory
+from runtime.simulated.lanes import Lane, lanes_of
 from runtime.simulated.lifecycle import Member, Move, Verb, reconcile
-from runtime.simulated.outcomes import LatencyTarget
 from runtime.simulated.racks import Order, SimulatedRack
-from runtime.simulated.state import EngineState, check, forget_prefixes, install
+from runtime.simulated.services import SimulatedService, next_slower
+from runtime.simulated.state import EngineState, forget_prefixes, install
+
+__all__ = ["FAILURE_SEEN_S", "FALL_ASLEEP_S", "Replicas", "Rotation", "SimulatedReplica", "SimulatedService"]
 
 FALL_ASLEEP_S = 3.0
 """Seconds to put weights into host memory (measured elsewhere: 2.8 s for a 30B model on one A100)."""
@@ -35,37 +38,12 @@ LEAD_TIME_SAMPLES = 1000
 _Z90 = 1.2815515655446004
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedService:
-    """A service as the simulation needs it: its pool, its promise, and how it starts.
-
-    In a ``rack`` it has no GPUs of its own: its model sleeps on all of the rack's, and every start is a wake there.
-    Raises ValueError, one line, for a pool that cannot be simulated.
-    """
-
-    name: str
-    pool: Pool
-    target: LatencyTarget
-    initial_active: int
-    max_replicas: int
-    hold_timeout_s: float = 60.0
-    rack: str | None = None
-
-    def __post_init__(self) -> None:
-        check(self.pool)
-        if self.rack is None:
-            _nodes(self)
-            _next_slower(self.pool, Tier.COLD)
-        elif Tier.ASLEEP not in self.pool.lead_times:
-            raise ValueError(f"pool {self.pool.name}: lead_times has no asleep, which is how it starts in a rack")
-
-
 @dataclass(slots=True)
 class SimulatedReplica:
     """A replica and its row in the engine state; its transition began in ``origin`` and ends at ``ready_at_s``."""
 
     name: str
-    service: int
+    lane: Lane
     row: int
     tier: Tier
     transition: Transition | None
@@ -74,6 +52,16 @@ class SimulatedReplica:
     created_s: float
     ready_at_s: float = math.inf
     origin: Tier = Tier.COLD
+
+    @property
+    def service(self) -> int:
+        """The index of its service."""
+        return self.lane.service
+
+    @property
+    def pool(self) -> Pool:
+        """What it is one of."""
+        return self.lane.pool
 
     @property
     def serving(self) -> bool:
@@ -119,27 +107,34 @@ class Replicas:
     ) -> None:
         count = len(engines.replicas)
         self.by_name: dict[str, SimulatedReplica] = {}
-        self.targets: dict[str, PoolTarget] = {}
         self.lead_times: deque[LeadTimeSample] = deque(maxlen=LEAD_TIME_SAMPLES)
         self.racks = {rack.name: SimulatedRack(rack) for rack in racks}
-        own = {s.name: Inventory(s.pool, _nodes(s)) for s in services if s.rack is None}
-        self.inventories: list[Inventory | SimulatedRack] = [*own.values(), *self.racks.values()]
-        self._own = own
+        self.lanes = [lane for i, service in enumerate(services) for lane in lanes_of(i, service, self.racks)]
+        own = [lane.stock for lane in self.lanes if not lane.racked]
+        self.inventories: list[Inventory | SimulatedRack] = [*own, *self.racks.values()]
         self.rotation = Rotation(np.zeros((len(services), count), np.int64), np.zeros(len(services), np.int64))
         self._services = services
-        self._index = {service.name: i for i, service in enumerate(services)}
         self._engines = engines
         self._rng = rng
         self._launch_failure = launch_failure
         self._free_rows = list(range(count - 1, -1, -1))
         self._serial = 0
-        for service in services:
-            _check_rack(self.racks, service)
-        for i, service in enumerate(services):
-            self.targets[service.name] = PoolTarget(service.name, service.pool.name, service.initial_active)
-            for _ in range(service.initial_active):
-                self._launch(i, Tier.ACTIVE, now_s, at_once=True)
+        for lane in self.lanes:
+            for _ in range(lane.target.active):
+                self._launch(lane, Tier.ACTIVE, now_s, at_once=True)
         self._refresh_rotation()
+
+    @property
+    def targets(self) -> dict[str, PoolTarget]:
+        """What each service should have of its first pool, by its name."""
+        return {service.name: self.lane(service.name, service.pool.name).target for service in self._services}
+
+    def lane(self, service: str, pool: str) -> Lane:
+        """One pool of a service; raises KeyError where there is none."""
+        for lane in self.lanes:
+            if lane.pool.name == pool and self._services[lane.service].name == service:
+                return lane
+        raise KeyError(f"{service} {pool}")
 
     def load(self, replica: SimulatedReplica) -> int:
         """Its requests, running and waiting."""
@@ -163,13 +158,9 @@ class Replicas:
         """
         targets = list(targets)
         for target in targets:
-            if target.pool != self._services[self._index[target.service]].pool.name:
-                raise KeyError(target.pool)
-            if min(target.active, target.standby, target.asleep, target.warm_node) < 0:
-                raise ValueError(f"a target below zero: {target}")
-            if self._services[self._index[target.service]].rack and (target.asleep or target.warm_node):
-                raise ValueError(f"{target.service} sleeps on all of its rack; give asleep 0 and warm_node 0: {target}")
-        self.targets.update((target.service, target) for target in targets)
+            self.lane(target.service, target.pool).check(target)
+        for target in targets:
+            self.lane(target.service, target.pool).target = target
         self.reconcile(now_s)
 
     def set_rack(self, name: str, gpus: int, now_s: float) -> None:
@@ -184,7 +175,7 @@ class Replicas:
             raise ValueError(f"{replica.name} has {load} requests; drain it first")
         if replica.tier not in (Tier.ACTIVE, Tier.STANDBY, Tier.ASLEEP) or replica.transition is Transition.FAILED:
             raise ValueError(f"{replica.name} is on its way out or holds no engine")
-        if self._services[replica.service].rack:
+        if replica.lane.racked:
             raise ValueError(f"{replica.name} is in a rack, where a lower target puts it to sleep")
         self._retarget_by_hand(replica, Tier.ASLEEP)
         forget_prefixes(self._engines, replica.row)
@@ -195,7 +186,7 @@ class Replicas:
         """Wake a sleeping replica by hand; the target follows."""
         if replica.tier is Tier.ASLEEP and replica.transition is None:
             self._retarget_by_hand(replica, Tier.ACTIVE)
-            self._make(replica.service, Move(Verb.WAKE, replica.name, Tier.ACTIVE), now_s)
+            self._make(replica.lane, Move(Verb.WAKE, replica.name, Tier.ACTIVE), now_s)
 
     def fail(self, replica: SimulatedReplica, now_s: float) -> None:
         """Its engine is dead; it is replaced once that has been noticed, or before if anybody sets targets."""
@@ -235,9 +226,8 @@ class Replicas:
                 self.fail(replica, now_s)
                 continue
             if replica.transition is not Transition.DRAINING and replica.tier is Tier.ACTIVE:
-                pool = self._services[replica.service].pool.name
                 seconds = replica.ready_at_s - replica.since_s
-                self.lead_times.append(LeadTimeSample(pool, replica.origin, seconds, now_s))
+                self.lead_times.append(LeadTimeSample(replica.pool.name, replica.origin, seconds, now_s))
             replica.become(now_s, replica.tier, None)
             engine = self._engines.replicas[replica.row]
             engine["clock"] = max(float(engine["clock"]), now_s)
@@ -260,31 +250,29 @@ class Replicas:
 
     def reconcile(self, now_s: float) -> None:
         """Start every move that the targets ask for and that is not under way."""
-        waiting: dict[int, list[Move]] = {}
-        for i, service in enumerate(self._services):
-            members = [
-                Member(r.name, r.tier, r.transition, r.since_s, self.load(r))
-                for r in self.by_name.values()
-                if r.service == i
-            ]
-            for move in reconcile(members, self.targets[service.name]):
-                if service.rack and move.verb is Verb.LAUNCH:
-                    waiting.setdefault(i, []).append(move)
+        members: dict[Lane, list[Member]] = {lane: [] for lane in self.lanes}
+        for r in self.by_name.values():
+            members[r.lane].append(Member(r.name, r.tier, r.transition, r.since_s, self.load(r)))
+        waiting: dict[Lane, list[Move]] = {}
+        for lane in self.lanes:
+            for move in reconcile(members[lane], lane.target):
+                if lane.racked and move.verb is Verb.LAUNCH:
+                    waiting.setdefault(lane, []).append(move)
                 else:
-                    self._make(i, move, now_s)
+                    self._make(lane, move, now_s)
         self._share(waiting, now_s)
         self._refresh_rotation()
 
-    def _share(self, waiting: dict[int, list[Move]], now_s: float) -> None:
+    def _share(self, waiting: dict[Lane, list[Move]], now_s: float) -> None:
         """Launches in racks, while there are GPUs: the next is always for who lacks most, the first of equals."""
         while waiting:
-            most = max(waiting, key=lambda service: len(waiting[service]))
+            most = max(waiting, key=lambda lane: len(waiting[lane]))
             if not (waiting[most] and self._launch(most, waiting[most].pop(0).to, now_s)):
                 del waiting[most]
 
-    def _make(self, service: int, move: Move, now_s: float) -> None:
+    def _make(self, lane: Lane, move: Move, now_s: float) -> None:
         if move.verb is Verb.LAUNCH:
-            self._launch(service, move.to, now_s, warm=move.member)
+            self._launch(lane, move.to, now_s, warm=move.member)
             return
         replica = self.by_name[str(move.member)]
         if move.verb is Verb.RETARGET:
@@ -300,42 +288,43 @@ class Replicas:
             replica.become(now_s, Tier.ACTIVE, None)  # it still serves: back at once
         else:
             replica.origin = Tier.ASLEEP if replica.tier is Tier.COLD else replica.tier  # on its way to sleep in a rack
-            seconds = self._draw(self._services[service].pool, replica.origin)
+            seconds = self._draw(lane.pool, replica.origin)
             replica.become(now_s, Tier.ACTIVE, Transition.WAKING, now_s + seconds)
 
     def _launch(
-        self, service: int, to: Tier, now_s: float, at_once: bool = False, warm: str | None = None
+        self, lane: Lane, to: Tier, now_s: float, at_once: bool = False, warm: str | None = None
     ) -> SimulatedReplica | None:
         """Start a replica, in the place of a warm node if one is named; without free GPUs nothing starts yet."""
-        of, origin, node = self._services[service], Tier.COLD, None
+        origin, node = Tier.COLD, None
         if warm is not None:
             origin, node = Tier.WARM_NODE, self.by_name[warm].gpus[0].node
             self._stop(self.by_name[warm])
-        name = f"{of.name}-{self._serial + 1:04d}"
-        gpus = self._take(of, name, node) if self._free_rows else []
+        name = f"{self._services[lane.service].name}-{self._serial + 1:04d}"
+        gpus = lane.take(name, node) if self._free_rows else []
         if not gpus:
             return None
         self._serial += 1
         row = self._free_rows.pop()
-        install(self._engines, row, of.pool, now_s)
-        replica = SimulatedReplica(name, service, row, to, None, now_s, gpus, now_s, origin=origin)
+        install(self._engines, row, lane.pool, now_s)
+        replica = SimulatedReplica(name, lane, row, to, None, now_s, gpus, now_s, origin=origin)
         self.by_name[name] = replica
-        if of.rack and not at_once:
-            replica.origin = Tier.ASLEEP
-            replica.become(now_s, to, Transition.WAKING, now_s + self._draw(of.pool, Tier.ASLEEP))
-        elif not at_once:
-            seconds = 0.0 if to is Tier.WARM_NODE else self._draw(of.pool, origin)
-            replica.become(now_s, to, Transition.LAUNCHING, now_s + seconds)
+        if not at_once:
+            self._start(replica, now_s)
         return replica
 
-    def _take(self, service: SimulatedService, replica: str, node: str | None) -> list[Gpu]:
-        if service.rack:
-            return self.racks[service.rack].take(replica, service.pool.gpus_per_replica)
-        return self._own[service.name].take(replica, node)
+    def _start(self, replica: SimulatedReplica, now_s: float) -> None:
+        """It has its GPUs: from now on its lead time passes."""
+        pool, to = replica.pool, replica.tier
+        if replica.lane.racked:
+            replica.origin = Tier.ASLEEP
+            replica.become(now_s, to, Transition.WAKING, now_s + self._draw(pool, Tier.ASLEEP))
+        else:
+            seconds = 0.0 if to is Tier.WARM_NODE else self._draw(pool, replica.origin)
+            replica.become(now_s, to, Transition.LAUNCHING, now_s + seconds)
 
     def _leave(self, replica: SimulatedReplica, now_s: float) -> None:
         """It is not needed and empty: gone, or in a rack asleep, which takes a moment unless its engine is dead."""
-        if self._services[replica.service].rack and replica.transition is not Transition.FAILED:
+        if replica.lane.racked and replica.transition is not Transition.FAILED:
             forget_prefixes(self._engines, replica.row)
             replica.become(now_s, Tier.COLD, Transition.DRAINING, now_s + FALL_ASLEEP_S)
         else:
@@ -350,14 +339,12 @@ class Replicas:
 
     def _stop(self, replica: SimulatedReplica) -> None:
         del self.by_name[replica.name]
-        service = self._services[replica.service]
-        stock = self.racks[service.rack] if service.rack else self._own[service.name]
-        stock.release(replica.name)
+        replica.lane.stock.release(replica.name)
         self._free_rows.append(replica.row)
 
     def _draw(self, pool: Pool, origin: Tier) -> float:
         """A lead time, lognormal through the pool's P50 and P90; raises ValueError where the pool has no such tier."""
-        return self._lognormal(pool.lead_times.get(origin) or _next_slower(pool, origin))
+        return self._lognormal(next_slower(pool, origin))
 
     def _lognormal(self, lead: LeadTime) -> float:
         if lead.p50_s <= 0:
@@ -366,11 +353,10 @@ class Replicas:
         return float(lead.p50_s * math.exp(sigma * self._rng.standard_normal()))
 
     def _retarget_by_hand(self, replica: SimulatedReplica, to: Tier) -> None:
-        name = self._services[replica.service].name
         if replica.tier is not to:
-            target = self.targets[name]
+            target = replica.lane.target
             moved = {tier.value: getattr(target, tier.value) + by for tier, by in ((replica.tier, -1), (to, 1))}
-            self.targets[name] = replace(target, **moved)
+            replica.lane.target = replace(target, **moved)
 
     def _refresh_rotation(self) -> None:
         rows, counts = self.rotation.rows, self.rotation.counts
@@ -379,32 +365,3 @@ class Replicas:
             if replica.serving:
                 rows[replica.service, counts[replica.service]] = replica.row
                 counts[replica.service] += 1
-
-
-def _nodes(service: SimulatedService) -> int:
-    """Nodes for all its replicas, and a spare one. Raises ValueError for a replica that fits on no node."""
-    pool = service.pool
-    if not 1 <= pool.gpus_per_replica <= GPUS_PER_NODE:
-        raise ValueError(
-            f"pool {pool.name}: gpus_per_replica {pool.gpus_per_replica} does not fit a simulated node; "
-            f"give 1 to {GPUS_PER_NODE}"
-        )
-    return 1 + math.ceil(service.max_replicas / (GPUS_PER_NODE // pool.gpus_per_replica))
-
-
-def _check_rack(racks: Mapping[str, SimulatedRack], service: SimulatedService) -> None:
-    """Raises ValueError, one line, for a service whose rack does not exist or cannot take it."""
-    if service.rack is None:
-        return
-    if service.rack not in racks:
-        raise ValueError(f"service {service.name}: no rack {service.rack}; there is {', '.join(racks) or 'none'}")
-    racks[service.rack].check(service.pool)
-
-
-def _next_slower(pool: Pool, origin: Tier) -> LeadTime:
-    """The lead time of the nearest slower tier that the pool knows."""
-    tiers = list(Tier)
-    for tier in tiers[tiers.index(origin) :]:
-        if tier in pool.lead_times:
-            return pool.lead_times[tier]
-    raise ValueError(f"pool {pool.name}: lead_times has neither {origin.value} nor a slower tier; give cold")

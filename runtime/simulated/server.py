@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from runtime.fleet import PoolTarget
+from runtime.rack import Rack
 from runtime.simulated import openai
 from runtime.simulated.live import LiveWorld
 from runtime.simulated.pages import engine_page, gateway_page, node_page
@@ -38,17 +39,21 @@ _TARGETS = TypeAdapter(list[PoolTarget])
 
 @dataclass(frozen=True, slots=True)
 class FleetSpec:
-    """A fleet to be served: its services, what flows through it, how fast time passes, and the seed of every draw."""
+    """A fleet to be served: its services and the racks they share, what flows through it and how it is routed, how fast
+    time passes, and the seed of every draw.
+    """
 
     services: tuple[SimulatedService, ...]
     workload: Workload
     speed: float
     seed: int = 0
+    racks: tuple[Rack, ...] = ()
+    router: str = "least-requests"
 
 
 def serve(spec: FleetSpec, host: str, port: int) -> None:
     """Serve until interrupted; blocks."""
-    world = World(spec.services, spec.workload, spec.seed)
+    world = World(spec.services, spec.workload, spec.seed, racks=spec.racks, router=spec.router)
     app = create_app(LiveWorld(world, spec.speed))
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
 
@@ -183,7 +188,7 @@ class _Api:
         for replica in self.world.replicas.by_name.values():
             if replica.has_process:
                 service = self.world.services[replica.service]
-                labels = {"leadtime_service": service.name, "leadtime_pool": service.pool.name}
+                labels = {"leadtime_service": service.name, "leadtime_pool": replica.pool.name}
                 path = f"/replicas/{replica.name}/metrics"
                 groups.append(_target(host, path, leadtime_replica=replica.name, **labels))
         return JSONResponse(groups)
@@ -201,8 +206,7 @@ class _Api:
 
     async def engine_metrics(self, request: Request) -> Response:
         replica = self._replica(request)
-        pool = self.world.services[replica.service].pool
-        page = engine_page(self.world.state, replica.row, pool, replica.asleep, replica.created_s)
+        page = engine_page(self.world.state, replica.row, replica.pool, replica.asleep, replica.created_s)
         return PlainTextResponse(page, media_type="text/plain; version=0.0.4")
 
     async def node_metrics(self, request: Request) -> Response:

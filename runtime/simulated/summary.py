@@ -37,6 +37,20 @@ def summarise(world: World) -> list[dict[str, Any]]:
     return rows
 
 
+def pools(world: World) -> list[dict[str, Any]]:
+    """One row a pool of a service: what it used, what that cost, how many replicas its provider took back."""
+    return [
+        {
+            "service": world.services[lane.service].name,
+            "pool": lane.pool.name,
+            "gpu_hours": lane.gpu_s / 3600,
+            "cost_usd": lane.cost_usd,
+            "reclaimed": lane.reclaimed,
+        }
+        for lane in world.replicas.lanes
+    ]
+
+
 def racks(world: World) -> list[dict[str, Any]]:
     """One row a rack: what was held, what replicas used of it, what was lent out and what that still cost."""
     return [

@@ -15,7 +15,8 @@ import numpy as np
 from runtime.fleet import PoolTarget
 from runtime.rack import Rack
 from runtime.replica import Replica, Tier, Transition
-from runtime.simulated.dispatch import advance_all, dispatch, least_requests
+from runtime.simulated import routers
+from runtime.simulated.dispatch import advance_all, dispatch, least_requests, refresh
 from runtime.simulated.gpus import FATAL_XIDS
 from runtime.simulated.kernel import advance, enqueue
 from runtime.simulated.outcomes import Outcomes
@@ -56,7 +57,11 @@ class Account:
 
 
 class World:
-    """The fleet and what flows through it; ``seed`` fixes every draw."""
+    """The fleet and what flows through it; ``seed`` fixes every draw.
+
+    Replicas of unlike hardware want a ``router`` that knows how fast each is, such as "weighted". Raises ValueError for
+    an unknown router, and for services that their racks cannot take.
+    """
 
     def __init__(
         self,
@@ -65,14 +70,16 @@ class World:
         seed: int = 0,
         launch_failure: float = 0.0,
         racks: Sequence[Rack] = (),
+        router: str = "least-requests",
     ) -> None:
         self.services = tuple(services)
         self.workload = workload
         self.now_s = workload.start_s
         self.slice_s = SLICE_S
-        rows = sum(service.max_replicas for service in services) + 8
+        rows = sum(service.max_replicas * len(service.pools) for service in services) + 8
+        pools = [pool for service in services for pool in service.pools]
         self.slots = Slots()
-        seqs, blocks = max(s.pool.max_num_seqs for s in services), max(s.pool.kv_blocks for s in services)
+        seqs, blocks = max(pool.max_num_seqs for pool in pools), max(pool.kv_blocks for pool in pools)
         self.slots.attach(new_state(rows, FIRST_SLOTS, seqs, blocks))
         rng = np.random.default_rng(seed)
         self.replicas = Replicas(self.services, self.state, rng, launch_failure, self.now_s, racks)
@@ -82,7 +89,9 @@ class World:
         self.arrived = [0 for _ in services]
         self.watched: set[int] = set()
         self._index = {service.name: i for i, service in enumerate(services)}
-        self._turn = np.zeros(len(services), np.int64)
+        self._router = routers.router(router)
+        # Turns are the only chance that routers have; who only breaks ties by them needs none.
+        self._turn = np.full(len(services), seed << 32 if self._router != routers.LEAST_REQUESTS else 0, np.int64)
         self._of_workload = np.array([self._index[name] for name in workload.services], np.int32)
 
     @property
@@ -122,7 +131,7 @@ class World:
                 self.state.requests["prefix"][taken] = arrivals.prefix
                 self.state.requests["prefix_tokens"][taken] = arrivals.prefix_tokens
             rotation = self.replicas.rotation
-            dispatch(self.state, taken, rotation.rows, rotation.counts, self._turn)
+            dispatch(self.state, taken, rotation.rows, rotation.counts, self._turn, self._router)
             for i, count in enumerate(np.bincount(services, minlength=len(self.services)).tolist()):
                 self.arrived[i] += count
             for slot in taken[self.state.requests["status"][taken] == HELD].tolist():
@@ -148,15 +157,15 @@ class World:
 
     def _bill(self, elapsed_s: float) -> None:
         for replica in self.replicas.by_name.values():
-            service = self.services[replica.service]
-            pool, account = service.pool, self.accounts[replica.service]
-            account.gpu_s += elapsed_s * pool.gpus_per_replica
+            lane, account = replica.lane, self.accounts[replica.service]
+            gpu_s = elapsed_s * lane.pool.gpus_per_replica
+            account.gpu_s += gpu_s
             if replica.tier is not Tier.ACTIVE and replica.transition is not Transition.DRAINING:
-                account.spare_gpu_s += elapsed_s * pool.gpus_per_replica
+                account.spare_gpu_s += gpu_s
             # Whoever shares the GPUs of a spare tier can do so only once the replica has arrived there.
-            # In a rack nobody does: what is idle there is the rack's, and what is not is the service's in full.
-            tier = Tier.ACTIVE if service.rack or replica.transition is not None else replica.tier
-            account.cost_usd += elapsed_s / 3600 * pool.holding_usd_per_hour(tier)
+            cost_usd = lane.holding_usd(Tier.ACTIVE if replica.transition is not None else replica.tier, elapsed_s)
+            account.cost_usd += cost_usd
+            lane.gpu_s, lane.cost_usd = lane.gpu_s + gpu_s, lane.cost_usd + cost_usd
             account.active_s += elapsed_s * replica.serving
         for rack in self.racks.values():
             rack.bill(elapsed_s)
@@ -169,8 +178,9 @@ class World:
         Gives its slot, which stays readable until ``forget``. Raises KeyError for an unknown service or replica.
         """
         index = self._index[service]
-        row = self.replicas.by_name[replica].row if replica else self._pick(index)
+        called = self.replicas.by_name[replica].row if replica else None
         slot = self.slots.take_one(self.now_s, input_tokens, output_tokens, index)
+        row = self._pick(index, slot) if called is None else called
         self.watched.add(slot)
         self.arrived[index] += 1
         if row < 0:
@@ -194,13 +204,16 @@ class World:
             request["reason"] = REASON_ABORT
             self.state.replicas[request["replica"]]["aborting"] += 1
 
-    def _pick(self, service: int) -> int:
-        rotation = self.replicas.rotation
-        count = int(rotation.counts[service])
+    def _pick(self, service: int, slot: int) -> int:
+        rows, count = self.replicas.rotation.rows[service], int(self.replicas.rotation.counts[service])
         if count == 0:
             return -1
         self._turn[service] += 1
-        return int(least_requests(self.state, rotation.rows[service], count, self.now_s, int(self._turn[service])))
+        turn = int(self._turn[service])
+        if self._router == routers.LEAST_REQUESTS:
+            return int(least_requests(self.state, rows, count, self.now_s, turn))
+        refresh(self.state, rows, count, self.now_s, int(routers.SEES[self._router]))
+        return int(routers.choose(self._router, self.state, rows, count, slot, turn))
 
     def _enqueue(self, row: int, slot: int) -> None:
         advance(self.state, row, self.now_s)
@@ -216,7 +229,8 @@ class World:
         """Requests that found no replica go to the first that comes, or are turned away when their time is up."""
         for i, line in enumerate(self.held):
             while line and self.replicas.rotation.counts[i] > 0:
-                self._enqueue(self._pick(i), line.popleft())
+                slot = line.popleft()
+                self._enqueue(self._pick(i, slot), slot)
             timeout_s = self.services[i].hold_timeout_s
             while line and self.state.requests[line[0]]["arrival"] < self.now_s - timeout_s:
                 self._refuse(line[0])
@@ -226,12 +240,13 @@ class World:
 
     def set_targets(self, targets: Iterable[PoolTarget]) -> None:
         """New targets per pool; raises as ``Replicas.set_targets`` does, and then changes nothing."""
-        targets, before = list(targets), dict(self.replicas.targets)
+        targets = list(targets)
+        before = {lane: lane.target.active for lane in self.replicas.lanes}
         self.replicas.set_targets(targets, self.now_s)
         for target in targets:
-            account = self.accounts[self._index[target.service]]
-            account.scale_ups += target.active > before[target.service].active
-            account.scale_downs += target.active < before[target.service].active
+            account, lane = self.accounts[self._index[target.service]], self.replicas.lane(target.service, target.pool)
+            account.scale_ups += target.active > before[lane]
+            account.scale_downs += target.active < before[lane]
 
     def set_rack(self, name: str, gpus: int) -> None:
         """How many GPUs a rack should hold. More arrive together after a lead time; of fewer, orders are cancelled
@@ -264,7 +279,7 @@ class World:
             if requests[slot]["reason"] != REASON_ABORT:
                 requests[slot]["reason"] = REASON_LOST
             self.slots.mark_ended(slot)
-        install(self.state, replica.row, self.services[replica.service].pool, self.now_s)
+        install(self.state, replica.row, replica.pool, self.now_s)
         self.replicas.fail(replica, self.now_s)
         self._collect()
 
@@ -279,7 +294,7 @@ class World:
             Replica(
                 name=r.name,
                 service=self.services[r.service].name,
-                pool=self.services[r.service].pool.name,
+                pool=r.pool.name,
                 tier=r.tier,
                 transition=r.transition,
                 since_s=r.since_s,

@@ -52,6 +52,15 @@ def service(
     return SimulatedService(name, changed, SLO, active, room, hold_s, rack)
 
 
+def mixed(active: int = 1, room: int = 8, rack: str | None = None, **second: object) -> SimulatedService:
+    """Chat on two pools: the test pool's ``fast``, and ``slow``, half as fast on one GPU at half its price."""
+    first = replace(POOL, name="fast", step=replace(POOL.step, b_ms_per_seq=1.0))
+    slow = replace(POOL, name="slow", gpu="L4", gpus_per_replica=1, price_usd_per_gpu_hour=1.5, kv_blocks=501)
+    slow = replace(slow, step=replace(POOL.step, a_ms=125.0, b_ms_per_seq=2.0))
+    slow = replace(slow, **second)  # type: ignore[arg-type]
+    return SimulatedService("chat", first, SLO, active, room, 60.0, rack, (slow,))
+
+
 class Nobody:
     """A workload without requests and without end."""
 
@@ -92,11 +101,12 @@ def world(
     *services: SimulatedService,
     workload: TraceWorkload | Nobody | None = None,
     racks: Sequence[Rack] = (),
+    router: str = "least-requests",
     **options: float,
 ) -> World:
     """A world of these services, of one chat service if none is given, at ``START_S``."""
     seed, failure = int(options.get("seed", 0)), options.get("launch_failure", 0.0)
-    return World(services or (service(),), workload or Nobody(), seed, failure, racks)
+    return World(services or (service(),), workload or Nobody(), seed, failure, racks, router)
 
 
 def run(world: World, seconds: float) -> World:
@@ -114,10 +124,12 @@ def finish(world: World) -> World:
     raise AssertionError(f"{world.slots.in_use} requests never end")
 
 
-def target(world: World, active: int, standby: int = 0, asleep: int = 0, warm_node: int = 0, service: int = 0) -> World:
-    """Set the target of one service."""
+def target(
+    world: World, active: int, standby: int = 0, asleep: int = 0, warm_node: int = 0, service: int = 0, pool: int = 0
+) -> World:
+    """Set the target of one pool of one service."""
     of = world.services[service]
-    world.set_targets([PoolTarget(of.name, of.pool.name, active, standby, asleep, warm_node)])
+    world.set_targets([PoolTarget(of.name, of.pools[pool].name, active, standby, asleep, warm_node)])
     return world
 
 

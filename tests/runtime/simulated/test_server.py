@@ -18,7 +18,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from runtime.replica import Tier
 from runtime.simulated.replicas import FAILURE_SEEN_S
-from tests.runtime.simulated.fleets import START_S, replicas, run, service, submit_all, target, tiers, trace, world
+from tests.runtime.simulated.fleets import (
+    START_S,
+    mixed,
+    replicas,
+    run,
+    service,
+    submit_all,
+    target,
+    tiers,
+    trace,
+    world,
+)
 from tests.runtime.simulated.hosts import TICK_S, Driven, served
 
 
@@ -184,6 +195,25 @@ async def test_every_address_that_is_discovered_answers_with_metrics() -> None:
     assert [g["labels"].get("leadtime_job") for g in groups].count("gateway") == 1
 
 
+async def test_every_replica_is_told_with_its_pool() -> None:
+    fleet = Driven(run(target(world(mixed()), active=1, pool=1), 101.0))
+    assert [(row["name"], row["pool"]) for row in await get(fleet, "/fleet/replicas")] == [
+        ("chat-0001", "fast"),
+        ("chat-0002", "slow"),
+    ]
+    labels = [group["labels"] for group in await get(fleet, "/sd") if "leadtime_replica" in group["labels"]]
+    assert [(e["leadtime_service"], e["leadtime_pool"]) for e in labels] == [("chat", "fast"), ("chat", "slow")]
+    pages = [(await fleet.http.get(e["__metrics_path__"])).text for e in labels]
+    assert ['num_gpu_blocks="501"' in page for page in pages] == [False, True]
+
+
+async def test_targets_name_the_pool_that_they_are_for() -> None:
+    fleet = Driven(world(mixed()))
+    aim = {"service": "chat", "pool": "slow", "active": 2}
+    assert (await fleet.http.put("/fleet/targets", json={"targets": [aim]})).status_code == 200
+    assert [fleet.world.replicas.lane("chat", pool).target.active for pool in ("fast", "slow")] == [1, 2]
+
+
 async def test_an_engine_that_launches_or_failed_has_no_page_and_is_not_discovered() -> None:
     fleet = Driven(target(world(service(active=1)), active=2))
     fleet.world.fail_gpu(replicas(fleet.world)[0].gpus[0].uuid, "ecc")
@@ -212,6 +242,8 @@ async def test_the_gateway_counts_what_no_engine_has_seen() -> None:
         "leadtime_gateway_requests_held": 1,
         "leadtime_gateway_requests_rejected": 2,
         "leadtime_gateway_requests_arrived": 3,
+        "leadtime_gateway_requests_ended": 2,
+        "leadtime_gateway_requests_attained": 0,
     }
 
 

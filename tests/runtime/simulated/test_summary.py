@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from runtime.simulated.summary import summarise
-from tests.runtime.simulated.fleets import finish, run, service, target, trace, world
+from runtime.simulated.summary import pools, racks, summarise
+from tests.runtime.simulated.fleets import finish, mixed, rack, run, service, target, trace, world
 
 
 def test_a_row_follows_from_its_account_and_outcomes() -> None:
@@ -42,6 +42,15 @@ def test_spares_and_moves_are_told_apart() -> None:
     row = summarise(fleet)[0]
     assert row["standby_gpu_hours"] == pytest.approx(2 * 400 / 3600, rel=0.01)
     assert (row["scale_ups"], row["scale_downs"]) == (1, 1)
+
+
+def test_pools_and_racks_have_rows_of_their_own() -> None:
+    fleet = run(world(mixed(rack="rack"), racks=[rack(gpus=6)]), 3600.0)
+    rows = json.loads(json.dumps([*pools(fleet), *racks(fleet)]))
+    assert [(row["service"], row["pool"]) for row in rows[:2]] == [("chat", "fast"), ("chat", "slow")]
+    assert rows[0]["gpu_hours"] == rows[2]["used_gpu_hours"] == pytest.approx(2.0)
+    assert (rows[1]["cost_usd"], rows[2]["idle_cost_usd"]) == (0.0, pytest.approx(3.0))
+    assert racks(world()) == []
 
 
 def test_a_summary_is_json() -> None:
