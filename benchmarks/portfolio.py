@@ -11,8 +11,8 @@ Apart: every contender scales each service by itself; its main knob is tuned, se
 hours of the day before (for the tail, which has no day before of its own: on the first six hours of the day) for the
 least cost at the attainment asked for, and frozen. Together: ours for each service, one rack of H100 on which all
 models sleep (wake P50 3 s, P90 6 s; more GPUs take the cold start), held for what all may need within the cold start.
-Rows "lent" count GPUs that nobody is awake on at 30 % of their price, since preemptible batch pays the rest; other rows
-count every GPU in full. Attainment is over the requests of all services; ``worst`` is the service with the least.
+"cost $" counts every GPU that is held in full; "lent $" counts those that nobody is awake on at 30 % of their price, for
+preemptible batch pays the rest. Attainment is over all requests; ``worst`` is that of the service with the least.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ TAIL_ERLANGS = (0.02, 0.3)
 TRAINING_S = 6 * 3600.0
 LENT = 0.3
 RACK_GPUS = 128
-SHORTAGES = (10.0, 30.0, 100.0, 300.0)
+SHORTAGES = (10.0, 30.0, 100.0)
 
 
 def large() -> Pool:
@@ -216,14 +216,14 @@ def summed(name: str, seed: int, rows: Iterable[dict[str, Any]]) -> dict[str, An
 # --- together ------------------------------------------------------------------------------------------------------
 
 
-def shared(task: tuple[float, float, int, bool]) -> dict[str, Any]:
-    """All services of ours on one rack: at that price of being short and that lent share."""
-    shortage, lent, seed, to_zero = task
+def shared(task: tuple[float, int, bool]) -> dict[str, Any]:
+    """All services of ours on one rack, at that price of being short."""
+    shortage, seed, to_zero = task
     cases = tuple(resident(test, shortage, to_zero) for _, test in _pairs)
     first = sum(case.first_replicas() * case.pool.gpus_per_replica for case in cases)
-    rack = Rack("h100", cases[0].pool.gpu, USD, 4 if to_zero else first, RACK_GPUS, LeadTime(180.0, 240.0), lent)
+    rack = Rack("h100", cases[0].pool.gpu, USD, 4 if to_zero else first, RACK_GPUS, LeadTime(180.0, 240.0))
     policy = RackPolicy(shortage_usd_per_gpu_hour=shortage)
-    return one_row(play(Portfolio(cases, rack, policy, seed)), shortage, lent, seed)
+    return one_row(play(Portfolio(cases, rack, policy, seed)), shortage, seed)
 
 
 def resident(case: Case, shortage: float, to_zero: bool) -> Case:
@@ -235,20 +235,20 @@ def resident(case: Case, shortage: float, to_zero: bool) -> Case:
     return replace(case, policy=policy, pool=replace(case.pool, lead_times=WAKE))
 
 
-def one_row(played: Together, shortage: float, lent: float, seed: int) -> dict[str, Any]:
+def one_row(played: Together, shortage: float, seed: int) -> dict[str, Any]:
     """Services and rack in one row; idle GPUs are the rack's."""
-    name = f"leadtime together{', lent' if lent < 1 else ''}, ${shortage:g}"
-    row = summed(name, seed, played.rows)
+    row = summed(f"leadtime together, ${shortage:g}", seed, played.rows)
     row["gpu_hours"] = played.rack["held_gpu_hours"]
     row["lent_gpu_hours"] = played.rack["lent_gpu_hours"]
+    row["lent_cost_usd"] = row["cost_usd"] + played.rack["idle_cost_usd"] * LENT
     row["cost_usd"] += played.rack["idle_cost_usd"]
     return row | {"services": list(played.rows)}
 
 
 def together(pairs: Sequence[tuple[Case, Case]], seeds: int, to_zero: bool) -> list[dict[str, Any]]:
-    """Ours at several prices, lent and not."""
+    """Ours at several prices of being short."""
     forking = multiprocessing.get_context("fork")
-    tasks = [(usd, lent, seed, to_zero) for usd in SHORTAGES for lent in (1.0, LENT) for seed in range(seeds)]
+    tasks = [(usd, seed, to_zero) for usd in SHORTAGES for seed in range(seeds)]
     with ProcessPoolExecutor(os.cpu_count(), forking, inherit, (pairs,)) as workers:
         return list(workers.map(shared, tasks))
 
@@ -283,7 +283,7 @@ def report(name: str, pairs: Sequence[tuple[Case, Case]], rows: list[dict[str, A
     seeds = 1 + max(row["seed"] for row in rows)
     bound = sum(least_of(test).replica_s * test.pool.gpus_per_replica for _, test in pairs) / 3600
     table = Table(title=f"{name}: {len(pairs)} services, {rows[0]['requests']:,} requests, {seeds} seeds")
-    for column in ("contender", "attainment %", "worst %", "GPU-hours", "lent", "cost $", "lost"):
+    for column in ("contender", "attainment %", "worst %", "GPU-hours", "lent", "cost $", "lent $", "lost"):
         table.add_column(column, justify="left" if column == "contender" else "right")
     for policy in dict.fromkeys(row["policy"] for row in rows):
         each = [row for row in rows if row["policy"] == policy]
@@ -294,6 +294,7 @@ def report(name: str, pairs: Sequence[tuple[Case, Case]], rows: list[dict[str, A
             over_seeds(each, lambda r: r["gpu_hours"], 1),
             over_seeds(each, lambda r: r["lent_gpu_hours"], 1) if "lent_gpu_hours" in each[0] else "",
             over_seeds(each, lambda r: r["cost_usd"], 0),
+            over_seeds(each, lambda r: r["lent_cost_usd"], 0) if "lent_cost_usd" in each[0] else "",
             over_seeds(each, lambda r: r["lost"], 0),
         )
     console.print(table)
