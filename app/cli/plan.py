@@ -6,6 +6,7 @@ table; ``--simulate`` holds the best pools against the simulator.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli import output
+from app.cli.simulate import SHOW_PROGRESS_AFTER_S
 from app.errors import UserError
 
 if TYPE_CHECKING:
@@ -92,8 +94,9 @@ def plan(
     asked = promise(ttft, tpot, attainment, headroom, cached, min_replicas)
     scope = among(gpu, precision, engine, max_gpus, sizing_gpu, sizing_gpus)
     offers = priced(provider, price, spot_price, reserved_price)
-    with named(""):
-        made = planned(model, given.traffic, asked, scope, offers, grown(growth, growth_sd, given.series))
+    growing = grown(growth, growth_sd, given.series)
+    with named(""), bar("planning", 1) as progress:
+        made = planned(model, given.traffic, asked, scope, offers, growing, progress)
     played = confirmed(made, given, simulate, seed) if simulate else {}
     tell(made, played, top, html, json)
 
@@ -277,15 +280,16 @@ def grown(growth: float | None, sd: float, series: Series | None) -> Growth:
 
 
 def confirmed(made: Plan, given: Given, count: int, seed: int) -> dict[str, Confirmed]:
-    """The best pools in the simulator, by name, with a bar."""
+    """The best pools in the simulator, by name, each in the minutes that are the busiest for it; with a bar."""
     from autoscaler.planning.confirm import busiest, confirm, drawn
 
-    trace = drawn(given.traffic, given.length_cv, seed) if given.trace is None else busiest(given.trace)
     best = made.ranked[:count]
     played = {}
-    with bar(len(best)) as progress:
+    with bar("simulating", len(best)) as progress:
         for index, one in enumerate(best):
-            told = confirm(one, trace, made.asked, seed, partial(_further, progress, index))
+            step, trace = one.candidate.pool.step, given.trace
+            traffic = drawn(given.traffic, step, given.length_cv, seed) if trace is None else busiest(trace, step)
+            told = confirm(one, traffic, made.asked, seed, partial(_further, progress, index))
             played[one.candidate.pool.name] = told
     return played
 
@@ -295,11 +299,21 @@ def _further(progress: Callable[[float], None], index: int, share: float) -> Non
 
 
 @contextmanager
-def bar(total: int) -> Iterator[Callable[[float], None]]:
-    """A bar with the time left, on stderr; gone when done."""
+def bar(what: str, total: int) -> Iterator[Callable[[float], None]]:
+    """A bar with the time left, on stderr, from the moment that it is worth one; gone when done."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=output.err(), transient=True) as shown:
-        task = shown.add_task("simulating", total=float(max(1, total)))
-        yield lambda done: shown.update(task, completed=done)
+    columns = (TextColumn(what), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    console = output.err()
+    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task, began_s = shown.add_task(what, total=float(max(1, total))), time.monotonic()
+
+    def progress(done: float) -> None:
+        shown.update(task, completed=done)
+        if not shown.live.is_started and time.monotonic() - began_s > SHOW_PROGRESS_AFTER_S:
+            shown.start()
+
+    try:
+        yield progress
+    finally:
+        shown.stop()

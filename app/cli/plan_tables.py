@@ -235,10 +235,11 @@ def shown_bands(year: Year) -> list[str]:
 def year_lines(year: Year) -> Iterator[list[str]]:
     """Every month, and the year."""
     bands = shown_bands(year)
-    for at, month in enumerate(year.months, 1):
+    flat = len(bands) == 1 and year.growth.rate == 0
+    for at, month in enumerate(year.months[:1] if flat else year.months, 1):
         cells = [month[band] for band in bands]
         yield [
-            str(at),
+            "each" if flat else str(at),
             *(f"{cell.rps:,.1f}" for cell in cells),
             *(f"{cell.mean_replicas:.1f} ({cell.peak_replicas})" for cell in cells),
             *(f"{cell.usd:,.0f}" for cell in cells),

@@ -14,6 +14,7 @@ import numpy as np
 
 from autoscaler.planning.carry import Asked, Carried
 from autoscaler.planning.traffic import Array, Traffic
+from runtime.pool import StepTime
 from runtime.simulated.outcomes import LatencyTarget
 from runtime.simulated.run import FixedFleet, row, run
 from runtime.traces import Trace
@@ -46,19 +47,22 @@ class Confirmed:
         return self.enough is not None and self.enough <= self.planned
 
 
-def busiest(trace: Trace) -> Trace:
-    """The ten minutes with the most requests, or all of a shorter trace."""
+def busiest(trace: Trace, step: StepTime) -> Trace:
+    """The ten minutes with the most work for that step time, or all of a shorter trace."""
     if trace.duration_s <= WINDOW_S:
         return trace
+    inputs, outputs = (x.astype(np.float64) for x in (trace.input_tokens, trace.output_tokens))
+    reading = step.b_ms_per_seq + step.k_ms_per_1k_kv_tokens * (inputs + outputs / 2) / 1000
+    done_ms = np.concatenate([[0.0], np.cumsum(step.p_ms_per_1k_prefill_tokens * inputs / 1000 + outputs * reading)])
     ends = np.searchsorted(trace.arrival_s, trace.arrival_s + WINDOW_S)
-    begin = int(np.argmax(ends - np.arange(len(ends))))
+    begin = int(np.argmax(done_ms[ends] - done_ms[:-1]))
     part = trace.take(slice(begin, min(int(ends[begin]), begin + MOST_REQUESTS)))
     return replace(part, arrival_s=part.arrival_s - part.arrival_s[0])
 
 
-def drawn(traffic: Traffic, length_cv: float, seed: int) -> Trace:
-    """Poisson arrivals at the busiest step's rate, lengths lognormal around its means."""
-    at = int(np.argmax(traffic.requests))
+def drawn(traffic: Traffic, step: StepTime, length_cv: float, seed: int) -> Trace:
+    """Poisson arrivals at the rate of the step with the most work, lengths lognormal around its means."""
+    at = int(np.argmax(traffic.erlangs(step)))
     rps = float(traffic.requests[at])
     random = np.random.default_rng(seed)
     count = max(2, int(min(rps * WINDOW_S, MOST_REQUESTS)))
@@ -118,4 +122,9 @@ def played(carried: Carried, trace: Trace, asked: Asked, count: int, seed: int) 
     """The trace on so many replicas, in one row."""
     slo, pool = asked.slo, carried.candidate.pool
     target = LatencyTarget(slo.ttft_s, slo.ttft_s_per_1k_tokens, slo.tpot_s)
-    return row(run(trace, FixedFleet((pool,) * count, target, seed=seed)))
+    prefix, tokens = trace.prefix, trace.prefix_tokens
+    if asked.cached > 0:
+        # One prefix for all, as long as the share of each prompt that the plan takes to be cached.
+        prefix = np.ones(trace.requests, np.int32)
+        tokens = (asked.cached * trace.input_tokens).astype(np.int32)
+    return row(run(trace, FixedFleet((pool,) * count, target, seed=seed), prefixes=prefix, prefix_tokens=tokens))

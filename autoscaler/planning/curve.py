@@ -42,8 +42,8 @@ class Curve:
 def curve(erlangs: Array, points: int = POINTS) -> Curve:
     """Of loads in steps of equal length, (n,)."""
     ordered = np.sort(erlangs)[::-1]
-    parts = np.array_split(ordered, min(points, len(ordered)))
-    return Curve(np.array([part[0] for part in parts]), np.array([len(part) for part in parts]) / len(ordered))
+    ends = np.linspace(0, len(ordered), min(points, len(ordered)) + 1).astype(np.int64)
+    return Curve(ordered[ends[:-1]], np.diff(ends) / len(ordered))
 
 
 def joined(curves: Sequence[Curve], weights: Sequence[float]) -> Curve:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from autoscaler.planning.candidates import Candidate, Refusal, build, ways
@@ -50,11 +50,27 @@ class Plan:
         return self.ranked[0] if self.ranked else None
 
 
-def plan(name: str, traffic: Traffic, asked: Asked, scope: Scope, offers: Mapping[str, Offer], growth: Growth) -> Plan:
-    """Rank every way to run a model. Raises CatalogError, one line, for a name that is not known."""
+def plan(
+    name: str,
+    traffic: Traffic,
+    asked: Asked,
+    scope: Scope,
+    offers: Mapping[str, Offer],
+    growth: Growth,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Plan:
+    """Rank every way to run a model; ``progress`` hears which share of them is judged.
+
+    Raises CatalogError, one line, for a name that is not known.
+    """
     shape = model(name)
-    built = list(build(shape.name, scope.engine, ways(shape, scope.gpus, scope.precisions, scope.max_gpus), offers))
-    judged = [one if isinstance(one, Refusal) else carry(one, traffic, asked) for one in built]
+    considered = ways(shape, scope.gpus, scope.precisions, scope.max_gpus)
+    built: list[Candidate | Refusal] = []
+    judged: list[Carried | Refusal] = []
+    for one in build(shape.name, scope.engine, considered, offers):
+        built.append(one)
+        judged.append(one if isinstance(one, Refusal) else carry(one, traffic, asked))
+        progress(len(built) / len(considered))
     ranked = sorted((one for one in judged if isinstance(one, Carried)), key=_order)
     refused = tuple(one for one in judged if isinstance(one, Refusal))
     bare = Plan(shape.name, traffic, asked, scope, tuple(ranked), refused)

@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
-from app.cli.main import app
+from app.cli.plan import plan
 from app.errors import UserError
 
-LLAMA = ["plan", "meta-llama/Llama-3.1-70B"]
+app = typer.Typer()
+app.command()(plan)
+
+LLAMA = ["meta-llama/Llama-3.1-70B"]
 NUMBERS = ["--rate", "20", "--input-tokens", "1000", "--output-tokens", "250"]
 FEW = ["--gpu", "h100,L4", "--precision", "fp8,bf16"]
 
@@ -53,6 +57,12 @@ def test_tables_from_numbers() -> None:
     assert "Prices: Hyperstack H100 SXM 2026-08-26" in text
     assert "growth stated: +80% a year, standard deviation 30%" in text and "USD P90" in text
     assert "H100-SXM bf16 TP1: weights 131.4 and overhead 3.6 GiB do not fit the 73.2 GiB" in text
+
+
+def test_a_year_without_growth_is_one_line() -> None:
+    text = run(*LLAMA, *NUMBERS, *FEW).stdout
+    assert "growth none stated; give --growth, or a series of 8 weeks or more" in text and "each" in text
+    assert "USD P90" not in text
 
 
 def test_json_is_one_document_and_nothing_else() -> None:
@@ -131,7 +141,7 @@ def test_a_page_of_nothing_has_the_reasons(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["plan", "Lama-70B", *NUMBERS], "model 'Lama-70B' is not known; near names: meta-llama/Llama-3.1-70B"),
+        (["Lama-70B", *NUMBERS], "model 'Lama-70B' is not known; near names: meta-llama/Llama-3.1-70B"),
         ([*LLAMA], "--rate is missing; give a trace or a series, or --rate, --input-tokens, --output-tokens"),
         ([*LLAMA, "--rate", "3", "--input-tokens", "9"], "--output-tokens is missing"),
         ([*LLAMA, *NUMBERS, "--rate", "0"], "--rate 0: must be above 0"),

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from autoscaler.planning.carry import Carried, carry
 from autoscaler.planning.confirm import busiest, confirm, drawn, smallest
-from autoscaler.planning.traffic import of_numbers
+from autoscaler.planning.traffic import of_numbers, of_series
+from forecasting.series import Series
 from runtime.traces import Trace
-from tests.autoscaler.planning.cases import asked, candidate
+from tests.autoscaler.planning.cases import STEP, asked, candidate
 
 
 @given(st.integers(1, 60), st.integers(1, 200))
@@ -30,25 +31,35 @@ def test_the_smallest_fleet_is_found(planned: int, truth: int) -> None:
 def test_the_busiest_minutes_begin_at_zero() -> None:
     at = np.concatenate([np.arange(0, 2000, 100.0), 2000 + np.arange(0, 500, 1.0), np.arange(2500, 4000, 100.0)])
     ones = np.ones(len(at), np.int32)
-    part = busiest(Trace("t", at, ones, ones))
+    part = busiest(Trace("t", at, ones, ones), STEP)
     assert part.arrival_s[0] == 0 and part.duration_s <= 600 and part.requests >= 500
 
 
 def test_a_short_trace_is_played_whole() -> None:
     trace = Trace("t", np.array([0.0, 9.0]), np.ones(2, np.int32), np.ones(2, np.int32))
-    assert busiest(trace) is trace
+    assert busiest(trace, STEP) is trace
 
 
 def test_what_is_drawn_has_the_peaks_rate_and_lengths() -> None:
-    trace = drawn(of_numbers(10.0, 1000.0, 200.0, 2.0), 1.0, seed=1)
+    trace = drawn(of_numbers(10.0, 1000.0, 200.0, 2.0), STEP, 1.0, seed=1)
     assert trace.requests / trace.duration_s == pytest.approx(20.0, rel=0.05)
     assert trace.input_tokens.mean() == pytest.approx(1000, rel=0.05)
     assert trace.output_tokens.std() == pytest.approx(200, rel=0.1)
-    assert np.array_equal(trace.arrival_s, drawn(of_numbers(10.0, 1000.0, 200.0, 2.0), 1.0, seed=1).arrival_s)
+    assert np.array_equal(trace.arrival_s, drawn(of_numbers(10.0, 1000.0, 200.0, 2.0), STEP, 1.0, seed=1).arrival_s)
+
+
+def test_busy_is_what_makes_work_and_not_how_many_ask() -> None:
+    """Twenty long answers against a hundred short ones."""
+    at = np.concatenate([np.arange(0, 500, 5.0), 2000 + np.arange(0, 500, 25.0)])
+    outputs = np.where(at < 1000, 1, 1000).astype(np.int32)
+    part = busiest(Trace("t", at, np.ones(len(at), np.int32), outputs), STEP)
+    assert set(part.output_tokens) == {1000}
+    series = Series("s", 0, np.array([100.0, 20.0]), np.array([100.0, 20.0]), np.array([100.0, 20000.0]))
+    assert drawn(of_series(series), STEP, 0.0, 1).output_tokens[0] == 1000
 
 
 def test_lengths_all_alike() -> None:
-    trace = drawn(of_numbers(5.0, 300.0, 20.0), 0.0, seed=1)
+    trace = drawn(of_numbers(5.0, 300.0, 20.0), STEP, 0.0, seed=1)
     assert set(trace.input_tokens) == {300} and set(trace.output_tokens) == {20}
 
 
@@ -57,7 +68,7 @@ def test_a_plan_is_played_and_its_row_kept() -> None:
     made = carry(candidate(), traffic, asked())
     assert isinstance(made, Carried)
     heard: list[float] = []
-    told = confirm(made, drawn(traffic, 0.0, 1), asked(), 0, heard.append)
+    told = confirm(made, drawn(traffic, STEP, 0.0, 1), asked(), 0, heard.append)
     assert told.planned == made.peak_replicas and told.run["policy"] == f"static-{told.planned}"
     assert told.kept and told.run["attainment"] >= told.target and heard
 
@@ -66,5 +77,13 @@ def test_a_fleet_that_cannot_keep_the_promise_is_told() -> None:
     traffic = of_numbers(4.0, 500.0, 50.0)
     made = carry(candidate(), traffic, asked())
     assert isinstance(made, Carried)
-    told = confirm(made, drawn(traffic, 0.0, 1), asked(ttft_s=0.01), 0)
+    told = confirm(made, drawn(traffic, STEP, 0.0, 1), asked(ttft_s=0.01), 0)
     assert told.enough is None and not told.kept
+
+
+def test_cached_prompts_are_cached_in_the_simulator() -> None:
+    traffic = of_numbers(4.0, 2000.0, 20.0)
+    made = carry(candidate(), traffic, asked(cached=0.5))
+    assert isinstance(made, Carried)
+    told = confirm(made, drawn(traffic, STEP, 0.0, 1), asked(cached=0.5), 0)
+    assert told.run["prefix_hit_rate"] == pytest.approx(0.5, abs=0.02)
