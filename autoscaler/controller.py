@@ -15,6 +15,7 @@ from autoscaler.decide import decide
 from autoscaler.decision import ControlState, Decision
 from autoscaler.health import Vitals, examine, vitals
 from autoscaler.lead_times import lead_times
+from autoscaler.learning import learn
 from autoscaler.policy import KnownEvent, Policy
 from collectors.aggregate import LengthMemory, observe
 from collectors.observation import Gap, Observation, Scrape
@@ -27,10 +28,14 @@ from runtime.replica import Replica
 
 @dataclass(slots=True)
 class Mind:
-    """What is carried from tick to tick for one service, beside the control state."""
+    """What is carried from tick to tick for one service, beside the control state.
+
+    With ``learns`` False the pool's law stays as it is configured, whatever its replicas show.
+    """
 
     forecaster: Forecaster
     lengths: LengthMemory = field(default_factory=LengthMemory)
+    learns: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,9 @@ def consider(control: ControlState, policy: Policy, mind: Mind, look: Look, prev
     health = examine(control.health, own, look.vitals or vitals(look.scrape.gpus), look.at_s)
     counts = counts_of(own, {sick.replica for sick in health.sick})
     state = replace(control, counts=counts, health=health, lead_times=lead_times(pool, look.lead_times))
+    if mind.learns:
+        running = [replica.name for replica in own if replica.pool == pool.name and replica.serving]
+        state = replace(state, learned=learn(state.learned, pool, running, previous, look.scrape, observation))
     offered = offered_erlangs(observation, pool, state.work_ms_per_request) if observation.valid else None
     mind.forecaster.expect([_event(event) for event in policy.events])
     mind.forecaster.update(look.at_s, offered)

@@ -17,8 +17,8 @@ from autoscaler.capacity import RhoMax, learned_rho_max, mean_work_ms, offered_e
 from autoscaler.decision import Constraint, ControlState, Decision, Plan, Quantile
 from autoscaler.explain import demand_detail, health_detail, idle_detail, latency_detail, load_detail, sentence
 from autoscaler.guardrails import Facts
-from autoscaler.learning import corrected
 from autoscaler.health import leaving
+from autoscaler.learning import corrected
 from autoscaler.oscillation import moved
 from autoscaler.policy import Mode, Policy
 from autoscaler.reactive import latency_need, latency_ratio, load_need
@@ -164,8 +164,9 @@ def _needs(
     elif sizing is not None:
         voices.append(Constraint("forecast", sizing.active, False, demand_detail(sizing), _taken(sizing)))
     if observation is not None:
-        load = load_need(observation, erlangs, known.work_ms_per_request, rho)
-        voices.append(Constraint("load", load, False, load_detail(observation, erlangs)))
+        factor = policy.reactive.load_factor
+        load = load_need(observation, erlangs, known.work_ms_per_request, rho, factor)
+        voices.append(Constraint("load", load, False, load_detail(observation, erlangs, factor)))
         ratio = latency_ratio(observation, corrected(known.pool, known.learned), policy)
         if ratio is not None:
             latency = latency_need(ratio, known.counts, policy)

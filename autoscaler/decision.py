@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from autoscaler.health import Health
+from autoscaler.learning import Learned
 from autoscaler.oscillation import Restlessness
 from autoscaler.overrides import Override
-from autoscaler.learning import Learned
 from autoscaler.policy import Mode
 from autoscaler.shortage import Ask
 from runtime.fleet import PoolTarget
