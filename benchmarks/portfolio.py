@@ -11,7 +11,7 @@ Apart: every contender scales each service by itself; its main knob is tuned, se
 hours of the day before (for the tail, which has no day before of its own: on the first six hours of the day) for the
 least cost at the attainment asked for, and frozen. Together: ours for each service, one rack of H100 on which all
 models sleep (wake P50 3 s, P90 6 s; more GPUs take the cold start), held for what all may need within the cold start.
-"cost $" counts every GPU that is held in full; "lent $" counts those that nobody is awake on at 30 % of their price, for
+"cost $" counts every GPU that is held in full; "lent $" those that nobody is awake on at 30 % of their price, for
 preemptible batch pays the rest. Attainment is over all requests; ``worst`` is that of the service with the least.
 """
 
