@@ -21,6 +21,7 @@ from app.cli import (
     forecast,
     plan,
     policy,
+    policy_trials,
     simulate,
     tune,
     up,
@@ -40,6 +41,8 @@ app.command("backtest", help=backtest.HELP)(backtest.backtest)
 app.command("tune", help=tune.HELP)(tune.tune)
 app.add_typer(forecast.app, name="forecast", help=forecast.HELP)
 app.add_typer(catalog.app, name="catalog", help=catalog.HELP)
+policy.app.command()(policy_trials.shadow)
+policy.app.command()(policy_trials.watch)
 app.add_typer(policy.app, name="policy", help=policy.HELP)
 app.command("plan", help=plan.HELP)(plan.plan)
 app.command("simulate", help=simulate.HELP)(simulate.simulate)

@@ -1,4 +1,4 @@
-"""``leadtime policy``: list, show, apply, compare and roll back policies through the API.
+"""``leadtime policy``: list, show, apply, compare, try out and roll back policies through the API.
 
 A change names the version it was made from; the API refuses it where somebody was faster, and nothing is
 merged.
@@ -24,6 +24,10 @@ Service = Annotated[str, typer.Argument(help="Name of the service.")]
 Author = Annotated[str, typer.Option(envvar="USER", help="Who makes the change.")]
 Reason = Annotated[str, typer.Option(help="Why, in a few words; kept with the version.")]
 Base = Annotated[int | None, typer.Option(help="Version the change was made from; the newest if absent.")]
+Watch = Annotated[
+    float,
+    typer.Option(min=0, max=21600, help="Watch the SLO for so many seconds and roll back if it burns; 0: do not."),
+]
 
 
 @app.command("list")
@@ -75,10 +79,11 @@ def apply(
     author: Author,
     reason: Reason,
     base_version: Base = None,
+    watch: Watch = 1800.0,
     api: Api = API,
     json: Json = False,
 ) -> None:
-    """Make a file's policy the next version."""
+    """Make a file's policy the next version; it is taken back by itself if the SLO burns faster than before."""
     from app.yamlfile import load_yaml
     from autoscaler.policy import Policy
 
@@ -88,8 +93,9 @@ def apply(
         "base_version": base(api, service, base_version),
         "author": author,
         "reason": reason,
+        "watch_s": watch,
     }
-    written(request("PUT", api, f"/policies/{part(service)}", json=change), json)
+    written(request("PUT", api, f"/policies/{part(service)}", json=change), json, watch)
 
 
 @app.command()
@@ -117,11 +123,13 @@ def base(api: str, service: str, given: int | None) -> int:
     return int(get(api, f"/policies/{part(service)}")["version"]) if given is None else given
 
 
-def written(version: dict[str, Any], json: bool) -> None:
-    """Say which version is in force now."""
+def written(version: dict[str, Any], json: bool, watch_s: float = 0.0) -> None:
+    """Say which version is in force now, and whether it is on watch."""
     if json:
         return output.json_out(version)
-    typer.echo(f"{version['service']}: version {version['version']} is in force")
+    number, acts = version["version"], version["policy"]["mode"] == "auto"
+    watched = f", on watch for {watch_s / 60:g} min" if watch_s and acts and number > 1 else ""
+    typer.echo(f"{version['service']}: version {number} is in force{watched}")
 
 
 @app.command()

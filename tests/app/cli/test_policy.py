@@ -36,7 +36,7 @@ def test_list_names_every_service(api: str) -> None:
 
 def test_what_show_prints_can_be_applied(api: str, tmp_path: Path) -> None:
     done = run(api, "apply", "chat", str(edited(api, tmp_path, min=2)), *BY)
-    assert done.stdout == "chat: version 2 is in force\n"
+    assert done.stdout == "chat: version 2 is in force, on watch for 30 min\n"
     assert json.loads(run(api, "show", "chat", "--json").stdout)["policy"]["replicas"]["min"] == 2
 
 
