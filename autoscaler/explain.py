@@ -9,6 +9,7 @@ from autoscaler.capacity import RhoMax
 from autoscaler.decision import Constraint, Decision
 from autoscaler.guardrails import Facts
 from autoscaler.health import Sick, spoken
+from autoscaler.learning import TERMS
 from autoscaler.policy import Mode, Policy
 from autoscaler.sizing import Demand, Sizing
 from collectors.observation import Observation
@@ -21,6 +22,8 @@ PREFIXES = {
     Mode.PAUSED: "Paused, not acted on: ",
     Mode.OFF: "Off, not acted on: ",
 }
+NOTABLE = 0.05
+"""Capacity that is off its configuration by less than this is not worth a word in the sentence."""
 
 
 def demand_detail(sizing: Sizing) -> str:
@@ -78,7 +81,7 @@ def sentence(
     if "health" in by_name:
         reasons.append(by_name["health"].detail)
     limit = LIMIT_NAMES.get(rho.binding, rho.binding)
-    reasons.append(f"one replica carries {rho.value:.2g} ({limit} binds)")
+    reasons.append(f"one replica carries {rho.value:.2g} ({limit} binds){_learned_words(rho.value, rho.configured)}")
     return f"{PREFIXES[mode]}{_move(facts, target)}: {'; '.join(reasons)}."
 
 
@@ -93,6 +96,7 @@ def text(decision: Decision) -> str:
         f"  plan      active {target.active}, standby {target.standby}, asleep {target.asleep}",
         f"  load      {_number(decision.offered_erlangs)} erlangs offered, {decision.capacity_erlangs:.3g} ready",
         f"  replica   carries {decision.rho_max:.3g} erlangs ({LIMIT_NAMES.get(decision.rho_binding, '')} binds)",
+        *_learned_lines(decision),
         f"  shortfall {_percent(decision.risk_of_shortfall)} within the time a launch takes",
         "",
     ]
@@ -100,6 +104,34 @@ def text(decision: Decision) -> str:
     for c in decision.constraints:
         lines.append(f"  {'>' if c.binds else ' '} {c.name:<{width}} {c.replicas:>5}  {c.detail}")
     return "\n".join(lines)
+
+
+def capacity_ratio(value: float, configured: float | None) -> float | None:
+    """What a replica was found to carry over what its configured figures say; None where nothing was learned."""
+    return value / configured if configured else None
+
+
+def _learned_words(value: float, configured: float | None) -> str:
+    ratio = capacity_ratio(value, configured)
+    if ratio is None or abs(ratio - 1) < NOTABLE:
+        return ""
+    return f", {abs(ratio - 1):.0%} {'less' if ratio < 1 else 'more'} than its pool's entry says"
+
+
+def _learned_lines(decision: Decision) -> list[str]:
+    """What the replicas showed of the pool's law; nothing before they have shown anything."""
+    learned = decision.next_state.learned
+    ratio = capacity_ratio(decision.rho_max, decision.rho_max_configured)
+    if learned is None or ratio is None:
+        return []
+    factors = ", ".join(f"{term} x{factor:.2f}" for term, factor in zip(TERMS, learned.factors, strict=True))
+    bound = f"; held at its bound: {', '.join(learned.at_bound)}" if learned.at_bound else ""
+    hours = learned.seconds / 3600
+    refused = "".join(f"; {count} refused ({reason})" for reason, count in learned.refused)
+    return [
+        f"  learned   {ratio:.0%} of what its entry says, from {hours:.1f} replica-hours ({factors}{bound})",
+        f"            {learned.taken} replicas taught at this look{refused}",
+    ]
 
 
 def _within(demand: Demand, verb: str) -> str:

@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.capacity import FLOOR, STABLE, RhoMax, mean_work_ms, offered_erlangs, replicas_for, rho_max, ttft_s
+from autoscaler.capacity import (
+    FLOOR,
+    STABLE,
+    RhoMax,
+    learned_rho_max,
+    mean_work_ms,
+    offered_erlangs,
+    replicas_for,
+    rho_max,
+    ttft_s,
+    work_correction,
+)
+from autoscaler.learning import BOUNDS, Learned
 from autoscaler.policy import Slo
 from tests.autoscaler.cases import POOL, observation
 
@@ -98,3 +110,64 @@ def test_replicas_of_the_worked_example() -> None:
     assert replicas_for(3.1, RhoMax(0.55, "tpot", {}, 60.0)) == 7
     assert replicas_for(3.1, RhoMax(0.55, "tpot", {})) == 6
     assert replicas_for(0.0, RhoMax(0.55, "tpot", {}, 60.0)) == 0
+
+
+def learned(*factors: float) -> Learned:
+    return Learned(POOL.step, factors=factors)
+
+
+def test_longer_prompts_are_load_although_requests_stay_as_many() -> None:
+    short, long = observation(), observation(mean_input_tokens=4500.0)
+    more = offered_erlangs(long, POOL) / offered_erlangs(short, POOL)  # type: ignore[operator]
+    assert more == pytest.approx(POOL.step.work_ms(4500, 300) / POOL.step.work_ms(1500, 300))
+    assert more > 2.5
+
+
+def test_a_pool_that_is_slower_in_every_part_carries_fewer_of_the_same_erlangs() -> None:
+    """TPOT 50 ms: 1 − 1.3·16.55/50 = 0.5697 of its own time, and each request is 1.3 times the work."""
+    slow = learned(1.3, 1.3, 1.3, 1.3)
+    found = learned_rho_max(POOL, slow, SLO, 1500, 300, work_correction(observation(), POOL, slow))
+    assert found.value == pytest.approx((1 - 1.3 * 16.55 / 50) / 1.3)
+    assert (found.binding, found.configured) == ("tpot", pytest.approx(1 - 16.55 / 50))
+    own = rho_max(replace(POOL, step=slow.step), SLO, 1500, 300)
+    # The same requests are in service at the limit, whichever erlangs they are told in.
+    assert found.sequences_per_erlang and own.sequences_per_erlang
+    assert found.sequences_per_erlang * found.value == pytest.approx(own.sequences_per_erlang * own.value)
+
+
+def test_slower_prefill_counts_for_less_where_prompts_are_cached() -> None:
+    slow = learned(1.0, 1.0, 1.0, 1.3)
+    plain = work_correction(observation(), POOL, slow)
+    cached = work_correction(observation(input_tokens_per_s=100.0, cached_tokens_per_s=90.0), POOL, slow)
+    assert plain and cached
+    assert 1 < cached < plain < 1.3
+
+
+def test_nothing_learned_is_the_law_as_configured() -> None:
+    assert learned_rho_max(POOL, None, SLO, 1500, 300, None) == rho_max(POOL, SLO, 1500, 300)
+    same = learned_rho_max(POOL, learned(1.0, 1.0, 1.0, 1.0), SLO, 1500, 300, 1.0)
+    assert same == replace(rho_max(POOL, SLO, 1500, 300), configured=same.value)
+
+
+factors = st.floats(*BOUNDS)
+
+
+@given(st.tuples(factors, factors, factors, factors), st.floats(1, 20_000), st.floats(1, 4_000))
+def test_what_was_learned_never_makes_capacity_vanish_or_explode(
+    found: tuple[float, float, float, float], i: float, o: float
+) -> None:
+    seen = observation(mean_input_tokens=i, mean_output_tokens=o)
+    rho = learned_rho_max(POOL, learned(*found), SLO, i, o, work_correction(seen, POOL, learned(*found)))
+    assert FLOOR / BOUNDS[1] <= rho.value <= STABLE / BOUNDS[0]
+    assert rho.binding in rho.limits
+
+
+@given(st.floats(0.6, 1.6), st.floats(1.01, 1.2), st.integers(0, 3))
+def test_a_slower_part_never_raises_what_a_replica_carries(factor: float, more: float, part: int) -> None:
+    fast, slow = [factor] * 4, [factor] * 4
+    slow[part] *= more
+    rho = [
+        learned_rho_max(POOL, law, SLO, 1500, 300, work_correction(observation(), POOL, law)).value
+        for law in (learned(*fast), learned(*slow))
+    ]
+    assert rho[1] <= rho[0] + 1e-9

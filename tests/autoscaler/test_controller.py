@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from autoscaler.controller import Considered, Look, Mind, consider
 from autoscaler.decide import decide
-from autoscaler.decision import TierCounts
-from collectors.observation import Gap, GatewaySample, ReplicaSample, Scrape
+from autoscaler.decision import ControlState, TierCounts
+from collectors.observation import Gap, GatewaySample, Histogram, ReplicaSample, Scrape
 from forecasting.forecaster import Forecaster
 from runtime.fleet import LeadTimeSample
 from runtime.replica import Replica, Tier, Transition
@@ -139,3 +139,53 @@ def test_carried_on_from_tick_to_tick_the_same_looks_give_the_same_decisions(ser
         return made
 
     assert decisions() == decisions()
+
+
+def busy(at_s: float, seconds: float, step_ms: float) -> Scrape:
+    """Two engines that decode 20 sequences of 1,500 tokens and nothing else, in steps of so many ms."""
+    steps = 1000 * seconds / step_ms
+
+    def one(name: str) -> ReplicaSample:
+        itl = Histogram((float("inf"),), (20 * steps,), 20 * seconds)
+        more = {"running": 20.0, "kv_usage_ratio": 30_000 / POOL.kv_tokens, "iterations": steps, "itl": itl}
+        return replace(sample(name, at_s, 100.0), **more)  # type: ignore[arg-type]
+
+    gateway = {"chat": GatewaySample("chat", at_s, held=0.0, rejected=0.0)}
+    return Scrape(at_s, {name: one(name) for name in ("chat-0", "chat-1")}, gateway=gateway)
+
+
+def carried(own: Mind, control: ControlState, ticks: int = 12) -> Considered:
+    """After so many ticks with steps 1.3 times as long as the law says."""
+    step_ms = 1.3 * POOL.step.step_ms(20, 30_000, 0)
+    for tick in range(ticks):
+        at_s, seconds = NOW_S + INTERVAL_S * tick, INTERVAL_S * (tick + 1)
+        previous = busy(at_s - INTERVAL_S, seconds - INTERVAL_S, step_ms)
+        seen = look(at_s, 0.0, *TWO, scrape=busy(at_s, seconds, step_ms))
+        result = consider(control, AUTO, own, seen, previous)
+        control, own.lengths = result.decision.next_state, result.lengths
+    return result
+
+
+def test_replicas_that_are_slower_than_their_pool_s_entry_carry_less() -> None:
+    result = carried(mind(), state(2))
+    assert result.state.learned is not None and result.state.learned.taken == 2
+    assert result.state.learned.factors[0] == pytest.approx(1.3, abs=0.05)
+    assert result.decision.rho_max_configured is not None
+    assert result.decision.rho_max < 0.9 * result.decision.rho_max_configured
+    assert decide(result.observation, result.forecast, result.state, AUTO, result.decision.at_s) == result.decision
+
+
+def test_a_mind_that_does_not_learn_keeps_to_the_entry() -> None:
+    own = mind()
+    own.learns = False
+    result = carried(own, state(2), 2)
+    assert result.state.learned is None and result.decision.rho_max_configured is None
+
+
+def test_replicas_that_do_not_serve_teach_nothing() -> None:
+    standing = replica(1, Tier.STANDBY)
+    step_ms = POOL.step.step_ms(20, 30_000, 0)
+    seen = look(NOW_S, 0.0, replica(0), standing, scrape=busy(NOW_S, 15.0, step_ms))
+    result = consider(state(1), AUTO, mind(), seen, busy(NOW_S - INTERVAL_S, 0.0, step_ms))
+    assert result.state.learned is not None
+    assert (result.state.learned.taken, result.state.learned.refused) == (1, ())

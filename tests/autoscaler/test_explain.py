@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from autoscaler.decide import decide
 from autoscaler.explain import text
+from autoscaler.learning import Learned
 from autoscaler.policy import Mode, Policy
-from tests.autoscaler.cases import AUTO, NOW_S, SHARED, forecast, observation, state
+from tests.autoscaler.cases import AUTO, NOW_S, POOL, SHARED, forecast, observation, state
 
 
 def test_a_scale_out_says_when_how_sure_and_what_one_replica_carries() -> None:
@@ -38,3 +39,18 @@ def test_the_page_lists_every_constraint_and_marks_one() -> None:
     listed = [line for line in lines if any(f" {c.name} " in line for c in decision.constraints)]
     assert len(listed) >= len(decision.constraints)
     assert sum(line.startswith("  >") for line in lines) == 1
+
+
+def test_capacity_that_is_off_its_entry_is_said_and_laid_open() -> None:
+    known = Learned(POOL.step, factors=(1.3, 1.0, 1.0, 2.0), seconds=7200.0, taken=3, refused=(("idle: x", 1),))
+    decision = decide(observation(), forecast(1.0), state(4, learned=known), AUTO, NOW_S)
+    assert "% less than its pool's entry says." in decision.sentence
+    page = text(decision)
+    assert "from 2.0 replica-hours (a x1.30, b x1.00, k x1.00, p x2.00; held at its bound: p)" in page
+    assert "3 replicas taught at this look; 1 refused (idle: x)" in page
+
+
+def test_capacity_as_configured_needs_no_words() -> None:
+    known = Learned(POOL.step, factors=(1.01, 1.0, 1.0, 1.0), seconds=60.0)
+    decision = decide(observation(), forecast(1.0), state(4, learned=known), AUTO, NOW_S)
+    assert "entry says" not in decision.sentence
