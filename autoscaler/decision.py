@@ -40,6 +40,33 @@ class TierCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """Another pool of a service, beside its first; ``ask`` as in the control state, for this pool alone.
+
+    ``worth`` is how many replicas of the first pool one of this pool stands in for, at the present mix of requests.
+    """
+
+    pool: Pool
+    counts: TierCounts = field(default_factory=TierCounts)
+    lead_times: Mapping[Tier, LeadTime] = field(default_factory=dict)
+    worth: float = 1.0
+    ask: Ask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a service may have while it shares with others something that is short.
+
+    ``most[pool]`` caps replicas in all tiers, of the pools that are short; ``replicas`` what all pools together may
+    come to, in replicas of the first, None where the service gets all it asks for. ``detail`` says why.
+    """
+
+    most: Mapping[str, int]
+    replicas: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class ControlState:
     """What the controller remembers of one service from tick to tick, and what it knows of its pool.
 
@@ -75,6 +102,12 @@ class ControlState:
     restlessness: Restlessness = field(default_factory=Restlessness)
     replacing: int = 0
     """How many of ``desired`` are there only because as many sick replicas still count as active."""
+    more: tuple[Branch, ...] = ()
+    """The other pools. ``pool``, ``counts`` and ``learned`` are the first one's, ``desired`` and ``needs`` count in its
+    replicas."""
+    first_ask: Ask | None = None
+    """With other pools: what was asked of the first one and has not come."""
+    grant: Grant | None = None
 
 
 @dataclass(frozen=True, slots=True)
