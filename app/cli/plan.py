@@ -7,7 +7,7 @@ table; ``--simulate`` holds the best pools against the simulator.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,6 @@ from app.cli.simulate import SHOW_PROGRESS_AFTER_S
 from app.errors import UserError
 
 if TYPE_CHECKING:
-    from autoscaler.planning.carry import Asked
     from autoscaler.planning.confirm import Confirmed
     from autoscaler.planning.growth import Growth
     from autoscaler.planning.plan import Plan, Scope
@@ -58,6 +57,9 @@ def plan(
         float, typer.Option(min=0, max=10, help="Variation of lengths where only means are known.")
     ] = 1.0,
     ttft: Annotated[float, typer.Option(min=0.001, max=600, help="Target for the first token, seconds.")] = 2.0,
+    ttft_per_1k: Annotated[
+        float, typer.Option(min=0, max=60, help="Seconds that it grows with each 1,000 input tokens.")
+    ] = 0.0,
     tpot: Annotated[float, typer.Option(min=0.0001, max=10, help="Target per output token, seconds.")] = 0.05,
     attainment: Annotated[float, typer.Option(min=0.501, max=0.9999, help="Share that must meet both.")] = 0.99,
     gpu: Annotated[list[str] | None, typer.Option(help="Only these GPU types, with commas.")] = None,
@@ -84,14 +86,18 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Read what is given, rank, confirm, tell."""
+    from autoscaler.planning.carry import Asked
     from autoscaler.planning.plan import plan as planned
+    from autoscaler.policy import Slo
 
+    numbers = {"--rate": rate, "--input-tokens": input_tokens, "--output-tokens": output_tokens}
     given = (
-        of_file(traffic, length_cv, rate)
-        if traffic
-        else of_numbers(rate, input_tokens, output_tokens, peak_to_mean, length_cv)
+        of_numbers(numbers, peak_to_mean, length_cv)
+        if traffic is None
+        else of_file(traffic, length_cv, numbers, peak_to_mean)
     )
-    asked = promise(ttft, tpot, attainment, headroom, cached, min_replicas)
+    slo = Slo(ttft_s=ttft, ttft_s_per_1k_tokens=ttft_per_1k, tpot_s=tpot, attainment=attainment)
+    asked = Asked(slo, headroom, cached, min_replicas)
     scope = among(gpu, precision, engine, max_gpus, sizing_gpu, sizing_gpus)
     offers = priced(provider, price, spot_price, reserved_price)
     growing = grown(growth, growth_sd, given.series)
@@ -134,14 +140,15 @@ def named(option: str) -> Iterator[None]:
 # --- what is given --------------------------------------------------------------------------------------------------
 
 
-def of_file(path: Path, length_cv: float, rate: float | None) -> Given:
+def of_file(path: Path, length_cv: float, numbers: Mapping[str, float | None], peak_to_mean: float) -> Given:
     """Traffic from a series or a trace, told apart by their columns; raises ``UserError``."""
     from autoscaler.planning import traffic
     from forecasting.series import SeriesError, read
     from runtime.traces import TraceError, load
 
-    if rate is not None:
-        raise UserError(f"--rate {rate:g}: {path} has the rate; give one of them")
+    for name, value in {**numbers, "--peak-to-mean": None if peak_to_mean == 1 else peak_to_mean}.items():
+        if value is not None:
+            raise UserError(f"{name} {value:g}: {path} says it; give one of them")
     try:
         if is_series(path):
             series = read(path)
@@ -177,29 +184,18 @@ def checked(path: Path, given: Given) -> Given:
     return given
 
 
-def of_numbers(
-    rate: float | None, inputs: float | None, outputs: float | None, peak_to_mean: float, length_cv: float
-) -> Given:
-    """Traffic from options; raises ``UserError`` for one that is missing."""
+def of_numbers(numbers: Mapping[str, float | None], peak_to_mean: float, length_cv: float) -> Given:
+    """Traffic from --rate, --input-tokens and --output-tokens, in this order; raises ``UserError``."""
     from autoscaler.planning import traffic
 
-    numbers = {"--rate": rate, "--input-tokens": inputs, "--output-tokens": outputs}
-    missing = [name for name, value in numbers.items() if value is None]
-    if missing:
-        raise UserError(f"{missing[0]} is missing; give a trace or a series, or {', '.join(numbers)}")
+    values = []
     for name, value in numbers.items():
-        if value is not None and not 0 < value < 1e7:
+        if value is None:
+            raise UserError(f"{name} is missing; give a trace or a series, or {', '.join(numbers)}")
+        if not 0 < value < 1e7:
             raise UserError(f"{name} {value:g}: must be above 0 and below ten million")
-    assert rate is not None and inputs is not None and outputs is not None
-    return Given(traffic.of_numbers(rate, inputs, outputs, peak_to_mean, length_cv), length_cv)
-
-
-def promise(ttft: float, tpot: float, attainment: float, headroom: float, cached: float, min_replicas: int) -> Asked:
-    """The SLO and its margins."""
-    from autoscaler.planning.carry import Asked
-    from autoscaler.policy import Slo
-
-    return Asked(Slo(ttft_s=ttft, tpot_s=tpot, attainment=attainment), headroom, cached, min_replicas)
+        values.append(value)
+    return Given(traffic.of_numbers(values[0], values[1], values[2], peak_to_mean, length_cv), length_cv)
 
 
 def among(
@@ -268,12 +264,12 @@ def grown(growth: float | None, sd: float, series: Series | None) -> Growth:
 
     if growth is not None and growth <= -1:
         raise UserError(f"--growth {growth:g}: traffic cannot fall by more than all of it; give more than -1")
-    if growth is not None:
-        return stated(growth, sd)
+    if growth is not None or sd > 0:
+        return stated(growth or 0.0, sd)
     found = None if series is None else estimated(series)
     if found is not None:
         return found
-    return replace(stated(0.0, sd), source=f"none stated; give --growth, or a series of {ENOUGH_WEEKS} weeks or more")
+    return replace(stated(0.0, 0.0), source=f"none stated; give --growth, or a series of {ENOUGH_WEEKS} weeks or more")
 
 
 # --- the simulator --------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ POOLS = (
 MEMORY = ("pool", "weights", "KV", "overhead", "free", "of GiB", "KV tokens/replica")
 SIZES = ("cut", "error", "binding", "TPOT ms", "at limit", "TTFT s", "at limit", "requests/s", "tokens/s out", "USD/1M")
 MIX = ("", "replicas", "USD/GPU-h", "USD/h")
-CONFIRMED = ("pool", "planned", "attainment", "strict", "TTFT P99", "TPOT P99", "enough")
+CONFIRMED = ("pool", "planned", "attainment", "strict", "TTFT P99", "TPOT P99", "enough", "USD/1M then")
 MOST_REFUSED = 12
 
 
@@ -77,7 +77,7 @@ def sections(made: Plan, top: int, played: Mapping[str, Confirmed]) -> Iterator[
     if played:
         rows = [*confirmed_lines(made, played)]
         yield Section(
-            "The busiest minutes, simulated request by request", CONFIRMED, rows, 6, [*verdicts(made, played)]
+            "The busiest minutes, simulated request by request", CONFIRMED, rows, 7, [*verdicts(made, played)]
         )
     if made.sizes:
         yield Section(sizes_title(made), SIZES, [size_line(one, made) for one in made.sizes], 9)
@@ -263,6 +263,7 @@ def confirmed_lines(made: Plan, played: Mapping[str, Confirmed]) -> Iterator[lis
             number(run["ttft_s"]["p99"], 2, " s"),
             number(None if tpot is None else 1000 * tpot, 1, " ms"),
             "–" if told.enough is None else str(told.enough),
+            number(told.usd_per_million(one.usd_per_million), 3),
         ]
 
 
@@ -274,6 +275,20 @@ def verdicts(made: Plan, played: Mapping[str, Confirmed]) -> Iterator[str]:
             continue
         needs = f"{told.enough} replicas keep it" if told.enough else "twice as many do not keep it"
         yield f"{name(one)}: {told.planned} replicas miss the promise of {told.target:.4g} there; {needs}."
+    cheapest = cheapest_confirmed(made, played)
+    if cheapest is not None and cheapest is not made.best:
+        yield f"By what the simulator needs, {name(cheapest)} is the cheapest of these."
+
+
+def cheapest_confirmed(made: Plan, played: Mapping[str, Confirmed]) -> Carried | None:
+    """The cheapest pool by what the simulator says it needs, None where none keeps the promise."""
+    costs = []
+    for one in made.ranked:
+        told = played.get(one.candidate.pool.name)
+        usd = None if told is None else told.usd_per_million(one.usd_per_million)
+        if usd is not None:
+            costs.append((usd, one))
+    return min(costs, key=lambda pair: pair[0])[1] if costs else None
 
 
 def refused(refusals: Sequence[Refusal]) -> Iterator[str]:

@@ -110,10 +110,10 @@ def limits(candidate: Candidate, traffic: Traffic, slo: Slo) -> RhoMax | Refusal
     if traffic.long_tokens > room.kv_tokens:
         return Refusal(candidate.way, "kv", f"{_room(room)} do not hold a request of {traffic.long_tokens:,.0f}")
     wait_s = filling_s(candidate, inputs)
-    if wait_s >= slo.ttft_s:
-        return Refusal(
-            candidate.way, "ttft", f"a prompt takes {wait_s:.2f} s more through its stages; target {slo.ttft_s:g} s"
-        )
+    target_s = slo.ttft_s + slo.ttft_s_per_1k_tokens * inputs / 1000
+    if wait_s >= target_s:
+        reason = f"a prompt takes {wait_s:.2f} s more through its stages; target {target_s:g} s"
+        return Refusal(candidate.way, "ttft", reason)
     rho = rho_max(candidate.pool, slo.model_copy(update={"ttft_s": slo.ttft_s - wait_s}), inputs, outputs)
     if rho.limits[rho.binding] >= FLOOR:
         return rho

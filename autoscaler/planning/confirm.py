@@ -46,6 +46,10 @@ class Confirmed:
         """Whether the plan keeps the promise as it is."""
         return self.enough is not None and self.enough <= self.planned
 
+    def usd_per_million(self, planned_usd: float) -> float | None:
+        """What the plan's USD per million tokens become if all the time takes as many more replicas, or fewer."""
+        return None if self.enough is None else planned_usd * self.enough / self.planned
+
 
 def busiest(trace: Trace, step: StepTime) -> Trace:
     """The ten minutes with the most work for that step time, or all of a shorter trace."""

@@ -81,7 +81,7 @@ def pool_document(one: Carried, confirmed: Confirmed | None = None) -> dict[str,
         "basis": rests.words,
         "price": price_document(one.candidate.offer),
         "mix": asdict(one.mix) | {"usd_per_hour": one.mix.usd_per_hour, "saving": one.mix.saving},
-        "simulated": None if confirmed is None else confirmed_document(confirmed),
+        "simulated": None if confirmed is None else confirmed_document(confirmed, one.usd_per_million),
     }
 
 
@@ -152,12 +152,13 @@ def year_document(year: Year) -> dict[str, Any]:
     }
 
 
-def confirmed_document(confirmed: Confirmed) -> dict[str, Any]:
+def confirmed_document(confirmed: Confirmed, planned_usd: float) -> dict[str, Any]:
     """What the simulator says of the busiest minutes."""
     return {
         "planned_replicas": confirmed.planned,
         "enough_replicas": confirmed.enough,
         "target_attainment": confirmed.target,
         "kept": confirmed.kept,
+        "usd_per_million_tokens": confirmed.usd_per_million(planned_usd),
         "run": confirmed.run,
     }

@@ -155,7 +155,8 @@ def test_a_page_of_nothing_has_the_reasons(tmp_path: Path) -> None:
         ([*LLAMA, *NUMBERS, "--growth", "-1"], "--growth -1: traffic cannot fall by more than all of it"),
         ([*LLAMA, *NUMBERS, "--gpu", "L4", "--sizing-gpu", "H100"], "--sizing-gpu H100: not among --gpu L4"),
         ([*LLAMA, "absent.csv"], "absent.csv: no such file"),
-        ([*LLAMA, "absent.csv", "--rate", "3"], "--rate 3: absent.csv has the rate; give one of them"),
+        ([*LLAMA, "absent.csv", "--rate", "3"], "--rate 3: absent.csv says it; give one of them"),
+        ([*LLAMA, "absent.csv", "--peak-to-mean", "3"], "--peak-to-mean 3: absent.csv says it"),
         ([*LLAMA, *NUMBERS, *FEW, "--html", "/nowhere/p.html"], "--html /nowhere/p.html: No such file or directory"),
     ],
 )
@@ -169,3 +170,23 @@ def test_traffic_without_tokens_is_refused(tmp_path: Path) -> None:
     path.write_text("minute,requests,input_tokens,output_tokens\n0,0,0,0\n1,0,0,0\n")
     error = run(*LLAMA, str(path)).exception
     assert isinstance(error, UserError) and "no requests with tokens in any known minute" in str(error)
+
+
+def test_a_growth_that_is_unsure_has_bands_even_around_nothing() -> None:
+    year = document(*NUMBERS, "--growth-sd", "0.2")["year"]
+    assert isinstance(year, dict) and year["total_usd"]["P90"] > year["total_usd"]["P10"]
+
+
+def test_a_long_series_tells_its_own_growth(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    rows = [f"{m},{100 * 1.02 ** (m // 10080):.3f},60000,15000" for m in range(0, 9 * 10080, 1)]
+    path.write_text("\n".join(["minute,requests,input_tokens,output_tokens", *rows]) + "\n")
+    year = document(str(path))["year"]
+    assert isinstance(year, dict) and year["growth"]["source"] == "estimated from 9 weeks"
+    assert year["growth"]["rate"] == pytest.approx(52.18 * 0.0198, rel=1e-2)
+
+
+def test_a_target_may_grow_with_the_prompt() -> None:
+    strict, kind = (document(*NUMBERS, "--ttft", "0.15", *more) for more in ([], ["--ttft-per-1k", "1"]))
+    assert isinstance(strict["feasible"], int) and isinstance(kind["feasible"], int)
+    assert strict["feasible"] < kind["feasible"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.planning.carry import Carried, carry
-from autoscaler.planning.confirm import busiest, confirm, drawn, smallest
+from autoscaler.planning.confirm import Confirmed, busiest, confirm, drawn, smallest
 from autoscaler.planning.traffic import of_numbers, of_series
 from forecasting.series import Series
 from runtime.traces import Trace
@@ -87,3 +87,9 @@ def test_cached_prompts_are_cached_in_the_simulator() -> None:
     assert isinstance(made, Carried)
     told = confirm(made, drawn(traffic, STEP, 0.0, 1), asked(cached=0.5), 0)
     assert told.run["prefix_hit_rate"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_what_the_simulator_needs_changes_the_cost_alike() -> None:
+    assert Confirmed(10, 12, 0.99, {}).usd_per_million(0.5) == pytest.approx(0.6)
+    assert Confirmed(10, 8, 0.99, {}).kept and not Confirmed(10, 12, 0.99, {}).kept
+    assert Confirmed(10, None, 0.99, {}).usd_per_million(0.5) is None
