@@ -76,10 +76,14 @@ class Gpu:
 
 @dataclass(slots=True)
 class Inventory:
-    """All GPUs of one pool's nodes, ``nodes`` of them with ``GPUS_PER_NODE`` each."""
+    """All GPUs of one pool's nodes, ``nodes`` of them with ``GPUS_PER_NODE`` each.
+
+    While ``sold_out`` nobody gets any; who has some keeps them.
+    """
 
     pool: Pool
     nodes: int
+    sold_out: bool = False
     gpus: list[Gpu] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +99,8 @@ class Inventory:
 
         An empty list if none has.
         """
+        if self.sold_out and node is None:
+            return []
         return place(self.gpus, replica, self.pool.gpus_per_replica, node)
 
     def release(self, replica: str) -> None:

@@ -1,8 +1,9 @@
 """Which replica moves where: from targets per tier to moves of single replicas, as a pure function.
 
 The order of preference is the order of cost: undo a drain, wake what is ready, redirect what is on its way, and
-only then start something new; give up what does not serve yet before draining what does. A move that is already
-under way counts as done, so reconciling twice asks for nothing twice.
+only then start something new; give up what does not serve yet before draining what does. Of those that serve, the one
+with the fewest requests goes first, and of equals the one whose KV cache holds the least that others could use again.
+A move that is already under way counts as done, so reconciling twice asks for nothing twice.
 """
 
 from __future__ import annotations
@@ -38,19 +39,25 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """What reconciling needs to know of a replica; ``load`` is its requests running and waiting."""
+    """What reconciling needs to know of a replica; ``load`` is its requests running and waiting, ``warmth`` the prefix
+    tokens in its KV cache.
+    """
 
     name: str
     tier: Tier
     transition: Transition | None
     since_s: float
     load: int = 0
+    warmth: int = 0
 
 
 def reconcile(members: Sequence[Member], target: PoolTarget) -> list[Move]:
-    """Moves that bring a pool to its target. Failed replicas count for nothing and are stopped."""
-    alive = [m for m in members if m.transition is not Transition.FAILED]
+    """Moves that bring a pool to its target. Failed replicas count for nothing and are stopped; those that the target
+    avoids count for nothing and leave.
+    """
     moves = [Move(Verb.STOP, m.name, Tier.COLD) for m in members if m.transition is Transition.FAILED]
+    moves += [move for m in members if m.name in target.avoid and (move := _leave(m)) is not None]
+    alive = [m for m in members if m.transition is not Transition.FAILED and m.name not in target.avoid]
     tiers = {tier: [m for m in alive if m.tier is tier] for tier in Tier}
     wanted = {Tier.STANDBY: target.standby, Tier.ASLEEP: target.asleep, Tier.WARM_NODE: target.warm_node}
     lacking = target.active - len(tiers[Tier.ACTIVE])
@@ -61,6 +68,14 @@ def reconcile(members: Sequence[Member], target: PoolTarget) -> list[Move]:
     for tier in (Tier.STANDBY, Tier.ASLEEP):
         moves += _settle(tiers, tier, wanted)
     return _on_warm_nodes(moves, tiers[Tier.WARM_NODE]) + _settle(tiers, Tier.WARM_NODE, wanted)
+
+
+def _leave(member: Member) -> Move | None:
+    """How a replica that is to be avoided leaves: what takes requests drains, anything else stops."""
+    if member.transition is Transition.FAILED or (_draining(member) and member.tier is Tier.COLD):
+        return None
+    serves = member.tier is Tier.ACTIVE and member.transition is None
+    return Move(Verb.DRAIN if serves or _draining(member) else Verb.STOP, member.name, Tier.COLD)
 
 
 def _fill_active(tiers: dict[Tier, list[Member]], lacking: int) -> list[Move]:
@@ -95,11 +110,10 @@ def _on_warm_nodes(moves: Sequence[Move], warm: list[Member]) -> list[Move]:
 
 
 def _shrink_active(tiers: dict[Tier, list[Member]], surplus: int, wanted: dict[Tier, int]) -> list[Move]:
-    """Take ``surplus`` out of rotation: what is still starting first, youngest first, then the least loaded."""
-    order = sorted(
-        tiers[Tier.ACTIVE],
-        key=lambda m: (m.transition is None, m.load if m.transition is None else -m.since_s, -m.since_s),
-    )
+    """Take ``surplus`` out of rotation: what is still starting first, youngest first, then the least loaded, then the
+    coldest.
+    """
+    order = sorted(tiers[Tier.ACTIVE], key=_worth)
     moves = []
     for member in order[:surplus]:
         tiers[Tier.ACTIVE].remove(member)
@@ -129,6 +143,13 @@ def _settle(tiers: dict[Tier, list[Member]], tier: Tier, wanted: dict[Tier, int]
         else:
             moves.append(Move(Verb.STOP, member.name, Tier.COLD))
     return moves
+
+
+def _worth(member: Member) -> tuple[bool, float, int, float]:
+    """What is lost when this active replica goes, least first."""
+    if member.transition is not None:
+        return False, -member.since_s, 0, 0.0
+    return True, member.load, member.warmth, -member.since_s
 
 
 _STARTING = (Transition.LAUNCHING, Transition.WAKING)

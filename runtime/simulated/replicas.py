@@ -141,6 +141,11 @@ class Replicas:
         engine = self._engines.replicas[replica.row]
         return int(engine["running"] + engine["waiting"])
 
+    def warmth(self, replica: SimulatedReplica) -> int:
+        """Prefix tokens in its KV cache that no request holds: what another replica would have to read again."""
+        engine = self._engines.replicas[replica.row]
+        return int(engine["evictable_blocks"] * engine["block"])
+
     def rows(self) -> npt.NDArray[np.int64]:
         """Rows of the engine state that are in use."""
         return np.fromiter((r.row for r in self.by_name.values()), np.int64, len(self.by_name))
@@ -252,7 +257,7 @@ class Replicas:
         """Start every move that the targets ask for and that is not under way."""
         members: dict[Lane, list[Member]] = {lane: [] for lane in self.lanes}
         for r in self.by_name.values():
-            members[r.lane].append(Member(r.name, r.tier, r.transition, r.since_s, self.load(r)))
+            members[r.lane].append(Member(r.name, r.tier, r.transition, r.since_s, self.load(r), self.warmth(r)))
         waiting: dict[Lane, list[Move]] = {}
         for lane in self.lanes:
             for move in reconcile(members[lane], lane.target):

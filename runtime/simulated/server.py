@@ -168,6 +168,8 @@ class _Api:
 
     async def fault(self, request: Request) -> Response:
         body = await _body(request)
+        if "pool" in body:
+            return self._sell_out(body)
         gpu, kind, xid = str(body.get("gpu")), body.get("kind"), body.get("xid", 79)
         if kind not in (None, *FAULTS) or not isinstance(xid, int):
             raise HTTPException(422, f"kind: give {', '.join(FAULTS)} (with a number as xid) or null to repair")
@@ -179,6 +181,17 @@ class _Api:
         except KeyError as error:
             raise HTTPException(404, f"no such GPU: {error}") from error
         return JSONResponse({"gpu": gpu, "kind": kind})
+
+    def _sell_out(self, body: dict[str, Any]) -> Response:
+        """``{"pool": NAME, "kind": "sold_out"}``, or null as kind for an end of it."""
+        pool, kind = str(body["pool"]), body.get("kind")
+        if kind not in (None, "sold_out"):
+            raise HTTPException(422, "kind: give sold_out or null for a pool")
+        try:
+            self.world.sell_out(pool, kind == "sold_out")
+        except KeyError as error:
+            raise HTTPException(404, f"no such pool: {error}") from error
+        return JSONResponse({"pool": pool, "kind": kind})
 
     async def service_discovery(self, request: Request) -> Response:
         """Prometheus HTTP service discovery: every engine, node and the gateway, each with its path and labels."""

@@ -17,7 +17,7 @@ from runtime.rack import Rack
 from runtime.replica import Replica, Tier, Transition
 from runtime.simulated import routers
 from runtime.simulated.dispatch import advance_all, dispatch, least_requests, refresh
-from runtime.simulated.gpus import FATAL_XIDS
+from runtime.simulated.gpus import FATAL_XIDS, Inventory
 from runtime.simulated.kernel import advance, enqueue
 from runtime.simulated.outcomes import Outcomes
 from runtime.simulated.racks import SimulatedRack
@@ -282,6 +282,17 @@ class World:
         install(self.state, replica.row, replica.pool, self.now_s)
         self.replicas.fail(replica, self.now_s)
         self._collect()
+
+    def sell_out(self, pool: str, sold_out: bool = True) -> None:
+        """A pool has no GPUs to give, or again; who waited may start then. Raises KeyError for an unknown pool."""
+        stocks = [
+            stock for stock in self.replicas.inventories if isinstance(stock, Inventory) and stock.pool.name == pool
+        ]
+        if not stocks:
+            raise KeyError(pool)
+        for stock in stocks:
+            stock.sold_out = sold_out
+        self.replicas.reconcile(self.now_s)
 
     def heal_gpu(self, uuid: str) -> None:
         """Repair a GPU; whoever waited for one may start. Raises KeyError for an unknown one."""

@@ -210,3 +210,40 @@ def test_a_launch_uses_up_a_warm_node_and_the_node_is_replaced_if_it_is_still_wa
         (Verb.LAUNCH, "warm", Tier.ACTIVE),
         (Verb.LAUNCH, None, Tier.WARM_NODE),
     ]
+
+
+avoided = st.lists(st.integers(0, 9).map(lambda i: f"r{i}"), max_size=4, unique=True).map(tuple)
+
+
+@given(pools(), targets, avoided)
+def test_those_to_be_avoided_leave_and_the_target_is_reached_without_them(
+    members: list[Member], target: PoolTarget, names: tuple[str, ...]
+) -> None:
+    target = replace(target, avoid=names)
+    for _ in range(2):
+        members = settled(applied(members, reconcile(members, target)))
+    assert numbers(members) == wanted(target)
+    assert not {m.name for m in members} & set(names)
+    assert reconcile(members, target) == []
+
+
+@given(pools(), targets, avoided)
+def test_asking_again_without_them_asks_for_nothing_twice(
+    members: list[Member], target: PoolTarget, names: tuple[str, ...]
+) -> None:
+    target = replace(target, avoid=names)
+    assert reconcile(applied(members, reconcile(members, target)), target) == []
+
+
+def test_what_serves_drains_where_it_is_avoided_and_is_replaced_at_once() -> None:
+    sick, well = member("sick", Tier.ACTIVE, load=3), member("well", Tier.ACTIVE)
+    moves = reconcile([sick, well], PoolTarget("chat", "pool", 2, avoid=("sick",)))
+    assert moves == [Move(Verb.DRAIN, "sick", Tier.COLD), Move(Verb.LAUNCH, None, Tier.ACTIVE)]
+
+
+def test_of_equally_loaded_replicas_the_coldest_goes() -> None:
+    fleet = [Member("warm", Tier.ACTIVE, None, 5.0, 2, 900), Member("cold", Tier.ACTIVE, None, 0.0, 2, 100)]
+    assert [m.member for m in reconcile(fleet, PoolTarget("chat", "pool", 1))] == ["cold"]
+    assert [m.member for m in reconcile([replace(fleet[0], load=1), fleet[1]], PoolTarget("chat", "pool", 1))] == [
+        "warm"
+    ]

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.fleet import PoolTarget
 from runtime.pool import LeadTime
-from runtime.replica import Tier
+from runtime.replica import Tier, Transition
 from runtime.simulated.state import DONE, REASON_LOST, REASON_STOP
 from runtime.simulated.summary import summarise
 from runtime.simulated.workload import SyntheticWorkload, default_services
@@ -392,3 +393,40 @@ def test_a_world_is_finished_once_its_trace_has_ended_and_all_is_served() -> Non
     run(fleet, 1.0)
     assert in_engines(fleet) > 0 and not fleet.finished
     assert run(fleet, 20.0).finished
+
+
+def test_what_is_sold_out_does_not_come_until_it_is_back_and_what_serves_stays() -> None:
+    fleet = world(service(active=2))
+    fleet.sell_out("chat-pool")
+    run(target(fleet, active=4), 400.0)
+    assert tiers(fleet) == {"active": 2}
+    fleet.sell_out("chat-pool", False)
+    run(fleet, 101.0)
+    assert tiers(fleet) == {"active": 4}
+    with pytest.raises(KeyError):
+        fleet.sell_out("nobody's")
+
+
+def test_a_warm_node_has_its_gpus_and_starts_though_sold_out() -> None:
+    fleet = run(target(world(service(active=1)), active=1, warm_node=1), 1.0)
+    fleet.sell_out("chat-pool")
+    run(target(fleet, active=2), 31.0)
+    assert tiers(fleet) == {"active": 2}
+
+
+def test_no_scale_in_aborts_or_loses_a_request() -> None:
+    fleet = run(world(service(active=4), workload=trace(0.05, 400, output_tokens=64)), 10.0)
+    finish(target(fleet, active=1))
+    assert tiers(fleet) == {"active": 1}
+    assert fleet.state.replicas["aborted"].sum() == 0
+    assert (ended(fleet), fleet.outcomes[0].rejected, fleet.outcomes[0].lost) == (400, 0, 0)
+
+
+def test_a_replica_to_be_avoided_finishes_its_requests_and_is_replaced() -> None:
+    fleet = run(world(service(active=2), workload=trace(0.1, 200, output_tokens=64)), 5.0)
+    sick = replicas(fleet)[0].name
+    fleet.set_targets([PoolTarget("chat", "chat-pool", 2, avoid=(sick,))])
+    assert fleet.replicas.by_name[sick].transition is Transition.DRAINING
+    run(fleet, 110.0)
+    assert sick not in fleet.replicas.by_name and tiers(fleet) == {"active": 2}
+    assert fleet.state.replicas["aborted"].sum() == 0
