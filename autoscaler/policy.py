@@ -93,6 +93,9 @@ class Risk(Section):
     headroom: float = Field(
         1.0, ge=0.5, le=3, description="Factor on the forecast load; 1.0 trusts the quantile as it is."
     )
+    spot_base: float = Field(
+        0.5, ge=0, lt=1, description="Quantile of the load that is left served when one type of spot GPU goes at once."
+    )
 
 
 class Reactive(Section):
@@ -222,6 +225,9 @@ class Policy(Section):
     schedule: tuple[Shift, ...] = Field((), description="Weekly table: from when to when at least so many replicas.")
     budget_usd_per_hour: float | None = Field(
         None, gt=0, description="Cap on what all replicas of the service may cost, USD per hour."
+    )
+    priority: int = Field(
+        0, ge=-100, le=100, description="Where GPUs or money are short, services of a higher priority come first."
     )
     tuning: Tuning = Tuning()
     events: tuple[KnownEvent, ...] = Field((), description="Known events; the forecast counts with them.")

@@ -77,6 +77,8 @@ SECTIONS = (
         (
             FormField("risk.shortage_usd_per_replica_hour", "Cost of being short", "$ per replica-hour", step=10),
             FormField("risk.headroom", "Headroom", "factor", step=0.05),
+            FormField("risk.spot_base", "Served without spot", "quantile", step=0.05),
+            FormField("priority", "Priority", kind="integer"),
             FormField("budget_usd_per_hour", "Budget", "$ per hour", "optional_number", step=10),
         ),
     ),
