@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from app.daemon.memory import Memory, ServiceMemory
 from app.daemon.signals import state_of
+from autoscaler.learning import TERMS
 
 Row = tuple[tuple[str, ...], float | None]
 
@@ -124,7 +125,39 @@ def forecast_rows(known: ServiceMemory) -> list[Row]:
 def lead_time_rows(known: ServiceMemory) -> list[Row]:
     """The lead times that decisions use."""
     times = known.control.lead_times.items()
-    return [((tier, q), getattr(time, f"p{q[2:]}_s")) for tier, time in times for q in ("0.50", "0.90")]
+    return [
+        ((known.pool.name, tier, q), getattr(time, f"p{q[2:]}_s")) for tier, time in times for q in ("0.50", "0.90")
+    ]
+
+
+def capacity_rows(known: ServiceMemory) -> list[Row]:
+    """What one replica carries, and what its configured figures alone would say; erlangs of the configured law."""
+    decision = known.decision
+    if decision is None:
+        return []
+    configured = decision.rho_max if decision.rho_max_configured is None else decision.rho_max_configured
+    return [((known.pool.name, "used"), decision.rho_max), ((known.pool.name, "configured"), configured)]
+
+
+def factor_rows(known: ServiceMemory) -> list[Row]:
+    """The factors that were learned on the four terms of the step-time law."""
+    learned = known.control.learned
+    return (
+        [((known.pool.name, term), factor) for term, factor in zip(TERMS, learned.factors, strict=True)]
+        if learned
+        else []
+    )
+
+
+def learning_rows(known: ServiceMemory) -> list[Row]:
+    """Replicas that taught at the last look, and those that were refused, by the kind of the reason."""
+    learned = known.control.learned
+    if learned is None:
+        return []
+    counts = Counter({"taken": learned.taken})
+    for reason, count in learned.refused:
+        counts[reason.split(":")[0]] += count
+    return [((known.pool.name, outcome), float(count)) for outcome, count in counts.items()]
 
 
 def signal(name: str) -> Callable[[ServiceMemory, float], float | None]:
@@ -151,5 +184,8 @@ PER_SERVICE_AND_MORE: tuple[tuple[str, str, list[str], Callable[[ServiceMemory],
     ("leadtime_replicas", "Replicas by state.", ["state"], replica_rows),
     ("leadtime_standby_replicas", "Replicas ready but not in rotation.", ["tier"], standby_rows),
     ("leadtime_forecast_quantile", "Greatest load to come, erlangs.", ["horizon", "quantile"], forecast_rows),
-    ("leadtime_lead_time_seconds", "Time from a tier to serving.", ["tier", "quantile"], lead_time_rows),
+    ("leadtime_lead_time_seconds", "Time from a tier to serving.", ["pool", "tier", "quantile"], lead_time_rows),
+    ("leadtime_replica_capacity_erlangs", "What one replica carries.", ["pool", "by"], capacity_rows),
+    ("leadtime_step_time_factor_ratio", "Learned over configured step time.", ["pool", "term"], factor_rows),
+    ("leadtime_learning_replicas", "Replicas at the last look.", ["pool", "outcome"], learning_rows),
 )

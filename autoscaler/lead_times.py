@@ -7,11 +7,12 @@ never launched has its configured figures and one that has launched a hundred ti
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from runtime.fleet import LeadTimeSample
 from runtime.pool import LeadTime, Pool
-from runtime.replica import Tier
+from runtime.replica import Tier, Transition
 
 PRIOR_SAMPLES = 5.0
 NEWEST = 50
@@ -21,13 +22,24 @@ LEAST_S = 1e-3
 """A lead time of nothing has no logarithm; a millisecond is as good."""
 
 
+def measured(pool: Pool, samples: Iterable[LeadTimeSample]) -> Mapping[Tier, int]:
+    """How many measurements of the pool each tier's lead time rests on."""
+    counts = Counter(sample.start for sample in samples if sample.pool == pool.name)
+    return {tier: min(NEWEST, counts[tier]) for tier in pool.lead_times}
+
+
+def transition(start: Tier) -> Transition:
+    """What a replica goes through from that tier to serving."""
+    return Transition.LAUNCHING if start in (Tier.COLD, Tier.WARM_NODE) else Transition.WAKING
+
+
 def lead_times(pool: Pool, samples: Iterable[LeadTimeSample]) -> Mapping[Tier, LeadTime]:
     """The pool's lead times by tier, from the newest ``NEWEST`` samples of each tier and the prior."""
-    measured: dict[Tier, list[float]] = {}
+    found: dict[Tier, list[float]] = {}
     for sample in samples:
         if sample.pool == pool.name:
-            measured.setdefault(sample.start, []).append(sample.seconds)
-    return {tier: blend(prior, measured.get(tier, ())[-NEWEST:]) for tier, prior in pool.lead_times.items()}
+            found.setdefault(sample.start, []).append(sample.seconds)
+    return {tier: blend(prior, found.get(tier, ())[-NEWEST:]) for tier, prior in pool.lead_times.items()}
 
 
 def blend(prior: LeadTime, seconds: Sequence[float]) -> LeadTime:

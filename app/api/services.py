@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query
 
 from app.api.backend import Back, Known
+from app.api.capacity import capacity_view
 from app.api.errors import problems
-from app.api.schemas import FleetView, ReplicaView, Series, ServiceRow
+from app.api.schemas import CapacityView, FleetView, ReplicaView, Series, ServiceRow
 from app.api.views import fleet_view, replica_view, service_row
 from app.daemon.signals import FLEET, FLEET_SIGNALS, SIGNALS
 
@@ -68,6 +69,12 @@ def wanted(service: str, signals: str, back: Back) -> list[str]:
     if unknown:
         raise HTTPException(422, f"signals: no signal {unknown[0]!r}; known: {', '.join(known)}")
     return list(dict.fromkeys(names))
+
+
+@router.get("/services/{service}/capacity", responses=problems(404))
+async def capacity(service: str, known: Known) -> CapacityView:
+    """What one replica carries, as configured and as learned, and the lead times of its tiers."""
+    return capacity_view(service, known)
 
 
 @router.get("/services/{service}/replicas", responses=problems(404))

@@ -17,7 +17,7 @@ from autoscaler.shadow.run import Shadow
 from collectors.observation import Gap, GpuUse, Observation, ReplicaSample
 from forecasting.forecast import Forecast
 from runtime.pool import Pool
-from runtime.replica import Replica
+from runtime.replica import Replica, Tier
 
 SPARK_POINTS = 60
 """Points of a sparkline: a quarter of an hour at the default interval."""
@@ -55,6 +55,8 @@ class ServiceMemory:
     replicas: tuple[Replica, ...] = ()
     samples: Mapping[str, ReplicaSample] = field(default_factory=dict)
     signals: Mapping[str, float | None] = field(default_factory=dict)
+    measured: Mapping[Tier, int] = field(default_factory=dict)
+    """How many measurements each lead time rests on."""
     last_valid_s: float | None = None
     fitted_at_s: float | None = None
     fit_trouble: str | None = None

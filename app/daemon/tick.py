@@ -21,6 +21,7 @@ from autoscaler.codec import inputs
 from autoscaler.controller import Considered, Look, consider
 from autoscaler.decision import Decision
 from autoscaler.health import vitals
+from autoscaler.lead_times import measured
 from autoscaler.ledger import Record
 from autoscaler.sizing import launch_lead_s
 from collectors.aggregate import gpu_use
@@ -126,6 +127,7 @@ def remember(daemon: Daemon, seen: Look, considered: dict[str, Considered], sign
         known.control, known.replicas = result.decision.next_state, result.replicas
         known.given = result.state
         known.samples = seen.scrape.replicas
+        known.measured = measured(known.pool, seen.lead_times)
         if result.observation.valid:
             known.last_valid_s = result.observation.at_s
         known.remember(signals[name])

@@ -25,7 +25,11 @@ async def test_numbers_are_those_of_the_last_tick(world: World) -> None:
     assert found["leadtime_replicas", ("active", "chat")] == signals["replicas_active"]
     assert found["leadtime_data_age_seconds", ("chat",)] == 20
     assert found["leadtime_gpus", ("busy",)] == 1
-    assert found["leadtime_lead_time_seconds", ("0.90", "chat", "cold")] == 120
+    assert found["leadtime_lead_time_seconds", ("0.90", "chat", "chat-h100", "cold")] == 120
+    decision = daemon.memory.services["chat"].decision
+    assert decision and found["leadtime_replica_capacity_erlangs", ("chat", "chat-h100", "used")] == decision.rho_max
+    assert found["leadtime_step_time_factor_ratio", ("a", "chat", "chat-h100")] == 1.0
+    assert found["leadtime_learning_replicas", ("chat", "chat-h100", "taken")] == 0
     assert ("leadtime_forecast_model_age_seconds", ("chat",)) not in found
     assert sum(value for (name, _), value in found.items() if name == "leadtime_decision_total") == 4
 

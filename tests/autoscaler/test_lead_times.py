@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.lead_times import blend, lead_times
+from autoscaler.lead_times import NEWEST, blend, lead_times, measured, transition
 from runtime.fleet import LeadTimeSample
 from runtime.pool import LeadTime
-from runtime.replica import Tier
+from runtime.replica import Tier, Transition
 from tests.app.fakes import POOL, START_S
 
 PRIOR = LeadTime(60.0, 120.0)
@@ -42,3 +42,14 @@ def test_only_the_pool_s_own_samples_of_the_tier_count() -> None:
 def test_the_median_is_never_above_the_90th_percentile(p50_s: float, more_s: float, seconds: list[float]) -> None:
     found = blend(LeadTime(p50_s, p50_s + more_s), seconds)
     assert 0 <= found.p50_s <= found.p90_s
+
+
+def test_measurements_are_counted_by_tier_and_only_the_pool_s_own() -> None:
+    samples = [LeadTimeSample("chat-h100", Tier.COLD, 60.0, START_S)] * 70
+    samples += [LeadTimeSample("other", Tier.STANDBY, 1.0, START_S)]
+    assert measured(POOL, samples) == {Tier.STANDBY: 0, Tier.COLD: NEWEST}
+
+
+def test_a_tier_is_left_by_waking_or_by_launching() -> None:
+    assert transition(Tier.COLD) == transition(Tier.WARM_NODE) == Transition.LAUNCHING
+    assert transition(Tier.ASLEEP) == transition(Tier.STANDBY) == Transition.WAKING

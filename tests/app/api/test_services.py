@@ -5,8 +5,12 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from app.api.capacity import capacity_view
 from app.daemon.parts import Daemon
-from tests.app.fakes import INTERVAL_S, START_S
+from runtime.fleet import LeadTimeSample
+from runtime.replica import Tier
+from tests.app.daemon.test_tick import ticks
+from tests.app.fakes import INTERVAL_S, START_S, World
 
 
 async def test_the_fleet_is_one_screen(api: httpx.AsyncClient) -> None:
@@ -61,7 +65,9 @@ async def test_a_wrong_question_is_one_sentence(
     assert said in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["", "/series", "/forecast", "/forecast/accuracy", "/replicas", "/decisions"])
+@pytest.mark.parametrize(
+    "path", ["", "/series", "/forecast", "/forecast/accuracy", "/replicas", "/capacity", "/decisions"]
+)
 async def test_an_unknown_service_names_the_known(api: httpx.AsyncClient, path: str) -> None:
     answer = await api.get(f"/api/v1/services/chatt{path}")
     assert answer.status_code == 404
@@ -72,3 +78,26 @@ async def test_replicas_carry_what_their_engines_say(api: httpx.AsyncClient) -> 
     replicas = (await api.get("/api/v1/services/chat/replicas")).json()
     assert replicas[0]["name"] == "chat-0"
     assert replicas[0]["kv_usage_ratio"] == 0.25
+
+
+async def test_capacity_is_as_decided_and_lead_times_rest_on_what_was_measured(world: World) -> None:
+    daemon = await world.start()
+    world.fleet.measured = tuple(LeadTimeSample("chat-h100", Tier.COLD, 300.0, START_S) for _ in range(20))
+    await ticks(daemon, 2)
+    known = daemon.memory.services["chat"]
+    view = capacity_view("chat", known)
+    assert known.decision and view.rho_max == known.decision.rho_max == view.rho_max_configured
+    assert (view.binding, view.law.a_ms) == (known.decision.rho_binding, 10.0)
+    assert view.learned and view.learned.factors["a"] == 1.0
+    assert sum(view.learned.refused.values()) == 1
+    standby, cold = view.lead_times
+    assert (standby.tier, standby.transition, standby.measured) == ("standby", "waking", 0)
+    assert (cold.tier, cold.transition, cold.measured) == ("cold", "launching", 20)
+    assert cold.configured_p50_s == 60 < 150 < cold.p50_s < 300
+    assert (standby.p50_s, standby.p90_s) == (standby.configured_p50_s, standby.configured_p90_s)
+
+
+async def test_capacity_can_be_asked_for(api: httpx.AsyncClient) -> None:
+    answer = (await api.get("/api/v1/services/chat/capacity")).json()
+    assert answer["rho_max"] > 0
+    assert [row["tier"] for row in answer["lead_times"]] == ["standby", "cold"]
