@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autoscaler.decision import TierCounts
+from runtime.fleet import PoolTarget
 from runtime.pool import Pool
 from runtime.replica import Tier
 
@@ -52,6 +53,11 @@ def hourly(counts: TierCounts, pool: Pool) -> HourlyCost:
         warm_node_usd=counts.warm_node * pool.holding_usd_per_hour(Tier.WARM_NODE),
         overhead_usd=moving * pool.replica_usd_per_hour,
     )
+
+
+def planned(target: PoolTarget) -> TierCounts:
+    """The replicas that there will be once a plan is carried out."""
+    return TierCounts(target.active, target.standby, target.asleep, target.warm_node)
 
 
 def per_million_tokens(cost: HourlyCost, tokens_per_s: float | None) -> TokenPrice:

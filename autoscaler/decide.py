@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from autoscaler import guardrails
+from autoscaler.alternatives import alternatives, demanded
 from autoscaler.capacity import RhoMax, learned_rho_max, mean_work_ms, offered_erlangs, work_correction
+from autoscaler.cost import hourly, planned
 from autoscaler.decision import Constraint, ControlState, Decision, Plan, Quantile
 from autoscaler.explain import demand_detail, health_detail, idle_detail, latency_detail, load_detail, sentence
 from autoscaler.guardrails import Facts
@@ -68,6 +70,7 @@ def decide(
     target = _frozen(state, policy) if binding == "freeze" else _without_the_sick(target, facts)
     sick = health_detail(target, state.health.sick, now_s)
     constraints = tuple(replace(c, binds=c.name == binding) for c in needs.constraints) + tuple(guards) + sick
+    demand = demanded(None if asleep else sizing, erlangs, policy.reactive.load_factor)
     acts = mode is Mode.AUTO
     return Decision(
         id=f"{state.service}-{round(now_s * 1000)}",
@@ -86,6 +89,9 @@ def decide(
         risk_of_shortfall=_risk(forecast, state, target if acts else None, rho, observation.interval_s),
         next_state=_next_state(known, facts, target, acts, active, binding),
         rho_max_configured=rho.configured,
+        alternatives=alternatives(active, binding, constraints, facts, rho, demand),
+        usd_per_hour_now=hourly(state.counts, state.pool).total_usd,
+        usd_per_hour_then=hourly(planned(target), state.pool).total_usd,
     )
 
 

@@ -135,6 +135,20 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """What would have made it so many active ``replicas``: ``text`` says it, ``name`` is the voice or bound behind it.
+
+    ``erlangs`` is the load at which it turns, None where no load turns it; ``after_s`` what has to pass besides.
+    """
+
+    replicas: int
+    name: str
+    erlangs: float | None
+    after_s: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What the runtime should do: targets per pool."""
 
@@ -149,7 +163,8 @@ class Decision:
     ``next_state`` is the memory for the next tick. ``risk_of_shortfall`` is the forecast probability that the
     offered load exceeds the capacity that can be ready within the launch lead time, None without a forecast.
     ``rho_max_configured`` is what ``rho_max`` would be by the pool's configured figures, None where nothing else
-    was learned; all loads and capacities are erlangs of the configured law.
+    was learned; all loads and capacities are erlangs of the configured law. ``usd_per_hour_now`` is what is held costs,
+    ``usd_per_hour_then`` what it costs once the plan is carried out.
     """
 
     id: str
@@ -168,3 +183,6 @@ class Decision:
     risk_of_shortfall: float | None
     next_state: ControlState
     rho_max_configured: float | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    usd_per_hour_now: float | None = None
+    usd_per_hour_then: float | None = None

@@ -100,6 +100,11 @@ def text(decision: Decision) -> str:
         f"  shortfall {_percent(decision.risk_of_shortfall)} within the time a launch takes",
         "",
     ]
+    if decision.usd_per_hour_now is not None and decision.usd_per_hour_then is not None:
+        lines.insert(
+            -1, f"  costs     ${decision.usd_per_hour_now:.2f} an hour now, ${decision.usd_per_hour_then:.2f} then"
+        )
+    lines[-1:-1] = [f"  or        {alternative.text}" for alternative in decision.alternatives]
     width = max((len(c.name) for c in decision.constraints), default=0)
     for c in decision.constraints:
         lines.append(f"  {'>' if c.binds else ' '} {c.name:<{width}} {c.replicas:>5}  {c.detail}")
