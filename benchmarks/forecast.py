@@ -8,7 +8,8 @@ same way (``forecasting.evaluation``): naive (the last value), seasonal naive, o
 the peers (``benchmarks.forecast_peers``), whose calibration has two days of forecasts to start from. ``--keep`` writes
 what the peers said, which takes most of the time, and reads it next time. Rows "own intervals" show statsforecast's
 own, as they are. Coverage is shown by week of the series: the first with training on its first day alone, and both once
-more so with outages put in. Then what a fit of 10,000 minutes and what forecasts of 100 services take of a core.
+more so with outages put in; beside it what chance would do to an honest forecast on the same minutes
+(``forecasting.evaluation.honest``). Then what a fit of 10,000 minutes and forecasts of 100 services take of a core.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from app.forecasts.tables import worst
 from app.forecasts.wanted import history_of
 from benchmarks.contenders import large, small
 from benchmarks.forecast_peers import AHEAD, Paths, filled, line_up, missing, rolled
+from forecasting.evaluation.honest import worst_misses
 from forecasting.evaluation.references import bare
 from forecasting.evaluation.report import (
     COMBINED,
@@ -55,7 +57,7 @@ from forecasting.evaluation.rolling import Run, Told, roll
 from forecasting.experts import installed
 from forecasting.experts.expert import Model
 from forecasting.forecaster import Forecaster
-from forecasting.history import Array, History, Target
+from forecasting.history import DAY_S, Array, History, Target
 from forecasting.panel import Panel
 from forecasting.series import read
 
@@ -63,6 +65,12 @@ WARM_DAYS = 2
 """Before the first score, peers forecast so many days from a fit of their own, to have errors to calibrate with."""
 
 POOLS = {"m-small": small, "m-large": large}
+NEAR = 0.015
+"""Coverage is near what was promised if it is no farther from it."""
+
+DRAWS = 300
+"""Honest forecasts that each week is compared with."""
+
 POINTS = 10_000
 SERVICES = 100
 
@@ -219,23 +227,56 @@ def losses(name: str, made: Evaluation) -> Table:
     return table
 
 
-def coverages(name: str, runs: Sequence[tuple[str, Evaluation]]) -> Table:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A week of one evaluation: how far its worst quantile was from its promise, and how far those of honest forecasts
+    are: shares."""
+
+    series: str
+    outages: str
+    made: Evaluation
+    week: dict[str, Any]
+    far: float
+    honest: Array
+
+
+def kept(series: str, outages: str, made: Evaluation) -> list[Kept]:
+    """Every week, with what chance alone would do to it."""
+    promised = Target(HORIZONS, tuple(tau for tau in TAUS if tau >= 0.9), made.peak)
+    weeks = []
+    for week in made.weeks:
+        begin, cells = week["first_minute"] - made.first, round(week["days"] * DAY_S / made.step_s)
+        honest = worst_misses(np.isfinite(made.truth[begin : begin + cells]), promised, DRAWS)
+        weeks.append(Kept(series, outages, made, week, worst(week["coverage"], TAUS), honest))
+    return weeks
+
+
+def coverages(weeks: Sequence[Kept]) -> Table:
     """Coverage of ours in every week, the horizon that is least and most covered, and whether simpler did better."""
-    table = Table(title=f"{name}: how often ours kept its quantiles, least to most covered horizon")
-    for column in ("target", "outages", "week", "P90 %", "P95 %", "P99 %", "worst, points", "loss / simple"):
-        table.add_column(column, justify="left" if column in ("target", "outages") else "right")
-    for outages, made in runs:
-        for week in made.weeks:
-            covered = 100 * np.asarray(week["coverage"])[:, 2:]
-            ranges = [
-                f"{low:.1f} – {high:.1f}" for low, high in zip(covered.min(axis=0), covered.max(axis=0), strict=True)
-            ]
-            far = 100 * worst(np.asarray(week["coverage"]), TAUS)
-            loss = near_mean(made, week["wql_vs_best_simple"])
-            table.add_row(
-                which(made), outages, f"{week['week']} ({week['days']:.3g} d)", *ranges, f"{far:.1f}", f"{loss:.3f}"
-            )
+    table = Table(title="how often ours kept its quantiles, least to most covered horizon")
+    names, promises = ("series", "target", "outages"), ("P90 %", "P95 %", "P99 %")
+    honest = (f"honest: within {100 * NEAR:g}, %", "honest: 9 in 10 within")
+    for column in (*names, "week", *promises, "worst, points", *honest, "loss / simple"):
+        table.add_column(column, justify="left" if column in names else "right")
+    for one in weeks:
+        covered = 100 * one.week["coverage"][:, 2:]
+        ranges = [f"{low:.1f} – {high:.1f}" for low, high in zip(covered.min(axis=0), covered.max(axis=0), strict=True)]
+        chance = f"{100 * (one.honest <= NEAR).mean():.0f}", f"{100 * np.quantile(one.honest, 0.9):.1f}"
+        loss = f"{near_mean(one.made, one.week['wql_vs_best_simple']):.3f}"
+        week = f"{one.week['week']} ({one.week['days']:.3g} d)"
+        table.add_row(one.series, which(one.made), one.outages, week, *ranges, f"{100 * one.far:.1f}", *chance, loss)
     return table
+
+
+def tally(weeks: Sequence[Kept]) -> str:
+    """How many weeks are near, and how many would be by chance."""
+    near = sum(one.far <= NEAR for one in weeks)
+    expected = sum(float((one.honest <= NEAR).mean()) for one in weeks)
+    usual = sum(one.far <= np.quantile(one.honest, 0.9) for one in weeks)
+    return (
+        f"within {100 * NEAR:g} points in {near} of {len(weeks)} weeks, an honest forecast in {expected:.1f}; "
+        f"{usual} of {len(weeks)} are no farther off than nine in ten honest forecasts"
+    )
 
 
 def which(made: Evaluation) -> str:
@@ -287,11 +328,11 @@ def compared(
         theirs = {other: said[name, other].result() for _, other in peers}
         found[name, peak] = side_by_side(histories[name], made[name, peak].result(), theirs)
         console.print(losses(name, found[name, peak]))
-    for name in histories:
-        runs = []
-        for key in ((name, False), (name, True)):
-            runs += [("none", young[key].result()), ("none", found[key]), ("put in", beset[key].result())]
-        console.print(coverages(name, runs))
+    weeks = []
+    for key in made:
+        weeks += [*kept(key[0], "none", young[key].result()), *kept(key[0], "none", found[key])]
+        weeks += kept(key[0], "put in", beset[key].result())
+    console.print(coverages(weeks), tally(weeks))
     return found
 
 

@@ -163,6 +163,7 @@ def _weeks(history: History, truth: Array, values: Mapping[str, Array], target: 
             lost = [scores.quantile_loss(came, values[name][own], target.taus) for name in simple]
             relative = scores.ratio(scores.quantile_loss(came, mine, target.taus), np.min(lost, axis=0))
             row = {"week": int(number) + 1, "days": float(own.sum() / history.day)}
+            row["first_minute"] = int(first + np.argmax(own))
             rows.append(row | {"coverage": scores.coverage(came, mine), "wql_vs_best_simple": relative})
     return rows
 

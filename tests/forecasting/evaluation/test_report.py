@@ -35,6 +35,7 @@ def test_last_value_is_the_measure_and_all_are_there() -> None:
     assert made.row("seasonal_naive")["wql_vs_seasonal"] == pytest.approx([1, 1])
     assert (made.row("naive")["scored"] == [5 * DAY - 1, 5 * DAY - 3]).all()
     assert [week["week"] for week in made.weeks] == [1, 2]
+    assert [week["first_minute"] - made.first for week in made.weeks] == [0, 4 * DAY]
     simple = [made.row(name)["wql"] for name in ("naive", "seasonal_naive", "seasonal")]
     weekly = np.stack([week["wql_vs_best_simple"] for week in made.weeks])
     # The best of each week is at least as good as the best of all.
