@@ -43,11 +43,15 @@ def headline(made: Plan) -> str:
 def section(one: Section) -> str:
     """A table with its notes."""
     head = "".join(f"<th>{escape(column)}</th>" for column in one.columns)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in one.rows)
+    rows = "".join(_row(row) for row in one.rows)
     return (
         f"<section><h2>{escape(one.title)}</h2><div class=scroll><table><thead><tr>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>{_paragraphs(one.notes)}</section>"
     )
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"<tr><th scope=row>{escape(cells[0])}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells[1:])}</tr>"
 
 
 def _paragraphs(lines: Sequence[str]) -> str:

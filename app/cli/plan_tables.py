@@ -222,7 +222,7 @@ def money(best: Carried) -> Iterator[str]:
 
 def year_columns(year: Year) -> list[str]:
     """Bands side by side; one of them where all are the same."""
-    return [f"{what} {band}" for what in ("requests/s", "replicas", "USD") for band in shown_bands(year)]
+    return [f"{what} {band}" for what in ("requests/s", "replicas (peak)", "USD") for band in shown_bands(year)]
 
 
 def shown_bands(year: Year) -> list[str]:

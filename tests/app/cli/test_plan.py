@@ -129,7 +129,11 @@ def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
     json.loads(result.stdout)
     text = path.read_text()
     assert text.startswith("<!doctype html>") and "USD per million tokens" in text and "<script" not in text
-    assert text.count("<table>") == 5 and "http" not in text.replace("https://", "http")
+    assert (
+        text.count("<table>") == 5
+        and "<th scope=row>H100-SXM fp8 TP2</th>" in text
+        and "http" not in text.replace("https://", "http")
+    )
 
 
 def test_a_page_of_nothing_has_the_reasons(tmp_path: Path) -> None:
