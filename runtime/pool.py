@@ -53,7 +53,8 @@ class Pool:
 
     ``lead_times[tier]`` is the time from that tier to ``active``; a tier that is absent is not available in this
     pool. ``holding_share[tier]`` is the part of its GPUs' price that a replica of that tier is charged, 1.0 on
-    dedicated GPUs and less only where somebody else uses them meanwhile (DESIGN 4); absent means 1.0.
+    dedicated GPUs and less only where somebody else uses them meanwhile (DESIGN 4); absent means 1.0. The provider of
+    a ``spot`` pool may take its GPUs back at a moment's notice.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Pool:
     prefix_caching: bool = True
     lead_times: Mapping[Tier, LeadTime] = field(default_factory=dict)
     holding_share: Mapping[Tier, float] = field(default_factory=dict)
+    spot: bool = False
 
     @property
     def kv_tokens(self) -> int:

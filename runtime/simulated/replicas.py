@@ -22,6 +22,7 @@ from runtime.simulated.gpus import Gpu, Inventory
 from runtime.simulated.lanes import Lane, lanes_of
 from runtime.simulated.lifecycle import Member, Move, Verb, reconcile
 from runtime.simulated.racks import Order, SimulatedRack
+from runtime.simulated.replica import SimulatedReplica
 from runtime.simulated.services import SimulatedService, next_slower
 from runtime.simulated.state import EngineState, forget_prefixes, install
 
@@ -36,53 +37,6 @@ FAILURE_SEEN_S = 10.0
 LEAD_TIME_SAMPLES = 1000
 
 _Z90 = 1.2815515655446004
-
-
-@dataclass(slots=True)
-class SimulatedReplica:
-    """A replica and its row in the engine state; its transition began in ``origin`` and ends at ``ready_at_s``."""
-
-    name: str
-    lane: Lane
-    row: int
-    tier: Tier
-    transition: Transition | None
-    since_s: float
-    gpus: list[Gpu]
-    created_s: float
-    ready_at_s: float = math.inf
-    origin: Tier = Tier.COLD
-
-    @property
-    def service(self) -> int:
-        """The index of its service."""
-        return self.lane.service
-
-    @property
-    def pool(self) -> Pool:
-        """What it is one of."""
-        return self.lane.pool
-
-    @property
-    def serving(self) -> bool:
-        """In rotation now."""
-        return self.tier is Tier.ACTIVE and self.transition is None
-
-    @property
-    def has_process(self) -> bool:
-        """Whether an engine process answers: not while it launches, nor once it failed, nor on an empty warm node."""
-        return self.tier is not Tier.WARM_NODE and self.transition not in (Transition.LAUNCHING, Transition.FAILED)
-
-    @property
-    def asleep(self) -> bool:
-        """Whether its weights are out of GPU memory; so they are until it has woken up."""
-        waking = self.transition is Transition.WAKING and self.origin is Tier.ASLEEP
-        return waking or (self.tier is Tier.ASLEEP and self.transition is None)
-
-    def become(self, now_s: float, tier: Tier, transition: Transition | None, ready_at_s: float = math.inf) -> None:
-        """Change state; a transition that ends by itself ends at ``ready_at_s``."""
-        self.tier, self.transition = tier, transition
-        self.since_s, self.ready_at_s = now_s, ready_at_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +73,7 @@ class Replicas:
         self._launch_failure = launch_failure
         self._free_rows = list(range(count - 1, -1, -1))
         self._serial = 0
+        self._shortages: dict[str, float] = {}
         for lane in self.lanes:
             for _ in range(lane.target.active):
                 self._launch(lane, Tier.ACTIVE, now_s, at_once=True)
@@ -152,8 +107,8 @@ class Replicas:
 
     def next_change_s(self) -> float:
         """When the next transition ends by itself."""
-        racks_s = min((rack.next_change_s() for rack in self.racks.values()), default=math.inf)
-        return min(racks_s, min((r.ready_at_s for r in self.by_name.values()), default=math.inf))
+        others = [*self._shortages.values(), *(rack.next_change_s() for rack in self.racks.values())]
+        return min(*others, math.inf, min((r.ready_at_s for r in self.by_name.values()), default=math.inf))
 
     # --- what others ask for -------------------------------------------------------------------------------------
 
@@ -173,6 +128,47 @@ class Replicas:
         rack = self.racks[name]
         if missing := rack.want(gpus):
             rack.orders.append(Order(missing, now_s + self._lognormal(rack.rack.lead_time)))
+
+    def sold_out(self, pool: str, until_s: float) -> None:
+        """No launch of that pool gets GPUs before then. Raises as ``_named`` does."""
+        self._named(pool)
+        self._shortages[pool] = until_s
+
+    def reclaim(self, pool: str, count: int | None, notice_s: float, now_s: float) -> None:
+        """The provider takes replicas of a spot pool, all or so many drawn ones: out of rotation at once, gone when
+        empty or when the notice is over. Raises as ``_named`` does, and ValueError for a pool that is not spot.
+        """
+        lanes = self._named(pool)
+        if count is not None and count < 0:
+            raise ValueError(f"pool {pool}: {count} replicas to take back is below 0")
+        if not all(lane.pool.spot for lane in lanes):
+            raise ValueError(f"pool {pool} is not spot; nobody takes it back")
+        there = [r for r in self.by_name.values() if r.lane in lanes and r.gpus and not r.reclaimed]
+        count = len(there) if count is None else min(count, len(there))
+        for i in sorted(self._rng.choice(len(there), count, replace=False).tolist()):
+            self._take_back(there[i], now_s, notice_s)
+        self.reconcile(now_s)
+
+    def _take_back(self, replica: SimulatedReplica, now_s: float, notice_s: float) -> None:
+        replica.lane.reclaimed += 1
+        if self.load(replica):
+            replica.reclaimed = True
+            replica.become(now_s, Tier.COLD, Transition.DRAINING, now_s + notice_s)
+        else:
+            self._stop(replica)
+
+    def overdue(self, now_s: float) -> list[SimulatedReplica]:
+        """Those that were taken back and whose notice is over: what still runs there is lost."""
+        return [r for r in self.by_name.values() if r.reclaimed and r.ready_at_s <= now_s]
+
+    def _named(self, pool: str) -> list[Lane]:
+        """The lanes of that pool; raises KeyError for none, ValueError where its GPUs are those of a rack."""
+        lanes = [lane for lane in self.lanes if lane.pool.name == pool]
+        if not lanes:
+            raise KeyError(pool)
+        if any(lane.racked for lane in lanes):
+            raise ValueError(f"pool {pool} sleeps in a rack, which has its GPUs for good")
+        return lanes
 
     def sleep(self, replica: SimulatedReplica, now_s: float) -> None:
         """Put an idle replica to sleep by hand; the target follows. Raises ValueError for one that cannot now."""
@@ -195,6 +191,7 @@ class Replicas:
 
     def fail(self, replica: SimulatedReplica, now_s: float) -> None:
         """Its engine is dead; it is replaced once that has been noticed, or before if anybody sets targets."""
+        replica.reclaimed = False  # there is nothing left to take back
         replica.become(now_s, replica.tier, Transition.FAILED, now_s + FAILURE_SEEN_S)
         self._refresh_rotation()
 
@@ -213,7 +210,10 @@ class Replicas:
         ended = self._end_transitions(now_s)
         drained = self._end_drains(now_s)
         arrived = [rack.arrive(now_s) for rack in self.racks.values()]
-        changed = ended or drained or any(arrived)
+        over = [pool for pool, until_s in self._shortages.items() if until_s <= now_s]
+        for pool in over:
+            del self._shortages[pool]
+        changed = ended or drained or any(arrived) or bool(over)
         if changed:
             self.reconcile(now_s)
         return changed
@@ -240,7 +240,7 @@ class Replicas:
 
     def _end_drains(self, now_s: float) -> bool:
         draining = [r for r in self.by_name.values() if r.transition is Transition.DRAINING]
-        empty = [r for r in draining if r.ready_at_s == math.inf and self.load(r) == 0]
+        empty = [r for r in draining if (r.ready_at_s == math.inf or r.reclaimed) and self.load(r) == 0]
         for replica in empty:
             if replica.tier is Tier.COLD:
                 self._leave(replica, now_s)
@@ -257,7 +257,8 @@ class Replicas:
         """Start every move that the targets ask for and that is not under way."""
         members: dict[Lane, list[Member]] = {lane: [] for lane in self.lanes}
         for r in self.by_name.values():
-            members[r.lane].append(Member(r.name, r.tier, r.transition, r.since_s, self.load(r), self.warmth(r)))
+            if not r.reclaimed:
+                members[r.lane].append(Member(r.name, r.tier, r.transition, r.since_s, self.load(r), self.warmth(r)))
         waiting: dict[Lane, list[Move]] = {}
         for lane in self.lanes:
             for move in reconcile(members[lane], lane.target):
@@ -266,7 +267,16 @@ class Replicas:
                 else:
                     self._make(lane, move, now_s)
         self._share(waiting, now_s)
+        self._start_waiting(now_s)
         self._refresh_rotation()
+
+    def _start_waiting(self, now_s: float) -> None:
+        """Launches of pools that were sold out, in their order, while there are GPUs for them."""
+        for replica in self.by_name.values():
+            if not replica.gpus and replica.pool.name not in self._shortages:
+                replica.gpus = replica.lane.take(replica.name)
+                if replica.gpus:
+                    self._start(replica, now_s)
 
     def _share(self, waiting: dict[Lane, list[Move]], now_s: float) -> None:
         """Launches in racks, while there are GPUs: the next is always for who lacks most, the first of equals."""
@@ -299,33 +309,39 @@ class Replicas:
     def _launch(
         self, lane: Lane, to: Tier, now_s: float, at_once: bool = False, warm: str | None = None
     ) -> SimulatedReplica | None:
-        """Start a replica, in the place of a warm node if one is named; without free GPUs nothing starts yet."""
+        """Start a replica, in the place of a warm node if one is named; without free GPUs nothing starts yet.
+
+        Of a pool that is sold out, a replica waits for its GPUs, launching.
+        """
         origin, node = Tier.COLD, None
         if warm is not None:
             origin, node = Tier.WARM_NODE, self.by_name[warm].gpus[0].node
             self._stop(self.by_name[warm])
         name = f"{self._services[lane.service].name}-{self._serial + 1:04d}"
-        gpus = lane.take(name, node) if self._free_rows else []
-        if not gpus:
+        waits = warm is None and lane.pool.name in self._shortages
+        gpus = lane.take(name, node) if self._free_rows and not waits else []
+        if not (gpus or (waits and self._free_rows)):
             return None
         self._serial += 1
         row = self._free_rows.pop()
         install(self._engines, row, lane.pool, now_s)
         replica = SimulatedReplica(name, lane, row, to, None, now_s, gpus, now_s, origin=origin)
         self.by_name[name] = replica
-        if not at_once:
+        if waits:
+            replica.become(now_s, to, Transition.LAUNCHING)
+        elif not at_once:
             self._start(replica, now_s)
         return replica
 
     def _start(self, replica: SimulatedReplica, now_s: float) -> None:
-        """It has its GPUs: from now on its lead time passes."""
+        """It has its GPUs: from now on its lead time passes. What it waited for them counts as well, where it did."""
         pool, to = replica.pool, replica.tier
         if replica.lane.racked:
             replica.origin = Tier.ASLEEP
-            replica.become(now_s, to, Transition.WAKING, now_s + self._draw(pool, Tier.ASLEEP))
+            replica.become(replica.since_s, to, Transition.WAKING, now_s + self._draw(pool, Tier.ASLEEP))
         else:
             seconds = 0.0 if to is Tier.WARM_NODE else self._draw(pool, replica.origin)
-            replica.become(now_s, to, Transition.LAUNCHING, now_s + seconds)
+            replica.become(replica.since_s, to, Transition.LAUNCHING, now_s + seconds)
 
     def _leave(self, replica: SimulatedReplica, now_s: float) -> None:
         """It is not needed and empty: gone, or in a rack asleep, which takes a moment unless its engine is dead."""

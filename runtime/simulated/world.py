@@ -119,6 +119,8 @@ class World:
             self._serve(to_s)
             self._bill(to_s - self.now_s)
             self.now_s = to_s
+            for replica in self.replicas.overdue(to_s):
+                self._lose_requests(replica)
             self.replicas.settle(to_s)
             self._release_held()
 
@@ -157,6 +159,8 @@ class World:
 
     def _bill(self, elapsed_s: float) -> None:
         for replica in self.replicas.by_name.values():
+            if not replica.gpus:
+                continue
             lane, account = replica.lane, self.accounts[replica.service]
             gpu_s = elapsed_s * lane.pool.gpus_per_replica
             account.gpu_s += gpu_s
@@ -256,6 +260,19 @@ class World:
         """
         self.replicas.set_rack(name, gpus, self.now_s)
 
+    def sold_out(self, pool: str, until_s: float) -> None:
+        """Until then no launch of a pool gets GPUs: it stays ``launching``, on no node and at no cost, and all of that was
+        lead time. Raises KeyError for an unknown pool, ValueError for one that is in a rack.
+        """
+        self.replicas.sold_out(pool, until_s)
+
+    def reclaim(self, pool: str, replicas: int | None = None, notice_s: float = 120.0) -> None:
+        """The provider takes back that many replicas of a spot pool, drawn, or all: they take no new request, and what
+        still runs there when the notice is over is lost. Whatever the targets lack then is launched anew, so say before
+        if the pool is sold out. Raises as ``sold_out`` does, and ValueError for a pool that is not spot.
+        """
+        self.replicas.reclaim(pool, replicas, notice_s, self.now_s)
+
     def fail_gpu(self, uuid: str, kind: str, xid: int = 79) -> None:
         """Break a GPU: ``xid``, ``ecc`` or ``heat``. A fatal fault kills the replica on it, and its requests are lost.
 
@@ -272,6 +289,12 @@ class World:
             self._lose(replica)
 
     def _lose(self, replica: SimulatedReplica) -> None:
+        self._lose_requests(replica)
+        self.replicas.fail(replica, self.now_s)
+        self._collect()
+
+    def _lose_requests(self, replica: SimulatedReplica) -> None:
+        """All that its engine has is lost, and the engine is as new; whoever calls collects what ended."""
         requests = self.state.requests
         in_engine = np.isin(requests["status"], (WAITING, PREFILL, DECODE))
         for slot in np.flatnonzero((requests["replica"] == replica.row) & in_engine).tolist():
@@ -280,8 +303,6 @@ class World:
                 requests[slot]["reason"] = REASON_LOST
             self.slots.mark_ended(slot)
         install(self.state, replica.row, replica.pool, self.now_s)
-        self.replicas.fail(replica, self.now_s)
-        self._collect()
 
     def sell_out(self, pool: str, sold_out: bool = True) -> None:
         """A pool has no GPUs to give, or again; who waited may start then. Raises KeyError for an unknown pool."""
@@ -310,7 +331,7 @@ class World:
                 transition=r.transition,
                 since_s=r.since_s,
                 base_url=f"{base_url}/replicas/{r.name}",
-                node=r.gpus[0].node,
+                node=r.gpus[0].node if r.gpus else "",
                 gpus=tuple(g.uuid for g in r.gpus),
             )
             for r in self.replicas.by_name.values()
