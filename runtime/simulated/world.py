@@ -261,8 +261,8 @@ class World:
         self.replicas.set_rack(name, gpus, self.now_s)
 
     def sold_out(self, pool: str, until_s: float) -> None:
-        """Until then no launch of a pool gets GPUs: it stays ``launching``, on no node and at no cost, and all of that was
-        lead time. Raises KeyError for an unknown pool, ValueError for one that is in a rack.
+        """Until then no launch of a pool gets GPUs: it stays ``launching``, on no node and at no cost; in the end its
+        lead time was that long. Raises KeyError for an unknown pool, ValueError for one that is in a rack.
         """
         self.replicas.sold_out(pool, until_s)
 
