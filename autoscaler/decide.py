@@ -27,6 +27,7 @@ from autoscaler.reactive import latency_need, latency_ratio, load_need
 from autoscaler.saturation import saturation
 from autoscaler.shortage import asking
 from autoscaler.sizing import Sizing, launch_lead_s, size, spare_limits
+from autoscaler.spread import Wanted, as_one, asked, base_of, spread, valued
 from collectors.observation import Observation
 from forecasting.forecast import Forecast
 from runtime.fleet import PoolTarget
@@ -59,6 +60,9 @@ def decide(
     known = _idle(_learn(state, observation), observation) if fresh else state
     erlangs = offered_erlangs(observation, state.pool, known.work_ms_per_request) if fresh else None
     rho = _rho_max(known, policy)
+    known = valued(known, policy, rho)
+    apart, state = known, as_one(replace(state, more=known.more))
+    known = as_one(known)
     sizing = size(forecast, state, policy, rho, observation.interval_s) if forecast else None
     asleep = sizing is not None and forecast is not None and _may_sleep(known, forecast, sizing, policy, now_s)
     needs = _needs(observation if fresh else None, erlangs, sizing, known, policy, rho, asleep)
@@ -68,6 +72,8 @@ def decide(
     wanted = _spares_wanted(sizing, active, state, policy) if sizing and not asleep else facts.current_spare
     target = _target(state, policy, active, guardrails.spare(wanted, active, facts, guards))
     target = _frozen(state, policy) if binding == "freeze" else _without_the_sick(target, facts)
+    frozen = binding == "freeze" and state.targets
+    targets = frozen or _targets(apart, policy, target, forecast, rho, observation.interval_s, now_s)
     sick = health_detail(target, state.health.sick, now_s)
     constraints = tuple(replace(c, binds=c.name == binding) for c in needs.constraints) + tuple(guards) + sick
     demand = demanded(None if asleep else sizing, erlangs, policy.reactive.load_factor)
@@ -78,7 +84,7 @@ def decide(
         at_s=now_s,
         mode=mode,
         act=acts,
-        plan=Plan((target,)),
+        plan=Plan(targets),
         constraints=constraints,
         binding=binding,
         sentence=sentence(mode, facts, target, needs.binding, binding, constraints, rho),
@@ -87,7 +93,7 @@ def decide(
         rho_binding=rho.binding,
         capacity_erlangs=state.counts.active * rho.value,
         risk_of_shortfall=_risk(forecast, state, target if acts else None, rho, observation.interval_s),
-        next_state=_next_state(known, facts, target, acts, active, binding),
+        next_state=asked(_next_state(known, facts, target, acts, active, binding), apart, targets, acts, now_s),
         rho_max_configured=rho.configured,
         alternatives=alternatives(active, binding, constraints, facts, rho, demand),
         usd_per_hour_now=hourly(state.counts, state.pool).total_usd,
@@ -240,6 +246,23 @@ def _target(state: ControlState, policy: Policy, active: int, spare: int) -> Poo
         asleep=spare if asleep else 0,
         warm_node=state.counts.warm_node,
     )
+
+
+def _targets(
+    apart: ControlState,
+    policy: Policy,
+    target: PoolTarget,
+    forecast: Forecast | None,
+    rho: RhoMax,
+    review_s: float,
+    now_s: float,
+) -> tuple[PoolTarget, ...]:
+    """The target of each pool; ``apart`` counts each pool's replicas by themselves."""
+    if not apart.more:
+        return (target,)
+    base = base_of(forecast, policy, rho, target.active, launch_lead_s(apart) + review_s)
+    wanted = Wanted(target.active, target.standby + target.asleep, base)
+    return tuple(replace(one, avoid=target.avoid) for one in spread(apart, policy, wanted, now_s))
 
 
 def _without_the_sick(target: PoolTarget, facts: Facts) -> PoolTarget:

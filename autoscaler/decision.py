@@ -107,6 +107,8 @@ class ControlState:
     replicas."""
     first_ask: Ask | None = None
     """With other pools: what was asked of the first one and has not come."""
+    targets: tuple[PoolTarget, ...] = ()
+    """With other pools: the targets in force, of each pool."""
     grant: Grant | None = None
 
 

@@ -22,6 +22,7 @@ from autoscaler.overrides import duration, in_force, spoken
 from autoscaler.policy import Policy
 from autoscaler.shortage import overdue_s
 from autoscaler.sizing import launch_lead_s
+from autoscaler.spread import cheapest_usd_per_hour
 from runtime.replica import Tier
 
 
@@ -174,7 +175,7 @@ def maximum(facts: Facts) -> Bound | None:
 
 def budget(facts: Facts) -> Bound | None:
     """What the budget pays for, though never less than ``replicas.min``."""
-    usd, price = facts.policy.budget_usd_per_hour, facts.state.pool.replica_usd_per_hour
+    usd, price = facts.policy.budget_usd_per_hour, cheapest_usd_per_hour(facts.state)
     if usd is None or price <= 0:
         return None
     paid = math.floor(usd / price + 1e-9)
@@ -182,6 +183,14 @@ def budget(facts: Facts) -> Bound | None:
     if paid < facts.policy.replicas.min:
         detail += f", but replicas.min {facts.policy.replicas.min} comes first"
     return Bound("budget", False, max(paid, facts.policy.replicas.min), detail)
+
+
+def inventory(facts: Facts) -> Bound | None:
+    """What is left of GPUs or money that are short for all services together."""
+    grant = facts.state.grant
+    if grant is None or grant.replicas is None:
+        return None
+    return Bound("inventory", False, grant.replicas, grant.detail)
 
 
 GUARDS: tuple[Guard, ...] = (
@@ -198,6 +207,7 @@ GUARDS: tuple[Guard, ...] = (
     minimum,
     maximum,
     budget,
+    inventory,
     rollback,
     freeze,
 )
@@ -233,7 +243,9 @@ def apply(need: int, binding: str, facts: Facts) -> tuple[int, str, list[Constra
 
 def ceiling(facts: Facts) -> int:
     """The most active replicas that the operator's bounds and the capacity there is allow."""
-    caps = [bound.replicas for guard in (maximum, budget, unschedulable) if (bound := guard(facts)) is not None]
+    caps = [
+        bound.replicas for guard in (maximum, budget, inventory, unschedulable) if (bound := guard(facts)) is not None
+    ]
     return min(caps)
 
 
@@ -245,9 +257,11 @@ def spare(wanted: int, active: int, facts: Facts, bounds: Sequence[Constraint]) 
     least_held = held if blocked else held - policy.scale_in.max_step
     kept = max(wanted, least_held - active) if facts.current_spare else wanted
     kept = min(kept, policy.standby.max, policy.replicas.max - active)
+    if (granted := inventory(facts)) is not None:
+        kept = min(kept, granted.replicas - active)
     price = pool.holding_usd_per_hour(Tier(policy.standby.tier))
     if policy.budget_usd_per_hour is not None and price > 0:
-        left_usd = policy.budget_usd_per_hour - active * pool.replica_usd_per_hour
+        left_usd = policy.budget_usd_per_hour - active * cheapest_usd_per_hour(facts.state)
         kept = min(kept, math.floor(left_usd / price + 1e-9))
     return max(0, kept)
 

@@ -22,7 +22,7 @@ def shortages(demands: Sequence[Demand], shares: Sequence[Share], market: Market
     told = []
     for demand, share in zip(demands, shares, strict=True):
         short = [
-            (need, amount) for need in needs_of(demand, market) if (amount := missing(need, demand, share)) > LEAST
+            (need, amount) for need in needs_of(demand, market) if (amount := missing(need, demand, share.counts)) > LEAST
         ]
         if short:
             limits = tuple(dict.fromkeys(_limits(demand, share, demands, shares, market)))
@@ -31,12 +31,12 @@ def shortages(demands: Sequence[Demand], shares: Sequence[Share], market: Market
     return tuple(told)
 
 
-def missing(need: Need, demand: Demand, share: Share) -> float:
-    """By how much a need is not reached."""
+def missing(need: Need, demand: Demand, counts: Mapping[str, Mapping[Tier, int]]) -> float:
+    """By how much a need is not reached with ``counts[pool][tier]``."""
     carried = 0.0
     for index, option in enumerate(demand.options):
         cells: list[Cell] = [cell for cell in need.weights if cell[0] == index]
-        count = sum(share.counts[option.pool].get(tier, 0) for _, tier in cells)
+        count = sum(counts[option.pool].get(tier, 0) for _, tier in cells)
         if cells:
             carried += need.weights[cells[0]] * min(count, need.late.get(index, count))
     return max(0.0, need.amount - carried)
