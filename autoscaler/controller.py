@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from autoscaler.capacity import offered_erlangs
 from autoscaler.counts import answers, counts_of
 from autoscaler.decide import decide
-from autoscaler.decision import ControlState, Decision
+from autoscaler.decision import ControlState, Decision, TierCounts
 from autoscaler.health import Vitals, examine, vitals
 from autoscaler.lead_times import lead_times
 from autoscaler.learning import learn
@@ -23,6 +23,7 @@ from forecasting.events import Event
 from forecasting.forecast import Forecast
 from forecasting.forecaster import Forecaster
 from runtime.fleet import LeadTimeSample
+from runtime.pool import Pool
 from runtime.replica import Replica
 
 
@@ -72,8 +73,7 @@ def consider(control: ControlState, policy: Policy, mind: Mind, look: Look, prev
     if look.trouble:
         observation = replace(observation, valid=False, gaps=(look.trouble, *observation.gaps))
     health = examine(control.health, own, look.vitals or vitals(look.scrape.gpus), look.at_s)
-    counts = counts_of(own, {sick.replica for sick in health.sick})
-    state = replace(control, counts=counts, health=health, lead_times=lead_times(pool, look.lead_times))
+    state = replace(_counted(control, own, look, {sick.replica for sick in health.sick}), health=health)
     if mind.learns:
         running = [replica.name for replica in own if replica.pool == pool.name and replica.serving]
         state = replace(state, learned=learn(state.learned, pool, running, previous, look.scrape, observation))
@@ -84,6 +84,22 @@ def consider(control: ControlState, policy: Policy, mind: Mind, look: Look, prev
     return Considered(
         own, observation, lengths, forecast, state, decide(observation, forecast, state, policy, look.at_s)
     )
+
+
+def _counted(control: ControlState, own: tuple[Replica, ...], look: Look, sick: set[str]) -> ControlState:
+    """The state with what is there of each pool; with one pool all that the service has is of it."""
+    known = lead_times(control.pool, look.lead_times)
+    if not control.more:
+        return replace(control, counts=counts_of(own, sick), lead_times=known)
+
+    def of(pool: Pool) -> TierCounts:
+        return counts_of([replica for replica in own if replica.pool == pool.name], sick)
+
+    more = tuple(
+        replace(branch, counts=of(branch.pool), lead_times=lead_times(branch.pool, look.lead_times))
+        for branch in control.more
+    )
+    return replace(control, counts=of(control.pool), lead_times=known, more=more)
 
 
 def _event(known: KnownEvent) -> Event:
