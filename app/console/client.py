@@ -122,6 +122,10 @@ class Api:
         """The replicas of a service."""
         return self._get(f"/services/{service}/replicas", list[schemas.ReplicaView])
 
+    def capacity(self, service: str) -> schemas.CapacityView:
+        """What one replica carries, and the lead times of its tiers."""
+        return self._get(f"/services/{service}/capacity", schemas.CapacityView)
+
     def decisions(self, service: str, limit: int) -> list[schemas.DecisionRow]:
         """The latest decisions, newest first."""
         return self._get(f"/services/{service}/decisions", list[schemas.DecisionRow], {"limit": limit})

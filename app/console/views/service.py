@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.api import schemas
-from app.console import charts, decisions, format, frames, shell, tiles
+from app.console import capacity, charts, decisions, format, frames, shell, tiles
 
 # How far back the charts reach, in the API's time.
 WINDOWS_S = {"15 min": 900.0, "1 h": 3600.0, "6 h": 21600.0, "24 h": 86400.0, "7 d": 604800.0}
@@ -39,6 +39,23 @@ REPLICA_COLUMNS = {
     "running": st.column_config.NumberColumn("Running", format="%d"),
     "waiting": st.column_config.NumberColumn("Waiting", format="%d"),
     "kv": st.column_config.ProgressColumn("KV cache", format="%.0f %%", min_value=0, max_value=100),
+}
+
+LAW_COLUMNS = {
+    "term": st.column_config.TextColumn("Step time", help="An iteration takes a + b·N + k·K + p·P milliseconds."),
+    "configured": st.column_config.NumberColumn("Configured", format="%.3g"),
+    "learned": st.column_config.NumberColumn("Learned", format="%.3g"),
+    "factor": st.column_config.NumberColumn("Factor", format="%.2f"),
+}
+
+LEAD_TIME_COLUMNS = {
+    "tier": st.column_config.TextColumn("From", help="How ready a replica is before it is asked for."),
+    "transition": st.column_config.TextColumn("By"),
+    "p50_s": st.column_config.NumberColumn("P50", format="%.3g s"),
+    "p90_s": st.column_config.NumberColumn("P90", format="%.3g s", help="What sizing counts with."),
+    "configured_p50_s": st.column_config.NumberColumn("Configured P50", format="%.3g s"),
+    "configured_p90_s": st.column_config.NumberColumn("Configured P90", format="%.3g s"),
+    "measured": st.column_config.NumberColumn("Measured", help="Transitions of this pool it rests on."),
 }
 
 
@@ -126,6 +143,21 @@ def replicas() -> None:
 
 
 @shell.live(shell.CHART_REFRESH_S)
+def abilities() -> None:
+    """What one replica carries, and how long one takes to get."""
+    view = shell.api().capacity(chosen())
+    st.markdown(f"**Capacity and lead times** {format.escape(capacity.finding(view))}")
+    laws, leads = capacity.law_table(view), capacity.lead_time_table(view)
+    left, right = st.columns(2)
+    with left:
+        st.dataframe(laws, hide_index=True, column_config=LAW_COLUMNS, key="law-table", placeholder=format.DASH)
+        st.caption(format.escape(capacity.taught(view.learned)))
+    with right:
+        st.dataframe(leads, hide_index=True, column_config=LEAD_TIME_COLUMNS, key="lead-time-table")
+        st.caption("Time from each tier to serving; configured figures count as five measurements.")
+
+
+@shell.live(shell.CHART_REFRESH_S)
 def why() -> None:
     """The latest decisions, equal ones in a row told once."""
     limit = st.session_state.setdefault("decisions-limit", FIRST_DECISIONS)
@@ -180,4 +212,5 @@ with shell.api_errors():
         now()
         history()
         replicas()
+        abilities()
         why()

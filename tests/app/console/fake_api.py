@@ -172,6 +172,43 @@ def attention(rows: list[schemas.ServiceRow]) -> list[schemas.AttentionItem]:
     return items
 
 
+def capacity(name: str, young: bool = False) -> schemas.CapacityView:
+    """A pool whose steps take 12 % longer than configured."""
+    law = {"a_ms": 16.0, "b_ms_per_seq": 0.05, "k_ms_per_1k_kv_tokens": 0.06, "p_ms_per_1k_prefill_tokens": 70.0}
+    learned = schemas.LearnedView(
+        law=schemas.StepLaw(**{term: 1.12 * value for term, value in law.items()}),
+        factors=dict.fromkeys("abkp", 1.12),
+        at_bound=[],
+        replica_s=9000.0,
+        last_taken_s=0.0,
+        taken=4,
+        refused={"saturated: requests wait": 1},
+    )
+    return schemas.CapacityView(
+        service=name,
+        pool=f"{name}-h100",
+        rho_max=None if young else fake_fleet.RHO_MAX,
+        rho_max_configured=None if young else 0.8,
+        binding=None if young else "tpot",
+        law=schemas.StepLaw(**law),
+        learned=None if young else learned,
+        lead_times=[lead_time("asleep", "waking", 2.0, 3), lead_time("cold", "launching", 120.0, 12)],
+    )
+
+
+def lead_time(tier: str, transition: str, p50_s: float, measured: int) -> schemas.LeadTimeView:
+    """A tier that takes a tenth longer than configured."""
+    return schemas.LeadTimeView(
+        tier=tier,
+        transition=transition,
+        p50_s=1.1 * p50_s,
+        p90_s=1.6 * p50_s,
+        configured_p50_s=p50_s,
+        configured_p90_s=1.5 * p50_s,
+        measured=measured,
+    )
+
+
 def decision(service: FakeService, at_s: float) -> schemas.DecisionRow:
     """What was decided at a step."""
     wanted, count = fake_fleet.desired(service, at_s), fake_fleet.active(service, at_s)
@@ -288,6 +325,11 @@ def reading(world: World) -> APIRouter:
             )
             for i in range(count + 2)
         ]
+
+    @api.get("/services/{name}/capacity")
+    def get_capacity(name: str) -> schemas.CapacityView:
+        world.service(name)
+        return capacity(name, world.mode == "young")
 
     @api.get("/services/{name}/decisions")
     def get_decisions(name: str, limit: int = 50) -> list[schemas.DecisionRow]:

@@ -78,6 +78,13 @@ def test_service_follows_the_query_string_and_draws_its_charts(open_page: Open) 
     assert len(at.get("vega_lite_chart")) == 6
 
 
+def test_service_shows_what_a_replica_carries_and_its_lead_times(open_page: Open) -> None:
+    at = open_page("service", service="code-34b")
+    assert "13 % less than its pool's entry says" in words(at)
+    tables = [list(table.value.columns) for table in at.dataframe]
+    assert any("factor" in columns for columns in tables) and any("measured" in columns for columns in tables)
+
+
 def test_forecasts_state_their_finding_and_draw_it(open_page: Open) -> None:
     at = open_page("forecasts", service="summarize-8b", span="6 h")
     assert at.selectbox(key="service").value == "summarize-8b"
