@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from forecasting.series import Series
     from runtime.traces import Trace
 
+MOST_PLAYED = 500
+"""Replicas of a fleet that is simulated at most: larger ones take minutes and tell no more."""
+
 HELP = "Rank the pools that could serve a model: cost, memory, limits, how to pay for them, a year ahead."
 
 Prices = Annotated[list[str] | None, typer.Option(metavar="GPU=USD", help="USD per GPU-hour, as in H100=2.69.")]
@@ -279,7 +282,12 @@ def confirmed(made: Plan, given: Given, count: int, seed: int) -> dict[str, Conf
     """The best pools in the simulator, by name, each in the minutes that are the busiest for it; with a bar."""
     from autoscaler.planning.confirm import busiest, confirm, drawn
 
-    best = made.ranked[:count]
+    best = [one for one in made.ranked[:count] if one.peak_replicas <= MOST_PLAYED]
+    for one in made.ranked[:count]:
+        if one not in best:
+            output.err().print(
+                f"{one.candidate.way.name}: {one.peak_replicas:,} replicas are not played, {MOST_PLAYED} at most"
+            )
     played = {}
     with bar("simulating", len(best)) as progress:
         for index, one in enumerate(best):

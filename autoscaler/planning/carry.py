@@ -92,8 +92,8 @@ def carry(candidate: Candidate, traffic: Traffic, asked: Asked) -> Carried | Ref
     carried = _carry(candidate, traffic, asked)
     if isinstance(carried, Refusal):
         return carried
-    error = candidate.basis.error
-    low, high = (_usd(candidate.at(scaled(candidate.pool.step, 1 + x)), traffic, asked) for x in (-error, error))
+    wrong = 1 + candidate.basis.error
+    low, high = (_usd(candidate.at(scaled(candidate.pool.step, x)), traffic, asked) for x in (1 / wrong, wrong))
     fields = {name: getattr(carried, name) for name in Carried.__slots__}
     return Carried(**(fields | {"usd_low": low, "usd_high": high}))
 

@@ -194,3 +194,9 @@ def test_a_target_may_grow_with_the_prompt() -> None:
     strict, kind = (document(*NUMBERS, "--ttft", "0.15", *more) for more in ([], ["--ttft-per-1k", "1"]))
     assert isinstance(strict["feasible"], int) and isinstance(kind["feasible"], int)
     assert strict["feasible"] < kind["feasible"]
+
+
+def test_a_fleet_too_large_to_play_is_told_and_planned() -> None:
+    result = run(*LLAMA, "--rate", "9000", "--input-tokens", "900", "--output-tokens", "200", *FEW, "--simulate", "1")
+    assert result.exit_code == 0 and "replicas are not played, 500 at most" in " ".join(result.stderr.split())
+    assert "H100-SXM fp8 TP2" in result.stdout

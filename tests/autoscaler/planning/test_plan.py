@@ -65,6 +65,15 @@ def test_mixtures_of_experts_may_split_their_experts(name: str) -> None:
     assert any(carried.candidate.way.split.experts > 1 for carried in one.ranked)
 
 
+def test_an_error_above_one_still_has_a_lower_end() -> None:
+    """Measured on two shapes that do not tell each other: 123 % on one left out."""
+    one = made(Scope(("B300-SXM",), ("fp4",), engine="sglang"), name="DeepSeek-V3")
+    wide = [carried for carried in one.ranked if carried.candidate.basis.error > 1]
+    assert wide and all(
+        carried.usd_low is not None and 0 < carried.usd_low <= carried.usd_per_million for carried in wide
+    )
+
+
 def test_an_unknown_model_is_answered_with_near_names() -> None:
     with pytest.raises(CatalogError, match=r"model 'Lama-70B' is not known; near names: .*Llama-3.1-70B"):
         made(name="Lama-70B")
