@@ -125,7 +125,10 @@ def spread(state: ControlState, policy: Policy, wanted: Wanted, now_s: float) ->
     notice_s = {option.spot: SPOT_NOTICE_S for option in demand.options if option.spot}
     goal = allocate([demand], Market(notice_s=notice_s)).shares[0].counts
     extra = _bridge(demand, goal, wanted)
-    return tuple(_target(branch, goal[branch.pool.name], extra, state.service) for branch in branches(state))
+    return tuple(
+        _target(branch, goal[branch.pool.name], extra.get(branch.pool.name, 0) + _probe(branch, goal, now_s), state)
+        for branch in branches(state)
+    )
 
 
 def asked(
@@ -148,9 +151,11 @@ def asked(
 def _bridge(demand: Demand, goal: Counts, wanted: Wanted) -> Mapping[str, int]:
     """Active replicas beyond the goal, per pool, until the goal is reached."""
     serving = sum(option.erlangs * option.now[Tier.ACTIVE] for option in demand.options)
+    reached = sum(option.erlangs * goal[option.pool].get(Tier.ACTIVE, 0) for option in demand.options)
+    needed = min(float(wanted.active), reached)
     lines = (
-        Line("serving", min(float(wanted.active), serving), 0.0, deliver_s=0.0),
-        Line("soon", wanted.active, 0.0, deliver_s=demand.options[0].launch_s),
+        Line("serving", min(needed, serving), 0.0, deliver_s=0.0),
+        Line("soon", needed, 0.0, deliver_s=demand.options[0].launch_s),
     )
     options = tuple(_only_active(option) for option in demand.options)
     there = Demand(demand.service, options, lines)
@@ -207,9 +212,18 @@ def _most(branch: Branch, state: ControlState, launch_s: float, now_s: float) ->
     """What may be had of a pool: by the grant, and by whether anything comes of what is asked."""
     caps = [state.grant.most[branch.pool.name]] if state.grant and branch.pool.name in state.grant.most else []
     if overdue_s(branch.ask, launch_s, now_s) is not None:
-        counts = branch.counts
-        caps.append(counts.active + counts.standby + counts.asleep + 1)
+        caps.append(_there(branch))
     return min(caps, default=None)
+
+
+def _probe(branch: Branch, goal: Counts, now_s: float) -> int:
+    """One replica more of a pool that gives nothing, and that all there is of is wanted: it finds out when it does."""
+    overdue = overdue_s(branch.ask, _launch_s(branch), now_s) is not None
+    return int(overdue and sum(goal[branch.pool.name].values()) >= _there(branch))
+
+
+def _there(branch: Branch) -> int:
+    return branch.counts.active + branch.counts.standby + branch.counts.asleep
 
 
 def _spares_pay(branch: Branch, policy: Policy) -> bool:
@@ -235,11 +249,11 @@ def _budget_usd(state: ControlState, policy: Policy) -> float | None:
     return max(policy.budget_usd_per_hour, policy.replicas.min * cheapest_usd_per_hour(state))
 
 
-def _target(branch: Branch, goal: Mapping[Tier, int], extra: Mapping[str, int], service: str) -> PoolTarget:
+def _target(branch: Branch, goal: Mapping[Tier, int], extra: int, state: ControlState) -> PoolTarget:
     return PoolTarget(
-        service=service,
+        service=state.service,
         pool=branch.pool.name,
-        active=goal.get(Tier.ACTIVE, 0) + extra.get(branch.pool.name, 0),
+        active=goal.get(Tier.ACTIVE, 0) + extra,
         standby=goal.get(Tier.STANDBY, 0),
         asleep=goal.get(Tier.ASLEEP, 0),
         warm_node=branch.counts.warm_node,
