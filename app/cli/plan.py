@@ -91,6 +91,7 @@ def plan(
     """Read what is given, rank, confirm, tell."""
     from autoscaler.planning.carry import Asked
     from autoscaler.planning.plan import plan as planned
+    from autoscaler.planning.plan import with_days
     from autoscaler.policy import Slo
 
     numbers = {"--rate": rate, "--input-tokens": input_tokens, "--output-tokens": output_tokens}
@@ -106,6 +107,8 @@ def plan(
     growing = grown(growth, growth_sd, given.series)
     with named(""), bar("planning", 1) as progress:
         made = planned(model, given.traffic, asked, scope, offers, growing, progress)
+    if given.series is not None:
+        made = with_days(made, given.series, length_cv)
     played = confirmed(made, given, simulate, seed) if simulate else {}
     tell(made, played, top, html, json)
 

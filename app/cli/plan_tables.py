@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from autoscaler.planning.candidates import Refusal
     from autoscaler.planning.carry import Carried
     from autoscaler.planning.confirm import Confirmed
+    from autoscaler.planning.days import Day
     from autoscaler.planning.growth import Year
     from autoscaler.planning.plan import Plan
     from autoscaler.planning.sizes import Size
@@ -83,6 +84,9 @@ def sections(made: Plan, top: int, played: Mapping[str, Confirmed]) -> Iterator[
         yield Section(sizes_title(made), SIZES, [size_line(one, made) for one in made.sizes], 9)
     title = f"How to pay for {name(made.best)} at this traffic"
     yield Section(title, MIX, mix_lines(made.best), 3, [*money(made.best)])
+    if made.days:
+        title = f"The coming week of {name(made.best)}: the highest hour of each day"
+        yield Section(title, day_columns(made), [*map(day_line, made.days)], 2 * len(made.days[0].erlangs))
     columns = ("month", *year_columns(made.year))
     title = f"A year of {name(made.best)}; growth {made.year.growth.source}"
     yield Section(title, columns, [*year_lines(made.year)], len(columns) - 1, [committed(made.year)])
@@ -218,6 +222,17 @@ def money(best: Carried) -> Iterator[str]:
     if missing:
         options = " and ".join(f"--{what}-price {offer.gpu}=USD" for what in missing)
         yield f"No {' or '.join(missing)} price is known of {offer.provider}; give {options}, or another --provider."
+
+
+def day_columns(made: Plan) -> list[str]:
+    """Erlangs and replicas by quantile."""
+    return ["day", *(f"{what} {quantile}" for what in ("erlangs", "replicas") for quantile in made.days[0].erlangs)]
+
+
+def day_line(day: Day) -> list[str]:
+    """One day."""
+    loads, counts = day.erlangs.values(), day.replicas.values()
+    return [day.date or f"+{day.ahead}", *(f"{load:.2f}" for load in loads), *(str(count) for count in counts)]
 
 
 def year_columns(year: Year) -> list[str]:

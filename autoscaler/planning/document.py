@@ -33,6 +33,7 @@ def document(plan: Plan, top: int, confirmed: dict[str, Confirmed] | None = None
             "gpus": plan.scope.sizing_gpus,
             "rows": [size_document(one, plan.traffic) for one in plan.sizes],
         },
+        "days": [asdict(day) for day in plan.days],
         "year": None if plan.year is None else year_document(plan.year),
     }
 

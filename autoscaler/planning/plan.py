@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from autoscaler.planning.candidates import Candidate, Refusal, build, ways
 from autoscaler.planning.carry import Asked, Carried, carry
+from autoscaler.planning.days import Day, week
 from autoscaler.planning.growth import Growth, Year, year
 from autoscaler.planning.prices import Offer
 from autoscaler.planning.sizes import Size, sizes
 from autoscaler.planning.traffic import Traffic
+from forecasting.series import Series
 from runtime.catalog.models import model
 
 SIZING_GPUS = 8
@@ -33,7 +35,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What came of it: ``ranked`` from the cheapest; ``sizes`` and ``year`` of the best, empty and None without one."""
+    """What came of it: ``ranked`` from the cheapest; ``sizes``, ``year`` and ``days`` of the best, if any."""
 
     model: str
     traffic: Traffic
@@ -43,6 +45,7 @@ class Plan:
     refused: tuple[Refusal, ...]
     sizes: tuple[Size | Refusal, ...] = field(default=())
     year: Year | None = None
+    days: tuple[Day, ...] = ()
 
     @property
     def best(self) -> Carried | None:
@@ -78,6 +81,11 @@ def plan(
         return bare
     cut = tuple(_sizes(built, ranked, bare))
     return replace(bare, sizes=cut, year=year(ranked[0], asked, traffic.mean_rps, growth))
+
+
+def with_days(made: Plan, series: Series, length_cv: float) -> Plan:
+    """The plan with the coming week of the series that it was made for."""
+    return made if made.best is None else replace(made, days=week(series, made.best, made.asked, length_cv))
 
 
 def _order(carried: Carried) -> tuple[float, int, str]:

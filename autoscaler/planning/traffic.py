@@ -119,11 +119,17 @@ def _of_means(
 
 def of_series(series: Series, length_cv: float = 1.0) -> Traffic:
     """The minutes of a series that are known; what is missing is left out and said."""
-    known = np.isfinite(series.requests) & np.isfinite(series.input_tokens) & np.isfinite(series.output_tokens)
+    known = known_minutes(series)
     requests, inputs, outputs = (x[known] for x in (series.requests, series.input_tokens, series.output_tokens))
     some = np.maximum(requests, 1e-12)
     notes = (*series.notes, f"output lengths within a minute vary with a coefficient of {length_cv:g}")
     return _of_means(series.name, MINUTE_S, requests / MINUTE_S, inputs / some, outputs / some, length_cv, notes)
+
+
+def known_minutes(series: Series) -> npt.NDArray[np.bool_]:
+    """(n,) minutes of which all three columns are known."""
+    columns = (series.requests, series.input_tokens, series.output_tokens)
+    return np.asarray(np.isfinite(np.stack(columns)).all(axis=0))
 
 
 def of_trace(trace: Trace) -> Traffic:

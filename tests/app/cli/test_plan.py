@@ -188,6 +188,7 @@ def test_a_long_series_tells_its_own_growth(tmp_path: Path) -> None:
     year = document(str(path))["year"]
     assert isinstance(year, dict) and year["growth"]["source"] == "estimated from 9 weeks"
     assert year["growth"]["rate"] == pytest.approx(52.18 * 0.0198, rel=1e-2)
+    assert "The coming week of H100-SXM fp8" in run(*LLAMA, *FEW, str(path)).stdout
 
 
 def test_a_target_may_grow_with_the_prompt() -> None:
