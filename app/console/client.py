@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from app.api import schemas
+from app.api import schemas, trial_schemas
 
 T = TypeVar("T")
 
@@ -106,12 +106,7 @@ class Api:
 
     def forecast(self, service: str) -> schemas.ForecastView | None:
         """The latest forecast; None before the first."""
-        try:
-            return self._get(f"/services/{service}/forecast", schemas.ForecastView)
-        except ApiRefused as refusal:
-            if refusal.status == httpx.codes.NOT_FOUND:
-                return None
-            raise
+        return self._maybe(f"/services/{service}/forecast", schemas.ForecastView)
 
     def accuracy(self, service: str, span_s: float, horizon_s: float | None) -> schemas.ForecastAccuracy:
         """How the forecasts of the last ``span_s`` fared at a horizon; None is the launch lead time."""
@@ -161,6 +156,28 @@ class Api:
             "POST", f"/policies/{service}/rollback", schemas.PolicyVersion, rollback.model_dump(mode="json")
         )
 
+    def watch(self, service: str) -> trial_schemas.WatchView | None:
+        """The newest watch over a policy of the service; None where it never had one."""
+        return self._maybe(f"/policies/{service}/watch", trial_schemas.WatchView)
+
+    def shadow(self, service: str) -> trial_schemas.ShadowView | None:
+        """The service's newest candidate; None where it never had one."""
+        return self._maybe(f"/policies/{service}/shadow", trial_schemas.ShadowView)
+
+    def start_shadow(self, service: str, start: trial_schemas.ShadowStart) -> trial_schemas.ShadowView:
+        """Let a candidate decide in shadow; 409 where there is one already."""
+        return self._send("PUT", f"/policies/{service}/shadow", trial_schemas.ShadowView, start.model_dump(mode="json"))
+
+    def stop_shadow(self, service: str, by: trial_schemas.Signed) -> trial_schemas.ShadowView:
+        """End the candidate."""
+        path = f"/policies/{service}/shadow/stop"
+        return self._send("POST", path, trial_schemas.ShadowView, by.model_dump(mode="json"))
+
+    def promote_shadow(self, service: str, change: trial_schemas.ShadowPromotion) -> schemas.PolicyVersion:
+        """Make the candidate the next version; 409 where somebody was faster."""
+        path = f"/policies/{service}/shadow/promote"
+        return self._send("POST", path, schemas.PolicyVersion, change.model_dump(mode="json"))
+
     def forget(self) -> None:
         """Ask the API anew from now on."""
         with self._lock:
@@ -178,6 +195,15 @@ class Api:
         with self._lock:
             self._kept[key] = (now + self._ttl_s, answer)
         return answer
+
+    def _maybe(self, path: str, kind: type[T]) -> T | None:
+        """A read of something that need not be there."""
+        try:
+            return self._get(path, kind)
+        except ApiRefused as refusal:
+            if refusal.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
 
     def _send(self, method: str, path: str, kind: type[T], body: dict[str, Any]) -> T:
         try:

@@ -15,12 +15,15 @@ from app.api import schemas
 from app.console import policy_form, shell
 from app.console.client import ApiError
 
+WATCHES_S = {"30 min": 1800.0, "1 h": 3600.0, "2 h": 7200.0, "not watched": 0.0}
+"""How long a policy may be on watch after it was applied."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What the last action came to, shown where it was started."""
 
-    place: Literal["apply", "rollback"]
+    place: Literal["apply", "rollback", "shadow"]
     good: bool
     text: str
 
@@ -103,7 +106,13 @@ def on_apply(edit: Edit) -> None:
     if problem := unsigned(author, reason):
         edit.notice = Notice("apply", False, problem)
         return
-    write = schemas.PolicyWrite(policy=edit.checked or {}, base_version=edit.base.version, author=author, reason=reason)
+    write = schemas.PolicyWrite(
+        policy=edit.checked or {},
+        base_version=edit.base.version,
+        author=author,
+        reason=reason,
+        watch_s=WATCHES_S[str(st.session_state.get("apply-watch") or "30 min")],
+    )
     try:
         applied = shell.api().apply_policy(edit.base.service, write)
     except ApiError as error:

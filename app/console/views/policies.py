@@ -1,4 +1,4 @@
-"""Policies: edit → validate → diff → reason → apply → history → rollback."""
+"""Policies: edit → validate → diff → reason → try in shadow or apply → watch → history → rollback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.api import schemas
-from app.console import format, policy_edit, policy_form, shell
+from app.console import format, policy_edit, policy_form, policy_trials, shell
 from app.console.policy_edit import Edit
 from app.console.policy_form import FormField
 
@@ -33,6 +33,7 @@ def page(service: str) -> None:
         f"**Version {newest.version}** in force since {format.stamp(newest.at_s)} UTC, "
         f"by {format.escape(newest.author)}: {format.escape(newest.reason)}"
     )
+    policy_trials.watch()
     if newest.version != edit.base.version:
         conflict(edit, newest)
     left, right = st.columns([3, 2], gap="large")
@@ -40,6 +41,7 @@ def page(service: str) -> None:
         form(edit, schema)
     with right, st.container(key="review"):
         review(edit, newest)
+    policy_trials.section(edit)
     history(edit)
 
 
@@ -129,14 +131,30 @@ def review(edit: Edit, newest: schemas.PolicyVersion) -> None:
     st.success("Valid. This is what changes:", icon=":material/check_circle:")
     diff(edit.check.diff)
     sign("apply")
-    st.button(
-        f"Apply as version {edit.base.version + 1}",
-        type="primary",
-        on_click=policy_edit.on_apply,
-        args=(edit,),
-        icon=":material/publish:",
-        key="apply",
-    )
+    if (edit.checked or {}).get("mode") == "auto":
+        st.selectbox(
+            "Watch",
+            list(policy_edit.WATCHES_S),
+            key="apply-watch",
+            help="The version before comes back by itself where requests are late much more often than before.",
+        )
+    with st.container(horizontal=True):
+        st.button(
+            f"Apply as version {edit.base.version + 1}",
+            type="primary",
+            on_click=policy_edit.on_apply,
+            args=(edit,),
+            icon=":material/publish:",
+            key="apply",
+        )
+        st.button(
+            "Try in shadow",
+            on_click=policy_trials.on_try,
+            args=(edit,),
+            icon=":material/compare_arrows:",
+            key="try",
+            help="It decides beside the policy in force and changes nothing.",
+        )
 
 
 def diff(changes: schemas.PolicyDiff) -> None:

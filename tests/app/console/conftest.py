@@ -39,7 +39,8 @@ def world(server: tuple[str, World], monkeypatch: pytest.MonkeyPatch) -> World:
 
     address, world = server
     world.mode, world.speed = "normal", 1.0
-    world.policies.clear()
+    for kept in (world.policies, world.watches, world.shadows):
+        kept.clear()
     monkeypatch.setenv("LEADTIME_API", address)
     shell.client(address).forget()
     return world

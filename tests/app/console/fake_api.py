@@ -18,9 +18,9 @@ import yaml
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query
 from pydantic import ValidationError
 
-from app.api import schemas
+from app.api import schemas, trial_schemas
 from autoscaler.policy import Policy
-from tests.app.console import fake_fleet, fake_forecasts
+from tests.app.console import fake_fleet, fake_forecasts, fake_trials
 from tests.app.console.fake_fleet import SERVICES, FakeService, signal
 
 STALE_S = 120.0
@@ -42,6 +42,9 @@ class World:
     mode: str = "normal"
     speed: float = 1.0
     policies: dict[str, list[schemas.PolicyVersion]] = field(default_factory=dict)
+    watches: dict[str, trial_schemas.WatchView] = field(default_factory=dict)
+    shadows: dict[str, trial_schemas.ShadowView] = field(default_factory=dict)
+    watched_s: float | None = None
 
     @property
     def services(self) -> tuple[FakeService, ...]:
@@ -353,6 +356,7 @@ def policies(world: World) -> APIRouter:
 
     @api.put("/policies/{name}")
     def put_policy(name: str, body: schemas.PolicyWrite) -> schemas.PolicyVersion:
+        world.watched_s = body.watch_s
         return world.add(name, body.policy, body.base_version, body.author, body.reason)
 
     @api.post("/policies/{name}/check")
@@ -386,6 +390,7 @@ def create_app(world: World) -> FastAPI:
     app = FastAPI(dependencies=[Depends(misbehave)])
     app.include_router(reading(world), prefix="/api/v1")
     app.include_router(policies(world), prefix="/api/v1")
+    app.include_router(fake_trials.router(world), prefix="/api/v1")
     return app
 
 

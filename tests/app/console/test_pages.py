@@ -155,14 +155,15 @@ def test_nothing_is_applied_without_author_and_reason(open_page: Open, world: Wo
 def test_a_conflict_keeps_the_draft_and_carries_it_over(open_page: Open, world: World) -> None:
     at = open_page("policies", service="chat-70b")
     edited(at, 4)
-    theirs = world.versions("chat-70b")[-1].policy | {"replicas": {"min": 1, "max": 20}}
+    policy = world.versions("chat-70b")[-1].policy
+    theirs = policy | {"replicas": policy["replicas"] | {"max": 20}}
     world.add("chat-70b", theirs, 1, "bob", "more room")
     signed(at, "apply", "peak tonight")
     assert "Nothing was applied" in words(at)
     assert "bob applied version 2" in words(at)
     next(b for b in at.button if b.label.startswith("Carry my changes")).click().run()
     signed(at, "apply", "peak tonight")
-    assert world.versions("chat-70b")[-1].policy["replicas"] == {"min": 4, "max": 20}
+    assert world.versions("chat-70b")[-1].policy["replicas"] == theirs["replicas"] | {"min": 4}
 
 
 def test_an_untouched_form_follows_the_policy_in_force(open_page: Open, world: World) -> None:
