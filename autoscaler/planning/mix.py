@@ -10,7 +10,7 @@ which falls with j: the lowest levels are reserved, and what stands here is exac
 to reserve what is used more than ``r/d`` of the time.
 
 *Firm* are as many replicas as keep the queues stable if every spot replica is taken at once: spot stands only above
-them, and its loss costs latency until it is replaced, never requests.
+them, so its loss costs latency until it is replaced, but no queue grows.
 """
 
 from __future__ import annotations
