@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query
 
 from app.api.backend import Back, Known
 from app.api.errors import problems
-from app.api.schemas import ConstraintView, DecisionDetail, DecisionRow, ReplayResult
+from app.api.schemas import AlternativeView, ConstraintView, DecisionDetail, DecisionRow, ReplayResult
 from autoscaler.codec import encode, replay
 from autoscaler.ledger import Entry
 
@@ -78,4 +78,7 @@ def fields(entry: Entry) -> dict[str, Any]:
         "applied": entry.applied_at_s is not None,
         "constraints": [ConstraintView(**encode(constraint)) for constraint in decision.constraints],
         "policy_version": entry.policy_version,
+        "alternatives": [AlternativeView(**encode(alternative)) for alternative in decision.alternatives],
+        "usd_per_hour_now": decision.usd_per_hour_now,
+        "usd_per_hour_then": decision.usd_per_hour_then,
     }

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from app.api import watch
 from app.api.backend import Back, Known
 from app.api.errors import problems
+from app.api.feasible import found, refuse
 from app.api.schemas import (
     FieldChange,
     PolicyCheck,
@@ -62,6 +63,7 @@ async def write(service: str, change: PolicyWrite, back: Back, known: Known) -> 
     policy, errors = parsed(change.policy)
     if policy is None:
         raise HTTPException(422, f"policy: {'; '.join(errors)}")
+    refuse(policy, known, back)
     by = (change.base_version, change.author, change.reason, back.now_s())
     made = await asyncio.to_thread(back.policies.write, service, policy, *by)
     await asyncio.to_thread(watch.begin, back, made, change.watch_s)
@@ -69,12 +71,16 @@ async def write(service: str, change: PolicyWrite, back: Back, known: Known) -> 
 
 
 @router.post("/policies/{service}/check", responses=problems(404, 422))
-async def check(draft: PolicyDraft, current: Newest) -> PolicyCheck:
+async def check(draft: PolicyDraft, current: Newest, back: Back, known: Known) -> PolicyCheck:
     """Validate a draft and compare it with the policy in force; changes nothing."""
     policy, errors = parsed(draft.policy)
     if policy is None:
         return PolicyCheck(valid=False, errors=errors)
-    return PolicyCheck(valid=True, errors=[], diff=compared(current.policy, policy))
+    wrong = found(policy, known, back)
+    if refused := [str(finding) for finding in wrong if finding.refused]:
+        return PolicyCheck(valid=False, errors=refused)
+    warnings = [str(finding) for finding in wrong]
+    return PolicyCheck(valid=True, errors=[], diff=compared(current.policy, policy), warnings=warnings)
 
 
 @router.get("/policies/{service}/history", responses=problems(404))
@@ -101,7 +107,12 @@ async def difference(
 
 @router.post("/policies/{service}/rollback", responses=problems(404, 409, 422))
 async def rollback(service: str, change: PolicyRollback, back: Back, known: Known) -> PolicyVersion:
-    """Make a new version with an older one's content; 409 as for a write."""
+    """Make a new version with an older one's content; 409 and 422 as for a write."""
+    old = next(
+        (v for v in await asyncio.to_thread(back.policies.history, service) if v.version == change.to_version), None
+    )
+    if old is not None:
+        refuse(old.policy, known, back)
     by = (change.to_version, change.base_version, change.author, change.reason, back.now_s())
     try:
         return view(await asyncio.to_thread(back.policies.rollback, service, *by))

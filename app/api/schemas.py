@@ -287,8 +287,22 @@ class ConstraintView(Schema):
     quantiles: list[QuantileView] = Field(default_factory=list)
 
 
+class AlternativeView(Schema):
+    """What would have made it another number: ``text`` says it; ``erlangs`` is the load at which it turns, if any."""
+
+    replicas: int
+    name: str
+    erlangs: float | None
+    after_s: float
+    text: str
+
+
 class DecisionRow(Schema):
-    """One decision, without its inputs."""
+    """One decision, without its inputs.
+
+    ``alternatives`` say what would have changed it; ``usd_per_hour_now`` is what is held costs, ``usd_per_hour_then``
+    what it costs once the plan is carried out.
+    """
 
     id: str
     service: str
@@ -303,6 +317,9 @@ class DecisionRow(Schema):
     applied: bool
     constraints: list[ConstraintView]
     policy_version: int
+    alternatives: list[AlternativeView] = Field(default_factory=list)
+    usd_per_hour_now: float | None = None
+    usd_per_hour_then: float | None = None
 
 
 class DecisionDetail(DecisionRow):
@@ -368,11 +385,55 @@ class PolicyDiff(Schema):
 
 
 class PolicyCheck(Schema):
-    """A validated draft: errors (``field: what is wrong``) and, where there are none, the diff."""
+    """A validated draft: errors (``field: what is wrong``) and, where there are none, the diff.
+
+    ``warnings`` do not stop it: it works, but not for the load that is there now.
+    """
 
     valid: bool
     errors: list[str]
     diff: PolicyDiff | None = None
+    warnings: list[str] = Field(default_factory=list)
+
+
+OverrideKind = Literal["freeze", "pin", "at_least"]
+
+
+class FreezeWrite(Schema):
+    """A freeze of the whole fleet for ``for_s`` seconds from now."""
+
+    for_s: float = Field(gt=0, le=31 * 86400.0)
+    author: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=3)
+
+
+class OverrideWrite(FreezeWrite):
+    """Something to hold by hand for ``for_s`` seconds from now: a freeze, or so many replicas."""
+
+    kind: OverrideKind
+    replicas: int | None = Field(None, ge=0, le=10_000)
+
+
+class OverrideLift(Schema):
+    """Who ends an override early."""
+
+    author: str = Field(min_length=1, max_length=200)
+
+
+class OverrideView(Schema):
+    """An override; ``service`` is null where it is the fleet's. ``lifted_by`` where somebody ended it early."""
+
+    id: str
+    service: str | None
+    kind: OverrideKind
+    replicas: int | None
+    starts_at_s: float
+    until_s: float
+    author: str
+    reason: str
+    in_force: bool
+    lifted_at_s: float | None = None
+    lifted_by: str | None = None
 
 
 class Summary(Schema):
