@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import SCRAPE_S, Contender, Peer
+from autoscaler.backtest.faults import Fault, due
 from runtime.simulated.summary import summarise
 from runtime.simulated.world import World
 
@@ -30,8 +31,17 @@ class Result:
     timeline: tuple[tuple[float, int, int], ...]
 
 
-def run(case: Case, contender: Contender, progress: Progress | None = None, name: str | None = None) -> Result:
-    """Play the whole case; deterministic for its seed. The row is told under ``name``, or the contender's own."""
+def run(
+    case: Case,
+    contender: Contender,
+    progress: Progress | None = None,
+    name: str | None = None,
+    script: Sequence[Fault] = (),
+) -> Result:
+    """Play the whole case; deterministic for its seed. The row is told under ``name``, or the contender's own.
+
+    What ``script`` holds happens at the first look after its time.
+    """
     started_s = time.perf_counter()
     world = case.world()
     world.slice_s = SCRAPE_S
@@ -39,8 +49,10 @@ def run(case: Case, contender: Contender, progress: Progress | None = None, name
     timeline: list[tuple[float, int, int]] = []
     since_s = 0.0
     while not world.finished and world.now_s < end_s + LONGEST_TAIL_S:
-        since_s = _next(since_s, contender.interval_s)
+        before_s, since_s = since_s, _next(since_s, contender.interval_s)
         world.run_until(case.start_s + since_s)
+        for fault in due(script, before_s, since_s):
+            fault.happen(world)
         _act(contender, world, since_s)
         if _due(since_s, TIMELINE_S):
             serving = int(world.replicas.rotation.counts[0])

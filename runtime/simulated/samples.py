@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from collectors.observation import GatewaySample, Histogram, ReplicaSample, Scrape
+from collectors.observation import Gap, GatewaySample, Histogram, ReplicaSample, Scrape
 from runtime.simulated import buckets
 from runtime.simulated.replicas import SimulatedReplica
 from runtime.simulated.state import EngineState
@@ -23,8 +23,11 @@ _EDGES = {row: (*map(float, buckets.HISTOGRAMS[row][1]), float("inf")) for row i
 
 
 def scrape(world: World) -> Scrape:
-    """Every engine that answers, and the gateway, at the world's time; GPUs are left out."""
+    """Every engine that answers, and the gateway, at the world's time; GPUs are left out. Gaps while it is dark."""
     at_s = world.now_s
+    if at_s < world.dark_until_s:
+        unseen = [r.name for r in world.replicas.by_name.values() if r.has_process]
+        return Scrape(at_s, {}, gaps=tuple(Gap(name, "metrics cannot be read") for name in ("gateway", *unseen)))
     replicas = {r.name: sample(world.state, r, at_s) for r in world.replicas.by_name.values() if r.has_process}
     gateway = {
         service.name: GatewaySample(

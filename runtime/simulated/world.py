@@ -6,6 +6,7 @@ fast as it can. Between two moments at which a replica changes its state, the ke
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from runtime.rack import Rack
 from runtime.replica import Replica, Tier, Transition
 from runtime.simulated import routers
 from runtime.simulated.dispatch import advance_all, dispatch, least_requests, refresh
-from runtime.simulated.gpus import FATAL_XIDS, Inventory
+from runtime.simulated.gpus import FATAL_XIDS
 from runtime.simulated.kernel import advance, enqueue
 from runtime.simulated.outcomes import Outcomes
 from runtime.simulated.racks import SimulatedRack
@@ -76,6 +77,8 @@ class World:
         self.workload = workload
         self.now_s = workload.start_s
         self.slice_s = SLICE_S
+        self.dark_until_s = -math.inf
+        """Until then nobody can read any metric."""
         rows = sum(service.max_replicas * len(service.pools) for service in services) + 8
         pools = [pool for service in services for pool in service.pools]
         self.slots = Slots()
@@ -261,10 +264,18 @@ class World:
         self.replicas.set_rack(name, gpus, self.now_s)
 
     def sold_out(self, pool: str, until_s: float) -> None:
-        """Until then no launch of a pool gets GPUs: it stays ``launching``, on no node and at no cost; in the end its
-        lead time was that long. Raises KeyError for an unknown pool, ValueError for one that is in a rack.
+        """Until then no launch of a pool gets GPUs: it stays ``launching``, on no node, at no cost; its lead time passes
+        once it has them. Raises KeyError for an unknown pool, ValueError for one that is in a rack.
         """
-        self.replicas.sold_out(pool, until_s)
+        self.replicas.sold_out(pool, until_s, self.now_s)
+
+    def blackout(self, until_s: float) -> None:
+        """Until then no metric can be read; requests are served all the same."""
+        self.dark_until_s = until_s
+
+    def sell_out(self, pool: str, sold_out: bool = True) -> None:
+        """``sold_out`` until further notice, or no longer."""
+        self.sold_out(pool, math.inf if sold_out else self.now_s)
 
     def reclaim(self, pool: str, replicas: int | None = None, notice_s: float = 120.0) -> None:
         """The provider takes back that many replicas of a spot pool, drawn, or all: they take no new request, and what
@@ -303,17 +314,6 @@ class World:
                 requests[slot]["reason"] = REASON_LOST
             self.slots.mark_ended(slot)
         install(self.state, replica.row, replica.pool, self.now_s)
-
-    def sell_out(self, pool: str, sold_out: bool = True) -> None:
-        """A pool has no GPUs to give, or again; who waited may start then. Raises KeyError for an unknown pool."""
-        stocks = [
-            stock for stock in self.replicas.inventories if isinstance(stock, Inventory) and stock.pool.name == pool
-        ]
-        if not stocks:
-            raise KeyError(pool)
-        for stock in stocks:
-            stock.sold_out = sold_out
-        self.replicas.reconcile(self.now_s)
 
     def heal_gpu(self, uuid: str) -> None:
         """Repair a GPU; whoever waited for one may start. Raises KeyError for an unknown one."""
