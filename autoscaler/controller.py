@@ -88,7 +88,7 @@ def consider(control: ControlState, policy: Policy, mind: Mind, look: Look, prev
 
 def _counted(control: ControlState, own: tuple[Replica, ...], look: Look, sick: set[str]) -> ControlState:
     """The state with what is there of each pool; with one pool all that the service has is of it."""
-    known = lead_times(control.pool, look.lead_times)
+    control, known = replace(control, grant=None), lead_times(control.pool, look.lead_times)
     if not control.more:
         return replace(control, counts=counts_of(own, sick), lead_times=known)
 

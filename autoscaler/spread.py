@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from autoscaler import capacity
 from autoscaler.allocation import Demand, Line, Market, Option, allocate
 from autoscaler.allocation.needs import needs_of
 from autoscaler.allocation.shortage import missing
 from autoscaler.allocation.terms import slices
-from autoscaler.capacity import RhoMax, rho_max
 from autoscaler.decision import Branch, ControlState, TierCounts
 from autoscaler.policy import Policy
 from autoscaler.shortage import asking, overdue_s
@@ -53,7 +53,7 @@ class Wanted:
     base: float = 0.0
 
 
-def valued(state: ControlState, policy: Policy, rho: RhoMax) -> ControlState:
+def valued(state: ControlState, policy: Policy, rho: capacity.RhoMax) -> ControlState:
     """The state with what a replica of each further pool is worth now."""
     if not state.more:
         return state
@@ -63,7 +63,7 @@ def valued(state: ControlState, policy: Policy, rho: RhoMax) -> ControlState:
 
     def worth(pool: Pool) -> float:
         own_ms = pool.step.work_ms(*lengths)
-        return rho_max(pool, policy.slo, *means).value / rho.value * work_ms / own_ms if own_ms > 0 else 1.0
+        return capacity.rho_max(pool, policy.slo, *means).value / rho.value * work_ms / own_ms if own_ms > 0 else 1.0
 
     return replace(state, more=tuple(replace(branch, worth=worth(branch.pool)) for branch in state.more))
 
@@ -90,14 +90,14 @@ def cheapest_usd_per_hour(state: ControlState) -> float:
     return min(branch.pool.replica_usd_per_hour / branch.worth for branch in branches(state))
 
 
-def base_of(forecast: Forecast | None, policy: Policy, rho: RhoMax, active: int, lead_s: float) -> float:
+def base_of(forecast: Forecast | None, policy: Policy, rho_max: float, active: int, lead_s: float) -> float:
     """Replicas that must be left when spot goes; half of them all while there is no forecast."""
     if policy.risk.spot_base <= 0:
         return 0.0
     if forecast is None:
         return active / 2
     erlangs = forecast.quantile(lead_s, policy.risk.spot_base) * policy.risk.headroom
-    return min(float(active), erlangs / rho.value)
+    return min(float(active), erlangs / rho_max)
 
 
 def demand_of(state: ControlState, policy: Policy, wanted: Wanted, now_s: float) -> Demand:

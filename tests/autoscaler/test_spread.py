@@ -79,9 +79,9 @@ def test_spot_only_as_far_as_its_loss_can_be_borne() -> None:
 
 def test_the_base_is_a_quantile_of_the_forecast() -> None:
     told = forecast(3.0)
-    assert base_of(told, AUTO, RHO, 20, 195.0) == pytest.approx(told.quantile(195.0, 0.5) / RHO.value)
-    assert base_of(told, AUTO, RHO, 2, 195.0) == 2 and base_of(None, AUTO, RHO, 6, 195.0) == 3
-    assert base_of(told, FRIENDLY, RHO, 20, 195.0) == 0
+    assert base_of(told, AUTO, RHO.value, 20, 195.0) == pytest.approx(told.quantile(195.0, 0.5) / RHO.value)
+    assert base_of(told, AUTO, RHO.value, 2, 195.0) == 2 and base_of(None, AUTO, RHO.value, 6, 195.0) == 3
+    assert base_of(told, FRIENDLY, RHO.value, 20, 195.0) == 0
 
 
 def test_spares_wait_where_the_tier_is_shared() -> None:
