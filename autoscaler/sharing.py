@@ -120,8 +120,8 @@ def _correlation(one: Array, other: Array, cells: int) -> float:
     ranks = rankdata(one[both]), rankdata(other[both])
     if min(np.ptp(ranks[0]), np.ptp(ranks[1])) == 0:
         return 0.0
-    measured: float = np.corrcoef(*ranks).tolist()[0][1]
-    return measured * windows / (windows + LEAST_WINDOWS)
+    measured = np.corrcoef(*ranks)[0, 1]
+    return float(measured * windows / (windows + LEAST_WINDOWS))
 
 
 def _gpus(claim: Claim, ranks: Array, lead_s: float) -> Array:
