@@ -60,6 +60,7 @@ class TrialStore(Generic[T]):
         self._engine = engine
         self._kind = kind
         self._type = type_
+        self._last: dict[str, tuple[bytes, T]] = {}
         METADATA.create_all(engine)
 
     def newest(self, service: str) -> T | None:
@@ -67,14 +68,14 @@ class TrialStore(Generic[T]):
         query = sa.select(TRIALS.c.value).where(self._of(service))
         with self._engine.connect() as connection:
             packed = connection.scalars(query).one_or_none()
-        return None if packed is None else decode(self._type, json.loads(zlib.decompress(packed)))
+        return None if packed is None else self._read(service, packed)
 
     def all(self) -> dict[str, T]:
         """Every service's trial, open or over."""
         query = sa.select(TRIALS.c.service, TRIALS.c.value).where(TRIALS.c.kind == self._kind)
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(TRIALS.c.service)).all()
-        return {row.service: decode(self._type, json.loads(zlib.decompress(row.value))) for row in rows}
+        return {row.service: self._read(row.service, row.value) for row in rows}
 
     def put(self, trial: T, replaces_open: bool) -> bool:
         """Take the place of the service's trial; False where that is still open and must not be replaced."""
@@ -91,6 +92,14 @@ class TrialStore(Generic[T]):
         same = sa.and_(self._of(trial.service), TRIALS.c.number == trial.number, TRIALS.c.open.is_(True))
         with self._engine.begin() as connection:
             return connection.execute(sa.update(TRIALS).where(same).values(**_row(trial))).rowcount > 0
+
+    def _read(self, service: str, packed: bytes) -> T:
+        """The value; what has not changed since it was last read is not decoded again."""
+        last = self._last.get(service)
+        if last is None or last[0] != packed:
+            last = packed, decode(self._type, json.loads(zlib.decompress(packed)))
+            self._last[service] = last
+        return last[1]
 
     def _of(self, service: str) -> sa.ColumnElement[bool]:
         return sa.and_(TRIALS.c.kind == self._kind, TRIALS.c.service == service)

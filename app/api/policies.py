@@ -66,7 +66,7 @@ async def write(service: str, change: PolicyWrite, back: Back, known: Known) -> 
     refuse(policy, known, back)
     by = (change.base_version, change.author, change.reason, back.now_s())
     made = await asyncio.to_thread(back.policies.write, service, policy, *by)
-    await asyncio.to_thread(watch.begin, back, made, change.watch_s)
+    await asyncio.to_thread(watch.begin, back.trials.watches, made, change.watch_s)
     return view(made)
 
 

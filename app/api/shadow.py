@@ -62,7 +62,7 @@ async def promote(service: str, change: ShadowPromotion, back: Back, known: Know
     policy = shadow.policy.model_copy(update=who_acts)
     by = (change.base_version, change.author, change.reason, back.now_s())
     made = await asyncio.to_thread(back.policies.write, service, policy, *by)
-    await asyncio.to_thread(watch.begin, back, made, change.watch_s)
+    await asyncio.to_thread(watch.begin, back.trials.watches, made, change.watch_s)
     await ended(shadow, f"promoted as version {made.version} by {change.author}: {change.reason}", back, known)
     return policies.view(made)
 

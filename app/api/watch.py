@@ -13,6 +13,7 @@ from autoscaler.canary import watch as canary
 from autoscaler.canary.watch import Outcome, Watch
 from autoscaler.policies import Version
 from autoscaler.policy import Mode
+from autoscaler.trials import TrialStore
 
 router = APIRouter(tags=["policies"])
 
@@ -42,13 +43,13 @@ async def watch_of(service: str, back: Backend) -> Watch:
     return found
 
 
-def begin(back: Backend, version: Version, watch_s: float) -> None:
+def begin(watches: TrialStore[Watch], version: Version, watch_s: float) -> None:
     """Put a version just written on watch. A policy that does not act moves nothing, so there is nothing to watch."""
     if watch_s <= 0 or version.policy.mode is not Mode.AUTO or version.version <= 1:
         return
     objective, base = version.policy.slo.attainment, version.version - 1
     watch = canary.begin(version.service, version.version, base, objective, watch_s, version.at_s)
-    back.trials.watches.put(watch, replaces_open=True)
+    watches.put(watch, replaces_open=True)
 
 
 def view(watch: Watch) -> WatchView:
