@@ -57,6 +57,11 @@ def show(row: dict[str, Any]) -> None:
         f"{row['desired_active']}, standby {row['desired_standby']}, asleep {row['desired_asleep']}",
         markup=False,
     )
+    if row["usd_per_hour_now"] is not None and row["usd_per_hour_then"] is not None:
+        now, then = row["usd_per_hour_now"], row["usd_per_hour_then"]
+        console.print(f"${now:,.2f} an hour now, ${then:,.2f} once that is carried out", markup=False)
+    for alternative in row["alternatives"]:
+        console.print(f"Otherwise: {alternative['text']}", markup=False)
     rows = [
         ("→" if item["binds"] else "", item["name"], str(item["replicas"]), item["detail"])
         for item in row["constraints"]

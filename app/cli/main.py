@@ -21,6 +21,7 @@ from app.cli import (
     forecast,
     plan,
     policy,
+    policy_overrides,
     policy_trials,
     simulate,
     tune,
@@ -43,6 +44,14 @@ app.add_typer(forecast.app, name="forecast", help=forecast.HELP)
 app.add_typer(catalog.app, name="catalog", help=catalog.HELP)
 policy.app.command()(policy_trials.shadow)
 policy.app.command()(policy_trials.watch)
+for override in (
+    policy_overrides.freeze,
+    policy_overrides.pin,
+    policy_overrides.at_least,
+    policy_overrides.overrides,
+    policy_overrides.lift,
+):
+    policy.app.command()(override)
 app.add_typer(policy.app, name="policy", help=policy.HELP)
 app.command("plan", help=plan.HELP)(plan.plan)
 app.command("simulate", help=simulate.HELP)(simulate.simulate)
