@@ -76,14 +76,10 @@ class Gpu:
 
 @dataclass(slots=True)
 class Inventory:
-    """All GPUs of one pool's nodes, ``nodes`` of them with ``GPUS_PER_NODE`` each.
-
-    While ``sold_out`` nobody gets any; who has some keeps them.
-    """
+    """All GPUs of one pool's nodes, ``nodes`` of them with ``GPUS_PER_NODE`` each."""
 
     pool: Pool
     nodes: int
-    sold_out: bool = False
     gpus: list[Gpu] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,8 +95,6 @@ class Inventory:
 
         An empty list if none has.
         """
-        if self.sold_out and node is None:
-            return []
         return place(self.gpus, replica, self.pool.gpus_per_replica, node)
 
     def release(self, replica: str) -> None:

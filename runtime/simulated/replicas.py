@@ -129,10 +129,14 @@ class Replicas:
         if missing := rack.want(gpus):
             rack.orders.append(Order(missing, now_s + self._lognormal(rack.rack.lead_time)))
 
-    def sold_out(self, pool: str, until_s: float) -> None:
-        """No launch of that pool gets GPUs before then. Raises as ``_named`` does."""
+    def sold_out(self, pool: str, until_s: float, now_s: float) -> None:
+        """No launch of that pool gets GPUs before then; who has some keeps them. Raises as ``_named`` does."""
         self._named(pool)
-        self._shortages[pool] = until_s
+        if until_s > now_s:
+            self._shortages[pool] = until_s
+        else:
+            self._shortages.pop(pool, None)
+            self.reconcile(now_s)
 
     def reclaim(self, pool: str, count: int | None, notice_s: float, now_s: float) -> None:
         """The provider takes replicas of a spot pool, all or so many drawn ones: out of rotation at once, gone when
@@ -334,14 +338,14 @@ class Replicas:
         return replica
 
     def _start(self, replica: SimulatedReplica, now_s: float) -> None:
-        """It has its GPUs: from now on its lead time passes. What it waited for them counts as well, where it did."""
+        """It has its GPUs: from now on its lead time passes."""
         pool, to = replica.pool, replica.tier
         if replica.lane.racked:
             replica.origin = Tier.ASLEEP
-            replica.become(replica.since_s, to, Transition.WAKING, now_s + self._draw(pool, Tier.ASLEEP))
+            replica.become(now_s, to, Transition.WAKING, now_s + self._draw(pool, Tier.ASLEEP))
         else:
             seconds = 0.0 if to is Tier.WARM_NODE else self._draw(pool, replica.origin)
-            replica.become(replica.since_s, to, Transition.LAUNCHING, now_s + seconds)
+            replica.become(now_s, to, Transition.LAUNCHING, now_s + seconds)
 
     def _leave(self, replica: SimulatedReplica, now_s: float) -> None:
         """It is not needed and empty: gone, or in a rack asleep, which takes a moment unless its engine is dead."""

@@ -191,6 +191,8 @@ class _Api:
             self.world.sell_out(pool, kind == "sold_out")
         except KeyError as error:
             raise HTTPException(404, f"no such pool: {error}") from error
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from error
         return JSONResponse({"pool": pool, "kind": kind})
 
     async def service_discovery(self, request: Request) -> Response:

@@ -264,8 +264,8 @@ class World:
         self.replicas.set_rack(name, gpus, self.now_s)
 
     def sold_out(self, pool: str, until_s: float) -> None:
-        """Until then no launch of a pool gets GPUs: it stays ``launching``, on no node, at no cost; its lead time passes
-        once it has them. Raises KeyError for an unknown pool, ValueError for one that is in a rack.
+        """Until then no launch of a pool gets GPUs: it is ``launching``, on no node, free of charge, and its lead time
+        begins afterwards. Raises KeyError for an unknown pool, ValueError for one that is in a rack.
         """
         self.replicas.sold_out(pool, until_s, self.now_s)
 

@@ -130,13 +130,13 @@ def test_what_is_sold_out_stays_launching_on_no_node_and_costs_nothing() -> None
     assert len(scrape(fleet).replicas) == 1
 
 
-def test_it_starts_when_there_is_some_again_and_its_wait_was_lead_time() -> None:
+def test_it_starts_when_there_is_some_again_and_its_wait_was_no_lead_time() -> None:
     fleet = world(service(active=1))
     fleet.sold_out("chat-pool", START_S + HOUR_S)
     run(target(fleet, active=2), HOUR_S + 99.0)
     assert tiers(fleet) == {"active": 1}
     assert tiers(run(fleet, 1.0)) == {"active": 2}
-    assert list(fleet.replicas.lead_times) == [LeadTimeSample("chat-pool", Tier.COLD, HOUR_S + 100, fleet.now_s)]
+    assert list(fleet.replicas.lead_times) == [LeadTimeSample("chat-pool", Tier.COLD, 100.0, fleet.now_s)]
     assert fleet.accounts[0].gpu_s == pytest.approx(2 * (HOUR_S + 100) + 2 * 100)
 
 
@@ -163,6 +163,10 @@ def test_a_shortage_can_be_longer_or_over_sooner_than_was_said() -> None:
     run(target(fleet, active=1), 50.0)
     fleet.sold_out("chat-pool", START_S + 60.0)
     assert tiers(run(fleet, 110.0)) == {"active": 1}
+    fleet.sell_out("chat-pool")
+    assert tiers(run(target(fleet, active=2), HOUR_S)) == {"active": 1}
+    fleet.sell_out("chat-pool", False)
+    assert tiers(run(fleet, 100.0)) == {"active": 2}
     with pytest.raises(KeyError):
         fleet.sold_out("other", START_S)
 
