@@ -14,11 +14,12 @@ from fastapi import APIRouter, HTTPException
 from app.api import policies, watch
 from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
+from app.api.feasible import refuse
 from app.api.policies import Newest
 from app.api.schemas import PolicyVersion
 from app.api.trial_schemas import DifferenceView, PolicyFigures, ShadowPromotion, ShadowStart, ShadowView, Signed
 from autoscaler.shadow.report import report
-from autoscaler.shadow.run import Shadow, begin
+from autoscaler.shadow.run import Shadow, begin, wanted
 
 router = APIRouter(tags=["policies"])
 
@@ -35,6 +36,7 @@ async def start(service: str, candidate: ShadowStart, back: Back, known: Known) 
     policy, errors = policies.parsed(candidate.policy)
     if policy is None:
         raise HTTPException(422, f"policy: {'; '.join(errors)}")
+    refuse(policy, known, back)
     if known.decision is None:
         raise HTTPException(409, f"nothing has been decided on {service} yet; wait for the next tick")
     last = await asyncio.to_thread(back.trials.shadows.newest, service)
@@ -60,6 +62,7 @@ async def promote(service: str, change: ShadowPromotion, back: Back, known: Know
     shadow = await running(service, back)
     who_acts = {"mode": live.policy.mode, "paused_until_s": live.policy.paused_until_s}
     policy = shadow.policy.model_copy(update=who_acts)
+    refuse(policy, known, back)
     by = (change.base_version, change.author, change.reason, back.now_s())
     made = await asyncio.to_thread(back.policies.write, service, policy, *by)
     await asyncio.to_thread(watch.begin, back.trials.watches, made, change.watch_s)
@@ -103,6 +106,6 @@ def view(shadow: Shadow) -> ShadowView:
         sentence=told.sentence,
         live=PolicyFigures(**asdict(told.live)),
         candidate=PolicyFigures(**asdict(told.candidate)),
-        wants_active=shadow.decision.plan.targets[0].active if shadow.decision else None,
+        wants_active=wanted(shadow.decision) if shadow.decision else None,
         differences=[DifferenceView(**asdict(difference)) for difference in told.differences],
     )

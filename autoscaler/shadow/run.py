@@ -4,21 +4,27 @@ At each tick the candidate is given what the live policy was given but for a mem
 as if its mode were ``auto``. It starts from the live controller's memory and the real fleet, so a candidate that equals
 the live policy asks for the same. Where its fleet has come to differ, the queue and the latencies that were measured
 are not its own: the fluid rule of lateness (``autoscaler.lateness``) stands in for them, and what only a real fleet can
-tell is unknown. Attainment is estimated by that rule for *both* policies, against the live policy's SLO, so that the
-difference is fair; the live fleet's measured attainment stands beside it.
+tell is unknown. Nothing of its fleet is sick or fails to come. A service of several pools is counted in replicas of its
+first pool, on both sides.
+
+Attainment is estimated by that rule for *both* policies, against the live policy's SLO, so that the difference is fair;
+the live fleet's measured attainment stands beside it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from autoscaler.attainment import sample
 from autoscaler.cost import hourly
 from autoscaler.decide import decide
 from autoscaler.decision import ControlState, Decision, TierCounts
+from autoscaler.health import Health
 from autoscaler.lateness import FULL, Served, served
+from autoscaler.learning import corrected
 from autoscaler.policy import Mode, Policy
 from autoscaler.shadow.fleet import VirtualFleet, arrived, beginning, follow, with_lead_times
+from autoscaler.spread import as_one
 from collectors.observation import Observation
 from forecasting.forecast import Forecast
 from runtime.pool import Pool
@@ -26,11 +32,8 @@ from runtime.pool import Pool
 DIFFERENCES = 5
 """So many of the largest disagreements are kept."""
 
-OWN = ("desired", "last_scale_out_s", "last_scale_in_s", "needs")
+OWN = ("desired", "last_scale_out_s", "last_scale_in_s", "needs", "ask", "restlessness", "replacing")
 """What a controller remembers of its own targets; everything else it is given is of the fleet and the operators."""
-
-COUNTED = ("active", "standby", "asleep", "warm_node", "launching", "waking", "preparing", "draining", "failed")
-"""Replicas that occupy their GPUs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +139,23 @@ def begin(
 ) -> Shadow:
     """A candidate that takes over the live controller's memory and fleet as they are."""
     pool = with_lead_times(live.pool, live.lead_times)
-    fleet = beginning(live.counts, pool, at_s)
+    fleet = beginning(as_one(live).counts, pool, at_s)
     return Shadow(live.service, number, policy, author, reason, at_s, version, live, fleet, at_s)
 
 
 def step(shadow: Shadow, tick: Tick, longest_s: float) -> Shadow:
     """One tick of the candidate beside the live one's; after more than ``longest_s`` without one nothing is counted."""
-    now_s, live = tick.decision.at_s, tick.state
+    now_s, live = tick.decision.at_s, in_one_pool(tick)
     seconds = now_s - shadow.at_s
     if seconds <= 0:
         return shadow
     pool = with_lead_times(live.pool, live.lead_times)
     fleet = arrived(shadow.fleet, now_s)
-    tally = _counted(shadow, fleet, tick, pool, seconds, longest_s)
-    state = replace(live, counts=fleet.counts(), **{name: getattr(shadow.control, name) for name in OWN})
-    seen = as_seen(tick.observation, live.counts, fleet, tally, pool)
+    tally = _counted(shadow, fleet, live.counts, tick, pool, seconds, longest_s)
+    state = replace(
+        live, counts=fleet.counts(), health=Health(), **{name: getattr(shadow.control, name) for name in OWN}
+    )
+    seen = as_seen(tick.observation, live.counts, fleet, tally, corrected(pool, live.learned))
     decision = decide(seen, tick.forecast, state, acting(shadow.policy), now_s)
     return replace(
         shadow,
@@ -161,6 +166,18 @@ def step(shadow: Shadow, tick: Tick, longest_s: float) -> Shadow:
         decision=decision,
         tally=_compared(tally, tick.decision, decision),
     )
+
+
+def in_one_pool(tick: Tick) -> ControlState:
+    """The state that the live decision was made from, all replicas counted as what they are worth in its first pool."""
+    state = as_one(replace(tick.state, more=tick.decision.next_state.more))
+    return replace(state, more=(), targets=(), first_ask=None)
+
+
+def wanted(decision: Decision) -> int:
+    """Replicas wanted in rotation, in replicas of the first pool."""
+    worth = {branch.pool.name: branch.worth for branch in decision.next_state.more}
+    return round(sum(target.active * worth.get(target.pool, 1.0) for target in decision.plan.targets))
 
 
 def acting(policy: Policy) -> Policy:
@@ -189,9 +206,11 @@ def as_seen(seen: Observation, live: TierCounts, fleet: VirtualFleet, tally: Tal
     )
 
 
-def _counted(shadow: Shadow, fleet: VirtualFleet, tick: Tick, pool: Pool, seconds: float, longest_s: float) -> Tally:
+def _counted(
+    shadow: Shadow, fleet: VirtualFleet, live: TierCounts, tick: Tick, pool: Pool, seconds: float, longest_s: float
+) -> Tally:
     """The tally with what the time since the last tick adds."""
-    tally, live = shadow.tally, tick.state.counts
+    tally = shadow.tally
     if seconds > longest_s:
         live_side, own_side = (replace(side, backlog_erlang_s=0.0) for side in (tally.live, tally.candidate))
         return replace(tally, live=live_side, candidate=own_side, missed_s=tally.missed_s + seconds)
@@ -207,7 +226,7 @@ def _counted(shadow: Shadow, fleet: VirtualFleet, tick: Tick, pool: Pool, second
 
 
 def _paid(side: Side, counts: TierCounts, pool: Pool, seconds: float) -> Side:
-    replicas = sum(getattr(counts, name) for name in COUNTED)
+    replicas = sum(getattr(counts, each.name) for each in fields(counts))
     return replace(
         side,
         gpu_s=side.gpu_s + replicas * pool.gpus_per_replica * seconds,
@@ -242,7 +261,7 @@ def _served(side: Side, came: Served, requests: float) -> Side:
 
 def _compared(tally: Tally, live: Decision, own: Decision) -> Tally:
     """The tally with what the two want now; a stretch of disagreement ends where they agree or change sides."""
-    theirs, mine = live.plan.targets[0].active, own.plan.targets[0].active
+    theirs, mine = wanted(live), wanted(own)
     gap = mine - theirs
     now = Difference(live.at_s, theirs, mine, live.sentence, own.sentence) if gap else None
     if now is None or gap * tally.gap <= 0:

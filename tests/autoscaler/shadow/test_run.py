@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from autoscaler.attainment import sample
 from autoscaler.codec import decode, encode
 from autoscaler.decide import decide
-from autoscaler.decision import ControlState
+from autoscaler.decision import Branch, ControlState, TierCounts
 from autoscaler.policy import Mode, Policy
 from autoscaler.shadow.fleet import arrived, beginning, follow
 from autoscaler.shadow.report import report
@@ -137,3 +137,24 @@ def test_a_candidate_survives_a_restart_to_the_bit() -> None:
 
 def test_before_the_first_tick_there_is_nothing_to_say() -> None:
     assert "Nothing to compare yet" in report(begin(1, WIDE, "ada", "try it", state(3), 1, NOW_S)).sentence
+
+
+def test_several_pools_are_counted_in_replicas_of_the_first() -> None:
+    spot = Branch(replace(POOL, name="spot"), TierCounts(active=4), worth=0.5)
+    given = state(2, more=(spot,))
+    seen, told = observation(), forecast(1.0)
+    done = decide(seen, told, given, WIDE, NOW_S + TICK_S)
+    shadow = begin(1, WIDE, "ada", "try it", given, 1, NOW_S)
+    assert shadow.fleet.active == 4
+    shadow = step(shadow, Tick(replace(seen, at_s=NOW_S + TICK_S), told, given, done, WIDE, 1), longest_s=60.0)
+    assert shadow.decision is not None and len(shadow.decision.plan.targets) == 1
+    assert shadow.tally.live.gpu_s > 0
+
+
+def test_a_sick_replica_of_the_real_fleet_is_not_the_candidates() -> None:
+    sick = replace(state(3).counts, active=2, sick=1)
+    given = state(3, counts=sick)
+    done = decide(observation(at_s=NOW_S + TICK_S), forecast(1.0), given, WIDE, NOW_S + TICK_S)
+    tick = Tick(observation(at_s=NOW_S + TICK_S), forecast(1.0), given, done, WIDE, 1)
+    tally = step(begin(1, WIDE, "ada", "try it", state(3), 1, NOW_S), tick, longest_s=60.0).tally
+    assert tally.live.gpu_s == tally.candidate.gpu_s == 3 * POOL.gpus_per_replica * TICK_S
