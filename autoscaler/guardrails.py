@@ -126,7 +126,9 @@ def unschedulable(facts: Facts) -> Bound | None:
     if state.ask is None or late_s is None:
         return None
     detail = f"asked for {state.ask.asked} more {duration(late_s)} ago, none came; asking for one until it does"
-    return Bound("unschedulable", False, state.counts.active + 1, detail)
+    # Who cannot see cannot tell what came either: the ask stays as it is until there is data again.
+    least = state.counts.active + 1 if facts.hold_reason is None else max(state.counts.active + 1, facts.current)
+    return Bound("unschedulable", False, least, detail)
 
 
 def at_least(facts: Facts) -> Bound | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from app.api.attention_safety import of_safety
 from app.api.schemas import AttentionItem
 from app.daemon.memory import Memory, ServiceMemory, known_mean, spark
 from app.daemon.signals import state_of
@@ -41,6 +42,7 @@ def of_service(name: str, service: ServiceMemory, now_s: float) -> Iterator[Atte
     yield from of_latency(name, service)
     yield from of_capacity(name, service)
     yield from of_watch(name, service)
+    yield from of_safety(name, service, now_s)
     failed = Counter(map(state_of, service.replicas))["failed"]
     if failed:
         yield AttentionItem(severity="warning", service=name, text=f"{some(failed, 'replica')} failed")

@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 
 from autoscaler.decide import decide, effective_mode
 from autoscaler.decision import ControlState, Decision, TierCounts
+from autoscaler.health import Health, Sick
+from autoscaler.oscillation import Restlessness
+from autoscaler.overrides import FLEET, Kind, Override
 from autoscaler.policy import Mode, Policy
+from autoscaler.shortage import Ask
 from collectors.observation import Gap, Observation
 from forecasting.forecast import Forecast
+from runtime.replica import Tier
 from tests.autoscaler.cases import (
     AUTO,
     NOW_S,
@@ -255,3 +260,128 @@ def test_what_cannot_be_seen_is_not_idle() -> None:
     blind = replace(QUIET, valid=False, gaps=(Gap("chat", "not seen"),))
     decision = decide(blind, PERHAPS, state(1, idle_since_s=NOW_S - 600), ON_DEMAND, NOW_S)
     assert active(decision) == 1 and decision.next_state.idle_since_s is None
+
+
+# --- by hand, by schedule, and in trouble ------------------------------------------------------------------------
+
+
+def by_hand(kind: Kind, replicas: int | None = None, service: str = "chat") -> Override:
+    return Override("o1", service, kind, replicas, NOW_S - 60, NOW_S + 720, "ann", "launch")
+
+
+@given(observations(), forecasts, states(), policies(), st.sampled_from(["chat", FLEET]))
+def test_a_freeze_means_no_change_at_all(
+    seen: Observation, fc: Forecast | None, s: ControlState, policy: Policy, whose: str
+) -> None:
+    frozen = replace(s, overrides=(by_hand(Kind.FREEZE, service=whose), by_hand(Kind.PIN, 3)))
+    decision = decide(seen, fc, frozen, policy, NOW_S)
+    (target,) = decision.plan.targets
+    assert decision.binding == "freeze"
+    if s.desired is not None:
+        assert target == s.desired
+    assert target.active == present(s)
+    moves = (s.last_scale_in_s, s.last_scale_out_s, s.restlessness)
+    after = decision.next_state
+    assert (after.last_scale_in_s, after.last_scale_out_s, after.restlessness) == moves
+
+
+@given(observations(), forecasts, states(), policies(), st.integers(0, 12))
+def test_a_pin_holds_within_the_operators_bounds(
+    seen: Observation, fc: Forecast | None, s: ControlState, policy: Policy, replicas: int
+) -> None:
+    pinned = replace(s, overrides=(by_hand(Kind.PIN, replicas),))
+    wanted = min(max(replicas, policy.replicas.min), ceiling(s, policy))
+    assert active(decide(seen, fc, pinned, policy, NOW_S)) == wanted
+
+
+@given(observations(), forecasts, states(), policies(), st.integers(0, 12))
+def test_a_floor_raises_and_never_lowers(
+    seen: Observation, fc: Forecast | None, s: ControlState, policy: Policy, replicas: int
+) -> None:
+    floor = replace(s, overrides=(by_hand(Kind.AT_LEAST, replicas),))
+    then, without = active(decide(seen, fc, floor, policy, NOW_S)), active(decide(seen, fc, s, policy, NOW_S))
+    assert then == max(without, min(replicas, ceiling(s, policy)))
+
+
+@given(observations(), forecasts, states(), policies())
+def test_the_budget_is_never_exceeded_but_for_the_minimum(
+    seen: Observation, fc: Forecast | None, s: ControlState, policy: Policy
+) -> None:
+    sick = tuple(Sick(f"r{i}", "g", "XID 79", NOW_S, urgent=False) for i in range(2))
+    (target,) = decide(seen, fc, replace(s, health=Health((), sick)), policy, NOW_S).plan.targets
+    if policy.budget_usd_per_hour is not None:
+        least = policy.replicas.min * s.pool.replica_usd_per_hour
+        spare_usd = (target.standby + target.asleep) * s.pool.holding_usd_per_hour(Tier(policy.standby.tier))
+        paid = target.active * s.pool.replica_usd_per_hour + spare_usd
+        assert paid <= max(policy.budget_usd_per_hour, least) + 1e-6
+
+
+@given(states(), forecasts, policies(), st.integers(2, 30))
+def test_an_outage_however_long_never_takes_anything_away(
+    s: ControlState, fc: Forecast | None, policy: Policy, ticks: int
+) -> None:
+    policy = policy.model_copy(update={"mode": Mode.AUTO, "paused_until_s": None})
+    seen, before = observation(at_s=NOW_S, valid=False, gaps=(Gap("chat", "gone"),)), present(s)
+    for tick in range(ticks):
+        decision = decide(seen, fc, s, policy, NOW_S + 15.0 * tick)
+        assert active(decision) >= min(before, ceiling(s, policy))
+        s, before = decision.next_state, active(decision)
+
+
+def test_the_schedule_is_a_floor_one_lead_time_ahead() -> None:
+    shift = {"start": "22:15", "end": "23:00", "min": 7}  # NOW_S is 22:13:20 UTC
+    policy = Policy.model_validate({"mode": "auto", "schedule": [shift]})
+    decision = decide(observation(), forecast(1.2), state(6), policy, NOW_S)
+    assert (active(decision), decision.binding) == (7, "schedule")
+    assert "the schedule keeps 7 every day 22:15–23:00 UTC" in decision.sentence
+
+
+def test_saturation_asks_within_one_tick_whatever_the_forecast_says() -> None:
+    seen = observation(kv_usage_ratio=1.0, preemptions_per_s=3.0)
+    decision = decide(seen, forecast(0.5), state(4), AUTO, NOW_S)
+    assert (active(decision), decision.binding) == (5, "kv")
+    assert "KV memory is 100% in use" in decision.sentence
+
+
+def test_what_does_not_come_is_not_asked_for_again_but_for_one_and_nothing_is_taken_away() -> None:
+    s = state(9, counts=TierCounts(active=5, launching=4), ask=Ask(4, NOW_S - 720, 5))
+    decision = decide(observation(arrivals_per_s=60.0), forecast(9.0), s, AUTO, NOW_S)
+    assert (active(decision), decision.binding) == (6, "unschedulable")
+    assert "asked for 4 more 12 min ago, none came" in decision.sentence
+    after = decision.next_state
+    assert after.last_scale_in_s is None and after.restlessness == s.restlessness
+    came = replace(after, counts=TierCounts(active=6))
+    assert active(decide(observation(arrivals_per_s=60.0), forecast(9.0), came, AUTO, NOW_S)) > 6
+
+
+def test_a_restless_service_waits_twice_as_long_and_says_so() -> None:
+    turns = tuple((NOW_S - 300.0 * (6 - i), (-1) ** i) for i in range(6))
+    s = state(6, needs=needs(6, 400), restlessness=Restlessness(turns, NOW_S + 60))
+    held = decide(observation(), forecast(1.2), s, AUTO, NOW_S)
+    assert (active(held), held.binding) == (6, "window")
+    assert "2 times as long after 6 changes of direction within 30 min" in held.sentence
+    calm = replace(s, restlessness=Restlessness(turns, NOW_S - 60))
+    assert active(decide(observation(), forecast(1.2), calm, AUTO, NOW_S)) == 4
+
+
+def sick_state(urgent: bool, healthy: int, **changes: object) -> ControlState:
+    health = Health((), (Sick("chat-3", "g7", "XID 79 on g7", NOW_S - 30, urgent),))
+    return state(healthy + 1, counts=TierCounts(active=healthy, sick=1), health=health, **changes)
+
+
+def test_a_sick_replica_is_named_leaves_and_is_replaced() -> None:
+    decision = decide(observation(), forecast(1.6), sick_state(urgent=True, healthy=3), AUTO, NOW_S)
+    (target,) = decision.plan.targets
+    assert (target.active, target.avoid) == (4, ("chat-3",))
+    assert "chat-3 (XID 79 on g7, for 30 s)" in decision.sentence
+    assert decision.capacity_erlangs == pytest.approx(3 * decision.rho_max)
+
+
+def test_one_that_wears_out_stays_until_its_replacement_serves() -> None:
+    before = decide(observation(), forecast(1.6), sick_state(urgent=False, healthy=3), AUTO, NOW_S)
+    (target,) = before.plan.targets
+    assert (target.active, target.avoid, before.next_state.replacing) == (5, (), 1)
+    later = replace(before.next_state, counts=TierCounts(active=4, sick=1))
+    after = decide(observation(), forecast(1.6), later, AUTO, NOW_S)
+    assert (after.plan.targets[0].active, after.plan.targets[0].avoid) == (4, ("chat-3",))
+    assert after.next_state.last_scale_in_s is None
