@@ -8,7 +8,6 @@ goes on with it.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from app.daemon.memory import Memory
+from app.daemon.workers import WorkerFailed as FitFailed
+from app.daemon.workers import answer
 from autoscaler.controller import Mind
 from autoscaler.models import ModelStore
 from forecasting.panel import Panel
@@ -28,10 +29,6 @@ RETRY_S = 600.0
 """Seconds before a service whose fit failed is tried again."""
 
 log = structlog.get_logger()
-
-
-class FitFailed(Exception):
-    """The worker's last line, or that it took too long."""
 
 
 @dataclass(slots=True)
@@ -86,23 +83,4 @@ class Fitting:
 
 async def elsewhere(given: bytes) -> Panel:
     """One fit in a worker process; raises ``FitFailed``. Cancelled, it ends the worker."""
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "forecasting.worker",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        answer, said = await asyncio.wait_for(worker.communicate(given), LIMIT_S)
-    except TimeoutError:
-        raise FitFailed(f"took longer than {LIMIT_S:.0f} s") from None
-    finally:
-        if worker.returncode is None:
-            worker.kill()
-            await worker.wait()
-    if worker.returncode != 0:
-        lines = said.decode(errors="replace").strip().splitlines()
-        raise FitFailed(lines[-1] if lines else f"the worker ended with {worker.returncode}")
-    return fitted(answer)
+    return fitted(await answer("forecasting.worker", given, LIMIT_S))

@@ -52,6 +52,7 @@ async def run(daemon: Daemon) -> None:
         decided_s = now_s
         await attempted(daemon, trials)
         await attempted(daemon, fit)
+        await attempted(daemon, tune)
         if now_s >= tidy_at_s:
             tidy_at_s = now_s + HOUSEKEEPING_S
             await attempted(daemon, tidy)
@@ -129,6 +130,11 @@ async def trials(daemon: Daemon) -> None:
 async def fit(daemon: Daemon) -> None:
     """Let experts learn, beside the loop."""
     await daemon.fitting.advance(daemon.memory, daemon.minds, daemon.models, daemon.memory.now_s)
+
+
+async def tune(daemon: Daemon) -> None:
+    """Let knobs be searched for, beside the loop."""
+    await daemon.searching.advance(daemon.memory, daemon.tunings, daemon.memory.now_s)
 
 
 async def attempted(daemon: Daemon, step: Step) -> bool:

@@ -75,6 +75,7 @@ def stopped(number: int, frame: FrameType | None) -> None:
 async def close(daemon: Daemon) -> None:
     """Let go of the fit under way, of connections and of the clock."""
     await daemon.fitting.stop()
+    await daemon.searching.stop()
     await daemon.source.close()
     await daemon.fleet.close()
     with suppress(httpx.HTTPError):  # a fleet that has gone holds no time for us

@@ -14,6 +14,7 @@ from autoscaler.canary.watch import Watch
 from autoscaler.decision import ControlState, Decision
 from autoscaler.policy import Policy
 from autoscaler.shadow.run import Shadow
+from autoscaler.tuning.tuner import Tuner
 from collectors.observation import Gap, GpuUse, Observation, ReplicaSample
 from forecasting.forecast import Forecast
 from runtime.pool import Pool
@@ -60,10 +61,20 @@ class ServiceMemory:
     last_valid_s: float | None = None
     fitted_at_s: float | None = None
     fit_trouble: str | None = None
+    tuner: Tuner = field(init=False)
+    tuning_trouble: str | None = None
     recent: dict[str, deque[float | None]] = field(default_factory=dict)
     seen: deque[Observation] = field(default_factory=deque)
     shadow: Shadow | None = None
     watch: Watch | None = None
+
+    def __post_init__(self) -> None:
+        self.tuner = Tuner(self.pool)
+
+    @property
+    def in_effect(self) -> Policy:
+        """The policy that decisions are made by: the operator's, with what was tuned laid over it if that may act."""
+        return self.tuner.effective(self.policy)
 
     def remember(self, signals: Mapping[str, float | None]) -> None:
         """Take the tick's signals and lengthen the sparklines by them."""

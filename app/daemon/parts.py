@@ -7,6 +7,7 @@ from typing import Protocol
 
 from app.daemon.fitting import Fitting
 from app.daemon.memory import Memory
+from app.daemon.tuning import Searching
 from autoscaler.controller import Mind
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
@@ -14,6 +15,7 @@ from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
 from autoscaler.trials import Trials
+from autoscaler.tuning.store import TuningStore
 from collectors.history import History
 from collectors.observation import Scrape
 from collectors.source import Source
@@ -76,12 +78,14 @@ class Daemon:
     policies: PolicyStore
     overrides: OverrideStore
     models: ModelStore
+    tunings: TuningStore
     trials: Trials
     configured: tuple[Configured, ...]
     interval_s: float
     memory: Memory = field(default_factory=Memory)
     minds: dict[str, Mind] = field(default_factory=dict)
     fitting: Fitting = field(default_factory=Fitting)
+    searching: Searching = field(default_factory=Searching)
     previous: Scrape | None = None
     replicas: tuple[Replica, ...] = ()
     lead_times: tuple[LeadTimeSample, ...] = ()

@@ -17,6 +17,7 @@ import structlog
 from app.daemon.memory import ServiceMemory
 from app.daemon.parts import Daemon
 from app.daemon.signals import Signals
+from app.daemon.tuning import recall
 from app.errors import UserError
 from autoscaler.controller import Mind
 from autoscaler.decision import ControlState, TierCounts
@@ -44,6 +45,7 @@ def restore(daemon: Daemon, now_s: float) -> None:
         control = control_of(pool, daemon.ledger.state(name), now_s)
         daemon.minds[name] = Mind(Forecaster(name))
         daemon.memory.services[name] = ServiceMemory(pool, control, version.policy, version.version)
+        recall(daemon.memory.services[name], daemon.tunings, now_s)
 
 
 def refuse_the_future(daemon: Daemon, service: str, now_s: float) -> None:

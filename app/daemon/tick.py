@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import httpx
 
+from app.daemon import tuning
 from app.daemon.memory import ServiceMemory, extend
 from app.daemon.parts import Daemon
 from app.daemon.replicas import held, targets
@@ -35,7 +36,7 @@ async def tick(daemon: Daemon, at_s: float) -> None:
     await asyncio.to_thread(read_overrides, daemon, at_s)
     seen = await look(daemon, at_s)
     considered = {
-        name: consider(known.control, known.policy, daemon.minds[name], seen, daemon.previous)
+        name: consider(known.control, known.in_effect, daemon.minds[name], seen, daemon.previous)
         for name, known in daemon.memory.services.items()
     }
     signals = {name: signals_of(daemon.memory.services[name], result) for name, result in considered.items()}
@@ -97,7 +98,7 @@ def record(daemon: Daemon, considered: dict[str, Considered], signals: dict[str,
 def entry(known: ServiceMemory, result: Considered) -> Record:
     """The decision with everything it was made from."""
     at_s = result.decision.at_s
-    made_from = inputs(result.observation, result.forecast, result.state, known.policy, at_s)
+    made_from = inputs(result.observation, result.forecast, result.state, known.in_effect, at_s)
     return Record(result.decision, made_from, known.policy_version)
 
 
@@ -134,6 +135,7 @@ def remember(daemon: Daemon, seen: Look, considered: dict[str, Considered], sign
         daemon.minds[name].lengths = result.lengths
     decisions = [result.decision for result in considered.values()]
     extend(memory.recent, fleet_signals([signals[name] for name in considered], decisions) | signals[FLEET])
+    tuning.remember(memory.services, considered)
     memory.gaps = (*((seen.trouble,) if seen.trouble else ()), *seen.scrape.gaps)
     memory.ticked_at_s = seen.at_s
     daemon.previous = seen.scrape

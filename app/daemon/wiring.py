@@ -13,6 +13,7 @@ from autoscaler.models import ModelStore
 from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.trials import Trials
+from autoscaler.tuning.store import TuningStore
 from collectors.history import History
 from collectors.prometheus import PrometheusSource, SourceUnavailable
 from collectors.scrape import DirectSource
@@ -41,6 +42,7 @@ def wire(settings: Settings) -> Daemon:
         policies=PolicyStore(engine),
         overrides=OverrideStore(engine),
         models=ModelStore(engine),
+        tunings=TuningStore(engine),
         trials=Trials(engine),
         configured=tuple(Configured(service.pool, service.policy) for service in settings.services),
         interval_s=settings.source.interval_s,

@@ -6,10 +6,14 @@ from collections import deque
 from dataclasses import replace
 from typing import Protocol
 
-from autoscaler.backtest.case import Case
+from autoscaler.backtest.case import FIRST_S, Case
 from autoscaler.controller import Look, Mind, consider
 from autoscaler.decision import ControlState, TierCounts
 from autoscaler.peers.rule import FleetSignals, ReplicaSignals, Rule
+from autoscaler.policy import TuningMode
+from autoscaler.tuning.past import moment
+from autoscaler.tuning.recalled import recalled
+from autoscaler.tuning.tuner import Tuner
 from collectors.aggregate import LengthMemory, observe
 from collectors.observation import Observation, Scrape
 from forecasting.forecaster import Forecaster
@@ -51,6 +55,7 @@ class Ours:
         self._previous: Scrape | None = None
         if case.past is not None:
             self._mind.forecaster.load(*case.past)
+        self.tuner = tuner_of(case) if self._policy.tuning.mode is TuningMode.AUTO else None
 
     def target(self, world: World) -> PoolTarget | None:
         """One tick of the daemon's loop."""
@@ -58,9 +63,23 @@ class Ours:
         if self._mind.forecaster.due():
             self._mind.forecaster.refit()
         look = Look(world.now_s, tuple(world.view("")), tuple(world.replicas.lead_times), seen)
-        result = consider(self._control, self._policy, self._mind, look, self._previous)
+        policy = self.tuner.effective(self._policy) if self.tuner else self._policy
+        result = consider(self._control, policy, self._mind, look, self._previous)
         self._control, self._mind.lengths, self._previous = result.decision.next_state, result.lengths, seen
+        if self.tuner:
+            self.tuner.remember(moment(result, policy), policy.tuning.over_s)
+            if self.tuner.due(self._policy):
+                self.tuner.adopt(self.tuner.task(self._policy).chosen())
         return result.decision.plan.targets[0] if result.decision.act else None
+
+
+def tuner_of(case: Case) -> Tuner:
+    """A tuner that knows the load of the time before, as a daemon's that finds a recorded history."""
+    if case.past is None or len(case.past[0]) < 2:
+        return Tuner(case.pool)
+    first = case.trace.arrival_s < FIRST_S
+    lengths = float(case.trace.input_tokens[first].mean()), float(case.trace.output_tokens[first].mean())
+    return Tuner(case.pool, recalled(case.pool, case.policy, *case.past, lengths, case.policy.tuning.over_s, SCRAPE_S))
 
 
 class Peer:

@@ -12,86 +12,25 @@ says how far it is from the request-level simulator.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from autoscaler.backtest.case import Case
-from autoscaler.backtest.fluid_kernel import PROPORTIONAL, QUANTILE, Knobs, Terms, Views, play
+from autoscaler.backtest.fluid_kernel import Terms, Views, play
 from autoscaler.backtest.fluid_load import requests, work_done
 from autoscaler.backtest.fluid_outlook import Outlook
+from autoscaler.backtest.fluid_rules import Proportional, Quantile
 from autoscaler.capacity import STAFFING_BETA
 from autoscaler.decision import ControlState, TierCounts
 from autoscaler.lateness import FULL, LATE, launch_mean_s
-from autoscaler.policy import Policy
 from autoscaler.reactive import DRAIN_S, RATIO_CAP
-from autoscaler.sizing import launch_lead_s, newsvendor_tau
-from runtime.pool import Pool
-from runtime.replica import Tier
+from autoscaler.sizing import launch_lead_s
+
+__all__ = ["BIN_S", "Estimate", "Fluid", "Proportional", "Quantile"]
 
 BIN_S = 3.0
 """What is over sooner is absorbed by the batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proportional:
-    """An HPA-like rule on erlangs per replica, seen ``lag_s`` late."""
-
-    target_erlangs: float
-    tolerance: float = 0.1
-    lag_s: float = 30.0
-    window_s: float = 300.0
-    step_in: int = 1_000_000
-    step_out: int = 4
-    factor_out: float = 2.0
-
-    def knobs(self, tick_s: float) -> Knobs:
-        """As the compiled loop takes them."""
-        lag, window = round(self.lag_s / tick_s), int(self.window_s / tick_s + 1e-9)
-        steps = self.step_in, self.step_out, float(self.factor_out)
-        return Knobs(PROPORTIONAL, self.target_erlangs, self.tolerance, lag, 0.0, 0.0, 1.0, 1.0, window, 0, *steps, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """Our rule: ``tau`` of the demand within a launch times ``headroom``, the reactive floor, the guardrails."""
-
-    tau: float
-    headroom: float = 1.0
-    out_above: float = 1.0
-    in_below: float = 0.85
-    window_s: float = 300.0
-    cooldown_s: float = 60.0
-    step_in: int = 2
-    step_out: int = 8
-    factor_out: float = 2.0
-    load_factor: float = 1.0
-
-    @classmethod
-    def of(cls, policy: Policy, pool: Pool) -> Quantile:
-        """The rule that a policy comes to on a pool of dedicated GPUs."""
-        holding = pool.holding_usd_per_hour(Tier.ACTIVE)
-        return cls(
-            tau=newsvendor_tau(policy.risk.shortage_usd_per_replica_hour, holding),
-            headroom=policy.risk.headroom,
-            out_above=policy.reactive.scale_out_above,
-            in_below=policy.reactive.scale_in_below,
-            window_s=policy.scale_in.window_s,
-            cooldown_s=policy.scale_in.cooldown_s,
-            step_in=policy.scale_in.max_step,
-            step_out=policy.scale_out.max_step,
-            factor_out=policy.scale_out.max_factor,
-            load_factor=policy.reactive.load_factor,
-        )
-
-    def knobs(self, tick_s: float) -> Knobs:
-        """As the compiled loop takes them."""
-        ratios = float(self.tau), float(self.headroom), float(self.out_above), float(self.in_below)
-        window = int(self.window_s / tick_s + 1e-9)
-        cooldown = math.ceil(self.cooldown_s / tick_s - 1e-9)
-        steps = self.step_in, self.step_out, float(self.factor_out)
-        return Knobs(QUANTILE, 0.0, 0.0, 0, *ratios, window, cooldown, *steps, float(self.load_factor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +57,17 @@ class Fluid:
         self._work = work_done(case, bin_s, step_s)
         arrived, self._able = requests(case, bin_s, step_s)
         self._arrived = float(arrived.sum())
-        self._terms = _terms(case, bin_s, per_tick, late)
+        self._terms = _terms(case, bin_s, per_tick)
         state = ControlState(case.pool.service, case.pool, TierCounts(), case.start_s)
         demand = np.ascontiguousarray(outlook.at_lead(launch_lead_s(state) + outlook.tick_s))
         self._views = Views(
-            outlook.seen_erlangs, outlook.rho, outlook.sequences_per_erlang, demand, np.array(outlook.taus)
+            outlook.seen_erlangs,
+            outlook.rho,
+            outlook.sequences_per_erlang,
+            demand,
+            np.array(outlook.taus),
+            np.array(late),
+            np.array((0.0, 1.0)),
         )
 
     def estimate(self, rule: Proportional | Quantile) -> Estimate:
@@ -131,7 +76,7 @@ class Fluid:
         return Estimate(float(totals.attained / self._arrived), totals.replica_s, totals.ups, totals.downs)
 
 
-def _terms(case: Case, bin_s: float, per_tick: int, late: tuple[float, float]) -> Terms:
+def _terms(case: Case, bin_s: float, per_tick: int) -> Terms:
     slo, bounds = case.policy.slo, case.policy.replicas
     return Terms(
         bin_s=bin_s,
@@ -140,8 +85,7 @@ def _terms(case: Case, bin_s: float, per_tick: int, late: tuple[float, float]) -
         first=case.first_replicas(),
         least=bounds.min,
         most=bounds.max,
-        late_from_erlangs=late[0] * case.rho().value,
-        late_all_erlangs=late[1] * case.rho().value,
+        rho_max=case.rho().value,
         full_erlangs=FULL,
         tpot_erlangs=max(1e-3, 1 - case.pool.step.a_ms / (slo.tpot_s * 1000)),
         ttft_s=slo.ttft_s,

@@ -25,17 +25,26 @@ PROPORTIONAL, QUANTILE = 0, 1
 
 
 class Views(NamedTuple):
-    """What a rule may look at: arrays by tick, and the forecast's quantile levels."""
+    """What a rule may look at: arrays by tick, and the forecast's quantile levels.
+
+    The last two are no rule's: the share of requests that is late (``late``, rising) where replicas are asked for
+    multiples ``asked`` of ρ_max each; in between it is interpolated, beyond the ends it is held.
+    """
 
     seen_erlangs: Floats
     rho: Floats
     sequences_per_erlang: Floats
     demand_erlangs: Floats
     taus: Floats
+    asked: Floats
+    late: Floats
 
 
 class Terms(NamedTuple):
-    """The fleet's terms: bins, lead time, bounds, and what a replica serves, in erlangs."""
+    """The fleet's terms: bins, lead time, bounds, and what a replica serves, in erlangs.
+
+    Lateness is measured by ``rho_max``, or where that is zero by ρ_max of the tick.
+    """
 
     bin_s: float
     bins_per_tick: int
@@ -43,8 +52,7 @@ class Terms(NamedTuple):
     first: int
     least: int
     most: int
-    late_from_erlangs: float
-    late_all_erlangs: float
+    rho_max: float
     full_erlangs: float
     tpot_erlangs: float
     ttft_s: float
@@ -171,10 +179,9 @@ def _give_up(coming: Ints, until: int, surplus: int) -> int:
 
 
 @_jit
-def _in_time(used: float, terms: Terms) -> float:
+def _in_time(used: float, rho: float, views: Views) -> float:
     """Share of the requests that are in time where replicas are asked for ``used`` erlangs each."""
-    late = (used - terms.late_from_erlangs) / (terms.late_all_erlangs - terms.late_from_erlangs)
-    return min(1.0, max(0.0, 1 - late))
+    return float(1 - np.interp(used / rho, views.asked, views.late))
 
 
 @_jit
@@ -208,12 +215,13 @@ def play(work_erlangs: Floats, able: Floats, views: Views, terms: Terms, knobs: 
                 ready -= left
             current = wanted
         first, used = tick * terms.bins_per_tick, 0.0
+        rho = terms.rho_max if terms.rho_max > 0 else views.rho[tick]
         for at in range(first, min(first + terms.bins_per_tick, len(work_erlangs))):
             come = coming[at % len(coming)]
             coming[at % len(coming)] = 0
             ready, launching = ready + come, launching - come
             todo = backlog + work_erlangs[at] * bin_s
-            attained += able[at] * _in_time(todo / (max(ready, 1e-9) * bin_s), terms)
+            attained += able[at] * _in_time(todo / (max(ready, 1e-9) * bin_s), rho, views)
             done = min(todo, ready * terms.full_erlangs * bin_s)
             backlog = todo - done
             used += done / (max(ready, 1) * bin_s * terms.bins_per_tick)

@@ -22,18 +22,11 @@ from autoscaler.backtest.case import Case, offered_load
 from autoscaler.backtest.contenders import SCRAPE_S
 from autoscaler.backtest.fluid import Estimate, Fluid, Quantile
 from autoscaler.policy import Policy
+from autoscaler.tuning.knobs import anywhere, near
 from runtime.pool import Pool
-from runtime.replica import Tier
 from runtime.traces import Trace
 
 T = TypeVar("T")
-
-WINDOWS_S = (60.0, 120.0, 180.0, 300.0, 450.0, 600.0, 900.0)
-COOLDOWNS_S = (0.0, 15.0, 30.0, 60.0, 120.0)
-STEPS_IN = (1, 2, 4, 8)
-HEADROOM = (0.6, 1.6)
-ODDS = (1.0, 100.0)
-"""Shortage over holding cost: quantiles from 0.5 to 0.99, which is what forecasts offer."""
 
 SHARE_AT_RANDOM = 0.5
 """The first half of the screen looks everywhere, the other near what was best."""
@@ -102,72 +95,6 @@ def screen(fluid: Fluid, policy: Policy, pool: Pool, count: int, seed: int) -> I
             drawn = near(best[int(rng.integers(len(best)))].policy, pool, rng)
         found.append(_judged(fluid, drawn, pool))
         yield found[-1]
-
-
-def anywhere(policy: Policy, pool: Pool, rng: np.random.Generator) -> Policy:
-    """A policy with every knob drawn over its whole range; what is no knob stays."""
-    out = rng.uniform(0.7, 1.3)
-    return _turned(
-        policy,
-        pool,
-        odds=math.exp(rng.uniform(*np.log(ODDS))),
-        headroom=rng.uniform(*HEADROOM),
-        window_s=float(rng.choice(WINDOWS_S)),
-        cooldown_s=float(rng.choice(COOLDOWNS_S)),
-        step_in=int(rng.choice(STEPS_IN)),
-        out_above=out,
-        in_below=out * rng.uniform(0.5, 1.0),
-    )
-
-
-def near(policy: Policy, pool: Pool, rng: np.random.Generator) -> Policy:
-    """A policy with every knob a little off, or, one time in four for the coarse ones, drawn again."""
-    fresh, old = anywhere(policy, pool, rng), policy
-    pick = rng.random(3) < 0.25
-    return _turned(
-        policy,
-        pool,
-        odds=old.risk.shortage_usd_per_replica_hour / _holding(pool) * math.exp(rng.normal(0, 0.4)),
-        headroom=old.risk.headroom + rng.normal(0, 0.05),
-        window_s=(fresh if pick[0] else old).scale_in.window_s,
-        cooldown_s=(fresh if pick[1] else old).scale_in.cooldown_s,
-        step_in=(fresh if pick[2] else old).scale_in.max_step,
-        out_above=old.reactive.scale_out_above + rng.normal(0, 0.05),
-        in_below=old.reactive.scale_in_below + rng.normal(0, 0.05),
-    )
-
-
-def _turned(
-    policy: Policy,
-    pool: Pool,
-    *,
-    odds: float,
-    headroom: float,
-    window_s: float,
-    cooldown_s: float,
-    step_in: int,
-    out_above: float,
-    in_below: float,
-) -> Policy:
-    """The policy with these knobs, within their ranges and rounded to what a person would write."""
-    odds, headroom = min(max(odds, ODDS[0]), ODDS[1]), min(max(headroom, HEADROOM[0]), HEADROOM[1])
-    out = round(min(max(out_above, 0.5), 2.0), 2)
-    shortage_usd = float(f"{odds * _holding(pool):.3g}")
-    risk = {"shortage_usd_per_replica_hour": shortage_usd, "headroom": round(headroom, 2)}
-    reactive = {"scale_out_above": out, "scale_in_below": min(out, round(max(in_below, 0.2), 2))}
-    scale_in = {"window_s": window_s, "cooldown_s": cooldown_s, "max_step": step_in}
-    return policy.model_copy(
-        update={
-            "risk": policy.risk.model_copy(update=risk),
-            "reactive": policy.reactive.model_copy(update=reactive),
-            "scale_in": policy.scale_in.model_copy(update=scale_in),
-        }
-    )
-
-
-def _holding(pool: Pool) -> float:
-    """Dollars an hour for a replica; one where they cost nothing, so that only the ratio counts."""
-    return pool.holding_usd_per_hour(Tier.ACTIVE) or 1.0
 
 
 def _judged(fluid: Fluid, policy: Policy, pool: Pool) -> Candidate:

@@ -21,6 +21,7 @@ from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
 from autoscaler.trials import Trials
+from autoscaler.tuning.store import TuningStore
 from collectors.history import History
 from collectors.observation import Gap, GpuSample, Histogram, ReplicaSample, Scrape
 from collectors.source import Target
@@ -193,6 +194,7 @@ class World:
             policies=PolicyStore(engine),
             overrides=OverrideStore(engine),
             models=ModelStore(engine),
+            tunings=TuningStore(engine),
             trials=Trials(engine),
             configured=(Configured(POOL, self.policy),),
             interval_s=INTERVAL_S,

@@ -17,6 +17,7 @@ from autoscaler.models import ModelStore
 from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.trials import Trials
+from autoscaler.tuning.store import TuningStore
 from collectors.engines import read_engine
 from collectors.gateway import read_gateway
 from collectors.history import History
@@ -92,6 +93,7 @@ async def daemon_over(world: World, of: Case, folder: Path) -> Daemon:
         policies=PolicyStore(engine),
         overrides=OverrideStore(engine),
         models=ModelStore(engine),
+        tunings=TuningStore(engine),
         trials=Trials(engine),
         configured=(Configured(of.pool, of.acting()),),
         interval_s=SCRAPE_S,

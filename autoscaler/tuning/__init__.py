@@ -1,0 +1,1 @@
+"""Self-tuning: knobs follow from replaying the recent past, at the price that keeps the promise."""

@@ -1,0 +1,49 @@
+"""What was chosen last for each service, in the store, so that a restart goes on with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from autoscaler.tuning.choice import Choice, Price
+from autoscaler.tuning.knobs import Values
+
+METADATA = sa.MetaData()
+
+TUNINGS = sa.Table(
+    "tunings",
+    METADATA,
+    sa.Column("service", sa.String(120), primary_key=True),
+    sa.Column("at_s", sa.Double, nullable=False),
+    sa.Column("base", sa.JSON, nullable=False),
+    sa.Column("choice", sa.Text, nullable=False),
+)
+
+
+class TuningStore:
+    """The newest choice of every service, on SQLite or PostgreSQL."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        METADATA.create_all(engine)
+
+    def keep(self, service: str, at_s: float, base: Values, choice: Choice) -> None:
+        """Put the choice, made over the policy's own knobs ``base``, in the place of the one before."""
+        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        row = {"at_s": at_s, "base": base, "choice": json.dumps(asdict(choice))}
+        with self._engine.begin() as connection:
+            put = insert(TUNINGS).values(service=service, **row)
+            connection.execute(put.on_conflict_do_update(index_elements=["service"], set_=row))
+
+    def newest(self, service: str) -> tuple[float, Values, Choice] | None:
+        """When it was made, over which knobs, and the choice; None where there is none."""
+        query = sa.select(TUNINGS).where(TUNINGS.c.service == service)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        told = json.loads(row.choice)
+        return float(row.at_s), dict(row.base), Choice(**(told | {"price": Price(**told["price"])}))

@@ -1,0 +1,89 @@
+"""What is chosen: cheaper with misses priced in, by a margin, at a price that follows what was measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.policy import Policy
+from autoscaler.tuning.choice import FURTHEST, Choice, Price, choose, worth
+from autoscaler.tuning.knobs import laid_over, values
+from autoscaler.tuning.screen import Outcome, Screen
+from tests.autoscaler.cases import POOL
+from tests.autoscaler.tuning.pasts import POLICY, past
+
+PAST = past()
+LAVISH = laid_over(POLICY, {"risk.headroom": 1.6, "reactive.load_factor": 2.5, "scale_in.window_s": 900.0})
+
+
+def chosen(present: Policy = LAVISH, price: Price | None = None, overspent: float = 0.0) -> Choice:
+    return choose(PAST, PAST, present, POOL, price, overspent, seed=1)
+
+
+def test_a_lavish_setting_is_left_for_a_cheaper_one() -> None:
+    choice = chosen()
+    assert choice.switched and choice.gain > 0.2
+    screen = Screen(PAST, POLICY, POOL)
+    assert screen.replayed(laid_over(POLICY, choice.knobs)).replica_s < screen.replayed(LAVISH).replica_s
+    assert "reactive.load_factor 2.5 -> " in choice.sentence
+
+
+def test_the_best_is_not_left_again() -> None:
+    again = chosen(laid_over(POLICY, chosen().knobs))
+    assert not again.switched
+    assert again.sentence.startswith("Settings stay")
+
+
+def test_nothing_is_switched_within_the_margin() -> None:
+    mild = laid_over(POLICY, {"risk.headroom": 1.3})
+    patient = mild.model_copy(update={"tuning": mild.tuning.model_copy(update={"margin": 0.5})})
+    choice = chosen(patient)
+    assert not choice.switched and choice.knobs == values(patient)
+
+
+def test_the_same_past_and_seed_choose_the_same() -> None:
+    assert chosen() == chosen()
+
+
+def test_misses_beyond_the_allowed_buy_more() -> None:
+    screen = Screen(PAST, POLICY, POOL)
+    meagre, careful = (chosen(overspent=days) for days in (-0.7, 0.7))
+    cost, late = zip(
+        *((o.replica_s, o.late) for o in (screen.replayed(laid_over(POLICY, c.knobs)) for c in (meagre, careful))),
+        strict=True,
+    )
+    assert careful.price.now_s > meagre.price.now_s
+    assert cost[1] >= cost[0] and late[1] <= late[0]
+
+
+def test_regret_is_what_was_held_over_the_best() -> None:
+    held = replace(PAST, billed=2 * PAST.billed)
+    assert choose(PAST, held, LAVISH, POOL, None, 0.0, seed=1).regret > chosen().regret + 0.5
+
+
+@given(st.lists(st.floats(-5, 5), max_size=20))
+def test_the_price_stays_within_reach(errors: list[float]) -> None:
+    price = Price(10.0)
+    for error in errors:
+        price = price.moved(error)
+    assert abs(price.added) <= FURTHEST
+    assert math.isfinite(price.now_s)
+
+
+def test_the_price_rests_only_where_the_promise_is_met() -> None:
+    assert Price(10.0).moved(0.0) == Price(10.0)
+    assert Price(10.0).moved(0.1).now_s > 10 > Price(10.0).moved(-0.1).now_s
+
+
+@pytest.mark.parametrize(("late", "slope"), [(0.0, 10.0), (5.0, 10.0), (15.0, 2.0), (99.0, 2.0)])
+def test_a_miss_is_worth_what_the_front_says_there(late: float, slope: float) -> None:
+    front = [Outcome(200.0, 0.0), Outcome(100.0, 10.0), Outcome(80.0, 20.0), Outcome(190.0, 9.0), Outcome(300.0, 15.0)]
+    assert worth(front, late) == slope
+
+
+def test_where_nothing_can_be_bought_a_miss_is_worth_a_minute() -> None:
+    assert worth([Outcome(10.0, 5.0)], 1.0) == 60.0
