@@ -27,8 +27,11 @@ SHORTEST_S, LONGEST_S = 2.0, 120.0
 
 FEWEST_ITERATIONS = 50.0
 
-FEWEST_DECODING = 5.0
-"""Mean decoding sequences below which an engine idles in between: with Poisson arrivals 1 % of the time at 5."""
+FEWEST_DECODING = 2.0
+FEWEST_DECODING_UNCOUNTED = 5.0
+"""Mean decoding sequences below which an engine may have idled in between: where it does not count its iterations, so
+that nothing else tells, with Poisson arrivals 1 % of the time at 5.
+"""
 
 FULL = 0.9
 """Share of KV memory in use from which admission and preemption have a say in the step time."""
@@ -36,7 +39,7 @@ FULL = 0.9
 QUEUE_SHARE = 0.1
 """Waiting requests as a share of the running ones from which a replica is saturated: fewer are just joining."""
 
-BALANCE = (0.85, 1.3)
+BALANCE = (0.9, 1.3)
 """Iterations times the mean latency of a token, as a share of the interval. Below: it idled. Above: several engines."""
 
 UNLIKELY = 4.0
@@ -111,7 +114,7 @@ def _sums(before: ReplicaSample, now: ReplicaSample) -> _Sums | str:
     iterations = (now.iterations or 0.0) - (before.iterations or 0.0)
     if min(decoded, latency_s, prompt, cached, iterations) < 0:
         return "gap: restarted"
-    if latency_s < FEWEST_DECODING * seconds:
+    if latency_s < (FEWEST_DECODING if told else FEWEST_DECODING_UNCOUNTED) * seconds:
         return "idle: few sequences decode"
     iterations = iterations if told else decoded * seconds / latency_s
     if iterations < FEWEST_ITERATIONS:

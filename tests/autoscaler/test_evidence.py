@@ -77,7 +77,7 @@ def test_cached_prompt_tokens_are_not_prefilled_and_reading_then_goes_by_lengths
         ({"preemptions": 4.0}, "saturated"),
         ({"running": 0.0}, "idle"),
         ({"sleeping": True}, "idle"),
-        ({"itl": latencies(1e6 + 1000, 2e4 + 30)}, "idle"),
+        ({"itl": latencies(1e6 + 900, 2e4 + 27)}, "idle"),
         ({"iterations": 10_030.0}, "idle"),
         ({"iterations": 10_400.0}, "idle"),
         ({"at_s": NOW_S - 15.0}, "stale"),
@@ -95,3 +95,12 @@ def test_what_says_nothing_about_the_law_is_refused_by_name(now: dict[str, objec
 
 def test_a_replica_that_was_not_seen_before_has_no_interval() -> None:
     assert reason(None) == "gap: not seen at the earlier look"
+
+
+def test_few_sequences_teach_only_where_iterations_are_counted() -> None:
+    few = latencies(1e6 + 1500, 2e4 + 45)
+    found = evidence(BEFORE, replace(AFTER, itl=few), SEEN, POOL)
+    assert isinstance(found, Evidence) and found.decoding == pytest.approx(3.0)
+    assert evidence(replace(BEFORE, iterations=None), replace(AFTER, iterations=None, itl=few), SEEN, POOL) == (
+        "idle: few sequences decode"
+    )
