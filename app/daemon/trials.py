@@ -97,7 +97,8 @@ def taken_back(daemon: Daemon, known: ServiceMemory, watch: Watch, at_s: float) 
         done = canary.ended(watch, Outcome.ENDED, f"{newer(watch, error.newest)}, when {watch.said}", at_s)
     else:
         known.control = replace(known.control, rolled_back_at_s=at_s)
-        done = canary.ended(watch, Outcome.ROLLED_BACK, f"version {made.version}: {said}", at_s)
+        now = f"{watch.said}; version {watch.base_version} is back as version {made.version}"
+        done = canary.ended(watch, Outcome.ROLLED_BACK, now, at_s)
         log.warning("policy rolled back", service=watch.service, version=made.version, reason=said)
     daemon.trials.watches.put(done, replaces_open=True)
     return done

@@ -76,5 +76,5 @@ def _sentence(live: Figures, candidate: Figures, both_s: float, disagreed_s: flo
 def _attained(live: Figures, candidate: Figures) -> str:
     if live.attainment_estimate is None or candidate.attainment_estimate is None:
         return "no load was known, so nothing is said of attainment"
-    measured = "" if live.attainment_measured is None else f" (measured {live.attainment_measured:.1%})"
-    return f"estimated attainment {candidate.attainment_estimate:.1%} against {live.attainment_estimate:.1%}{measured}"
+    measured = "" if live.attainment_measured is None else f" (measured {live.attainment_measured:.2%})"
+    return f"estimated attainment {candidate.attainment_estimate:.2%} against {live.attainment_estimate:.2%}{measured}"

@@ -126,7 +126,7 @@ def test_the_live_fleet_is_measured() -> None:
     told = report(step(shadow, Tick(seen, None, state(3), replace(known, at_s=at_s), WIDE, 1), longest_s=60.0))
     assert told.live.attainment_measured == pytest.approx(0.75)
     assert told.candidate.attainment_measured is None
-    assert "(measured 75.0%)" in told.sentence
+    assert "(measured 75.00%)" in told.sentence
 
 
 def test_a_candidate_survives_a_restart_to_the_bit() -> None:
