@@ -15,7 +15,7 @@ from autoscaler.decide import decide
 from autoscaler.decision import ControlState, Decision, TierCounts
 from autoscaler.health import Vitals, examine, vitals
 from autoscaler.lead_times import lead_times
-from autoscaler.learning import learn
+from autoscaler.learning import Learned, learn
 from autoscaler.policy import KnownEvent, Policy
 from collectors.aggregate import LengthMemory, observe
 from collectors.observation import Gap, Observation, Scrape
@@ -75,8 +75,7 @@ def consider(control: ControlState, policy: Policy, mind: Mind, look: Look, prev
     health = examine(control.health, own, look.vitals or vitals(look.scrape.gpus), look.at_s)
     state = replace(_counted(control, own, look, {sick.replica for sick in health.sick}), health=health)
     if mind.learns:
-        running = [replica.name for replica in own if replica.pool == pool.name and replica.serving]
-        state = replace(state, learned=learn(state.learned, pool, running, previous, look.scrape, observation))
+        state = _taught(state, own, look, previous, observation)
     offered = offered_erlangs(observation, pool, state.work_ms_per_request) if observation.valid else None
     mind.forecaster.expect([_event(event) for event in policy.events])
     mind.forecaster.update(look.at_s, offered)
@@ -100,6 +99,19 @@ def _counted(control: ControlState, own: tuple[Replica, ...], look: Look, sick: 
         for branch in control.more
     )
     return replace(control, counts=of(control.pool), lead_times=known, more=more)
+
+
+def _taught(
+    state: ControlState, own: tuple[Replica, ...], look: Look, previous: Scrape | None, seen: Observation
+) -> ControlState:
+    """The state with what the replicas of each pool showed of its law."""
+
+    def known(learned: Learned | None, pool: Pool) -> Learned:
+        names = [replica.name for replica in own if replica.pool == pool.name and replica.serving]
+        return learn(learned, pool, names, previous, look.scrape, seen)
+
+    more = tuple(replace(branch, learned=known(branch.learned, branch.pool)) for branch in state.more)
+    return replace(state, learned=known(state.learned, state.pool), more=more)
 
 
 def _event(known: KnownEvent) -> Event:

@@ -43,7 +43,8 @@ class TierCounts:
 class Branch:
     """Another pool of a service, beside its first; ``ask`` as in the control state, for this pool alone.
 
-    ``worth`` is how many replicas of the first pool one of this pool stands in for, at the present mix of requests.
+    ``worth`` is how many replicas of the first pool one of this pool stands in for, at the present mix of requests;
+    ``learned`` is what its replicas showed of its step-time law.
     """
 
     pool: Pool
@@ -51,6 +52,7 @@ class Branch:
     lead_times: Mapping[Tier, LeadTime] = field(default_factory=dict)
     worth: float = 1.0
     ask: Ask | None = None
+    learned: Learned | None = None
 
 
 @dataclass(frozen=True, slots=True)

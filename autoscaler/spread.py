@@ -24,6 +24,7 @@ from autoscaler.allocation.needs import needs_of
 from autoscaler.allocation.shortage import missing
 from autoscaler.allocation.terms import slices
 from autoscaler.decision import Branch, ControlState, TierCounts
+from autoscaler.learning import corrected
 from autoscaler.policy import Policy
 from autoscaler.shortage import asking, overdue_s
 from autoscaler.sizing import UNKNOWN_LAUNCH_S
@@ -65,7 +66,9 @@ def valued(state: ControlState, policy: Policy, rho: capacity.RhoMax) -> Control
         own_ms = pool.step.work_ms(*lengths)
         return capacity.rho_max(pool, policy.slo, *means).value / rho.value * work_ms / own_ms if own_ms > 0 else 1.0
 
-    return replace(state, more=tuple(replace(branch, worth=worth(branch.pool)) for branch in state.more))
+    return replace(
+        state, more=tuple(replace(branch, worth=worth(corrected(branch.pool, branch.learned))) for branch in state.more)
+    )
 
 
 def as_one(state: ControlState) -> ControlState:

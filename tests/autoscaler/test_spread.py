@@ -13,6 +13,7 @@ from autoscaler.codec import decode, encode, inputs, replay
 from autoscaler.controller import Look, Mind, consider
 from autoscaler.decide import decide
 from autoscaler.decision import Branch, ControlState, Decision, Grant, TierCounts
+from autoscaler.learning import Learned
 from autoscaler.overrides import Kind, Override
 from autoscaler.policy import Policy
 from autoscaler.shortage import Ask
@@ -49,6 +50,12 @@ def test_a_pool_half_as_fast_is_worth_half_or_a_little_less() -> None:
     assert known.more[0].worth == pytest.approx(0.5, abs=0.06)
     assert as_one(known).counts.active == 4
     assert valued(state(2), AUTO, RHO) is not None and as_one(state(2)) == state(2)
+
+
+def test_a_pool_that_was_found_slower_is_worth_less() -> None:
+    slower = Branch(CHEAP, learned=Learned(CHEAP.step, factors=(1.3, 1.3, 1.3, 1.3)))
+    known = valued(several(2, (slower, 4), mean_input_tokens=1500.0, mean_output_tokens=300.0), AUTO, RHO)
+    assert known.more[0].worth == pytest.approx((1 - 1.3 * 16.55 / 50) / 1.3 / (1 - 16.55 / 50))
 
 
 def test_the_cheaper_pool_is_taken_when_the_fleet_grows() -> None:
@@ -141,6 +148,9 @@ def test_the_controller_counts_each_pool() -> None:
     known = state(0, pool=replace(POOL, name="a"), more=(Branch(replace(CHEAP, name="b")),))
     result = consider(known, AUTO, Mind(Forecaster("chat")), look, None)
     assert (result.state.counts.active, result.state.more[0].counts.active) == (2, 1)
+    assert result.state.learned and result.state.learned.refused == (("gap: not seen", 2),)
+    other = result.state.more[0].learned
+    assert other and (other.prior, other.refused) == (CHEAP.step, (("gap: not seen", 1),))
 
 
 @given(st.integers(0, 8), st.integers(0, 8), st.integers(0, 12), st.floats(0.2, 1.5))
