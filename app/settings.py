@@ -6,12 +6,15 @@ be right. Units stand in the names, every default is safe, and the JSON Schema i
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.yamlfile import load_yaml
+from autoscaler.allocation import Market
+from autoscaler.grants import Limits
 from autoscaler.policy import Policy
 from runtime.pool import LeadTime, Pool, StepTime
 from runtime.replica import Tier
@@ -110,6 +113,7 @@ class PoolSettings(Section):
     holding_share: dict[Tier, float] = Field(
         default_factory=dict, description="Part of the price a replica of a tier is charged; 1 unless shared."
     )
+    spot: bool = Field(False, description="The provider may take these GPUs back at a moment's notice.")
 
     def pool(self, service: str) -> Pool:
         """The value that sizing, cost and the simulator work on."""
@@ -123,19 +127,56 @@ class ServiceSettings(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the service.")
     policy: Policy = Field(Policy(), description="The first version of its policy; later ones live in the store.")
-    pools: list[PoolSettings] = Field(min_length=1, description="a list with one pool")
-
-    @model_validator(mode="after")
-    def one_pool(self) -> ServiceSettings:
-        """Several pools per service are not sized yet, so they are refused rather than half obeyed."""
-        if len(self.pools) > 1:
-            raise ValueError(f"{self.name} has {len(self.pools)} pools; give one pool per service for now")
-        return self
+    pools: list[PoolSettings] = Field(
+        min_length=1, description="a list of pools; load and replicas are counted in those of the first"
+    )
 
     @property
     def pool(self) -> Pool:
-        """Its one pool."""
+        """Its first pool."""
         return self.pools[0].pool(self.name)
+
+    @property
+    def more_pools(self) -> tuple[Pool, ...]:
+        """Its other pools."""
+        return tuple(pool.pool(self.name) for pool in self.pools[1:])
+
+
+class StockSettings(Section):
+    """The nodes of one GPU type."""
+
+    nodes: int = Field(ge=0, le=100_000, description="Nodes that may be used.")
+    gpus_per_node: int = Field(8, ge=1, le=1024, description="GPUs of a node; a replica lies within one.")
+
+
+class SliceSettings(Section):
+    """A GPU type that is a part of another one, as MIG cuts them."""
+
+    gpu: str = Field(min_length=1, description="GPU type that it is cut from.")
+    share: str = Field(pattern=r"^[1-9]\d?/[1-9]\d?$", description="Part of that GPU, such as 1/7.")
+
+    @model_validator(mode="after")
+    def part(self) -> SliceSettings:
+        """A slice is no more than the whole."""
+        if Fraction(self.share) > 1:
+            raise ValueError(f"share {self.share} is more than a whole GPU; give at most 1/1")
+        return self
+
+
+class MarketSettings(Section):
+    """What there is for all services together; what is not named is not limited."""
+
+    gpus: dict[str, StockSettings] = Field(default_factory=dict, description="nodes by GPU type")
+    slices: dict[str, SliceSettings] = Field(default_factory=dict, description="GPU types that are parts of others")
+    budget_usd_per_hour: float | None = Field(
+        None, gt=0, description="Cap on what all replicas of all services may cost, US dollars per hour."
+    )
+
+    def limits(self) -> Limits:
+        """The value that services' grants are worked out from."""
+        domains = {gpu: ((stock.gpus_per_node, stock.nodes),) for gpu, stock in self.gpus.items()}
+        slices = {name: (cut.gpu, Fraction(cut.share)) for name, cut in self.slices.items()}
+        return Limits(Market(domains, self.budget_usd_per_hour), slices)
 
 
 class Settings(Section):
@@ -146,6 +187,7 @@ class Settings(Section):
     store: StoreSettings = StoreSettings()
     source: SourceSettings = SourceSettings()
     fleet: FleetSettings = FleetSettings()
+    market: MarketSettings = MarketSettings()
     services: list[ServiceSettings] = Field(min_length=1, description="a list of services, each with name and pools")
 
     @model_validator(mode="after")

@@ -39,7 +39,9 @@ def simulated(service: ServiceSettings) -> SimulatedService:
     target = LatencyTarget(policy.slo.ttft_s, policy.slo.ttft_s_per_1k_tokens, policy.slo.tpot_s)
     room = 2 * max(policy.replicas.max, 4)
     try:
-        return SimulatedService(service.name, service.pool, target, policy.replicas.min, room)
+        return SimulatedService(
+            service.name, service.pool, target, policy.replicas.min, room, more_pools=service.more_pools
+        )
     except ValueError as error:
         raise UserError(f"service {service.name}, {error}") from None
 

@@ -8,12 +8,14 @@ price: None, never zero or infinity.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 
+from autoscaler.counts import counts_of
 from autoscaler.decision import TierCounts
 from runtime.fleet import PoolTarget
 from runtime.pool import Pool
-from runtime.replica import Tier
+from runtime.replica import Replica, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,15 @@ def hourly(counts: TierCounts, pool: Pool) -> HourlyCost:
         warm_node_usd=counts.warm_node * pool.holding_usd_per_hour(Tier.WARM_NODE),
         overhead_usd=moving * pool.replica_usd_per_hour,
     )
+
+
+def hourly_of(replicas: Iterable[Replica], pools: Sequence[Pool]) -> HourlyCost:
+    """What replicas of several pools cost per hour, by tier; those of pools that are not known count as the first's."""
+    own: dict[str, list[Replica]] = {pool.name: [] for pool in pools}
+    for replica in replicas:
+        own.get(replica.pool, own[pools[0].name]).append(replica)
+    costs = [hourly(counts_of(own[pool.name]), pool) for pool in pools]
+    return HourlyCost(**{part.name: sum(getattr(cost, part.name) for cost in costs) for part in fields(HourlyCost)})
 
 
 def planned(target: PoolTarget) -> TierCounts:

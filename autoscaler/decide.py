@@ -8,6 +8,7 @@ latency now) → guardrails → spare tier → memory for the next tick.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from autoscaler import guardrails
 from autoscaler.alternatives import alternatives, demanded
 from autoscaler.capacity import RhoMax, learned_rho_max, mean_work_ms, offered_erlangs, work_correction
 from autoscaler.cost import hourly, planned
-from autoscaler.decision import Constraint, ControlState, Decision, Plan, Quantile
+from autoscaler.decision import Constraint, ControlState, Decision, Plan, Quantile, TierCounts
 from autoscaler.explain import demand_detail, health_detail, idle_detail, latency_detail, load_detail, sentence
 from autoscaler.guardrails import Facts
 from autoscaler.health import leaving
@@ -27,7 +28,7 @@ from autoscaler.reactive import latency_need, latency_ratio, load_need
 from autoscaler.saturation import saturation
 from autoscaler.shortage import asking
 from autoscaler.sizing import Sizing, launch_lead_s, size, spare_limits
-from autoscaler.spread import Wanted, as_one, asked, base_of, spread, valued
+from autoscaler.spread import Wanted, as_one, asked, base_of, branches, spread, valued
 from collectors.observation import Observation
 from forecasting.forecast import Forecast
 from runtime.fleet import PoolTarget
@@ -96,8 +97,8 @@ def decide(
         next_state=asked(_next_state(known, facts, target, acts, active, binding), apart, targets, acts, now_s),
         rho_max_configured=rho.configured,
         alternatives=alternatives(active, binding, constraints, facts, rho, demand),
-        usd_per_hour_now=hourly(state.counts, state.pool).total_usd,
-        usd_per_hour_then=hourly(planned(target), state.pool).total_usd,
+        usd_per_hour_now=_usd_per_hour([branch.counts for branch in branches(apart)], apart),
+        usd_per_hour_then=_usd_per_hour([planned(one) for one in targets], apart),
     )
 
 
@@ -263,6 +264,12 @@ def _targets(
     base = base_of(forecast, policy, rho.value, target.active, launch_lead_s(apart) + review_s)
     wanted = Wanted(target.active, target.standby + target.asleep, base)
     return tuple(replace(one, avoid=target.avoid) for one in spread(apart, policy, wanted, now_s))
+
+
+def _usd_per_hour(counts: Sequence[TierCounts], apart: ControlState) -> float:
+    """What so many replicas of each pool cost."""
+    pools = [branch.pool for branch in branches(apart)]
+    return sum(hourly(each, pool).total_usd for each, pool in zip(counts, pools, strict=True))
 
 
 def _without_the_sick(target: PoolTarget, facts: Facts) -> PoolTarget:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autoscaler.health import Health
 from autoscaler.learning import Learned
@@ -154,9 +154,21 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the runtime should do: targets per pool."""
+    """What the runtime should do: targets per pool, the first pool's first."""
 
     targets: tuple[PoolTarget, ...]
+
+    @property
+    def total(self) -> PoolTarget:
+        """All pools together, whatever they are, under the first one's name."""
+        first, rest = self.targets[0], self.targets[1:]
+        return replace(
+            first,
+            active=first.active + sum(target.active for target in rest),
+            standby=first.standby + sum(target.standby for target in rest),
+            asleep=first.asleep + sum(target.asleep for target in rest),
+            warm_node=first.warm_node + sum(target.warm_node for target in rest),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,9 @@ def would_change(service: ServiceMemory) -> bool:
     """Whether the decision that was not acted on asks for another number of active replicas."""
     if service.decision is None or not service.decision.plan.targets:
         return False
-    return service.decision.plan.targets[0].active != service.control.counts.active
+    several = bool(service.control.more)  # whose counts are what they are worth, which plans are not told in
+    there = sum(replica.serving for replica in service.replicas) if several else service.control.counts.active
+    return service.decision.plan.total.active != there
 
 
 def some(count: int, noun: str) -> str:

@@ -63,7 +63,7 @@ async def entry_of(id: str, back: Back) -> Entry:
 def fields(entry: Entry) -> dict[str, Any]:
     """The fields of a decision's row."""
     decision = entry.decision
-    target = decision.plan.targets[0]
+    target = decision.plan.total
     return {
         "id": decision.id,
         "service": decision.service,

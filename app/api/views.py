@@ -16,8 +16,7 @@ from app.api.schemas import (
 )
 from app.daemon.memory import Memory, ServiceMemory, known_mean, spark
 from app.daemon.signals import state_of
-from autoscaler.cost import hourly
-from autoscaler.counts import counts_of
+from autoscaler.cost import hourly_of
 from runtime.replica import Replica, Tier
 
 FLEET_SPARKS = (
@@ -38,7 +37,7 @@ FLEET_SPARKS = (
 def replica_counts(service: ServiceMemory) -> ReplicaCounts:
     """Replicas by state beside what is wanted."""
     counts = Counter(map(state_of, service.replicas))
-    desired = service.decision.plan.targets[0] if service.decision else service.control.desired
+    desired = service.decision.plan.total if service.decision else service.control.desired
     return ReplicaCounts(
         **{state: counts[state] for state in ReplicaCounts.model_fields if not state.startswith("desired")},
         desired_active=desired.active if desired else None,
@@ -59,7 +58,7 @@ def service_row(name: str, service: ServiceMemory, now_s: float) -> ServiceRow:
         max_replicas=policy.replicas.max,
         attainment=known_mean(spark(service.recent, "attainment")),
         usd_per_million_tokens=known_mean(spark(service.recent, "usd_per_million_tokens")),
-        usd_per_hour=hourly(counts_of(service.replicas), service.pool).total_usd,
+        usd_per_hour=hourly_of(service.replicas, service.pools).total_usd,
         offered_erlangs=signals.get("offered_erlangs"),
         capacity_erlangs=signals.get("capacity_erlangs"),
         kv_usage_ratio=signals.get("kv_usage_ratio"),

@@ -68,6 +68,11 @@ class ServiceMemory:
     shadow: Shadow | None = None
     watch: Watch | None = None
 
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """Every way to run it, its first pool first."""
+        return (self.pool, *(branch.pool for branch in self.control.more))
+
     def __post_init__(self) -> None:
         self.tuner = Tuner(self.pool)
 

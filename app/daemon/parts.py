@@ -9,6 +9,7 @@ from app.daemon.fitting import Fitting
 from app.daemon.memory import Memory
 from app.daemon.tuning import Searching
 from autoscaler.controller import Mind
+from autoscaler.grants import Limits
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
 from autoscaler.override_store import OverrideStore
@@ -64,6 +65,7 @@ class Configured:
 
     pool: Pool
     policy: Policy
+    more_pools: tuple[Pool, ...] = ()
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class Daemon:
     trials: Trials
     configured: tuple[Configured, ...]
     interval_s: float
+    limits: Limits = field(default_factory=Limits)
     memory: Memory = field(default_factory=Memory)
     minds: dict[str, Mind] = field(default_factory=dict)
     fitting: Fitting = field(default_factory=Fitting)

@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from autoscaler.attainment import attainment
-from autoscaler.cost import hourly, per_million_tokens
-from autoscaler.counts import counts_of
+from autoscaler.cost import hourly_of, per_million_tokens
 from autoscaler.decision import Decision
 from autoscaler.policy import Policy
 from collectors.observation import GpuUse, Observation
@@ -95,10 +94,10 @@ def service_signals(
 ) -> Signals:
     """All signals of one service at one tick."""
     counts = replica_signals(replicas)
-    active, standby = counts["replicas_active"] or 0.0, counts["replicas_standby"] or 0.0
-    cost = hourly(counts_of(replicas), pool)
+    active, standby = (worth(replicas, decision, state) for state in ("active", "standby"))
+    cost = hourly_of(replicas, (pool, *(branch.pool for branch in decision.next_state.more)))
     price = per_million_tokens(cost, token_rate(observation))
-    desired = decision.plan.targets[0].active if decision.plan.targets else None
+    desired = decision.plan.total.active if decision.plan.targets else None
     return {
         # On incomplete data the load is a lower bound: a gap in the history, not a dip.
         "offered_erlangs": decision.offered_erlangs if observation.valid else None,
@@ -112,6 +111,12 @@ def service_signals(
         "usd_per_hour": cost.total_usd,
         "usd_per_million_tokens": price.fully_loaded_usd,
     }
+
+
+def worth(replicas: Iterable[Replica], decision: Decision, state: str) -> float:
+    """Replicas in a state, those of further pools counted as what they are worth of the first one's."""
+    worths = {branch.pool.name: branch.worth for branch in decision.next_state.more}
+    return float(sum(worths.get(replica.pool, 1.0) for replica in replicas if state_of(replica) == state))
 
 
 def gpu_signals(use: GpuUse | None) -> Signals:

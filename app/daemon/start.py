@@ -20,7 +20,7 @@ from app.daemon.signals import Signals
 from app.daemon.tuning import recall
 from app.errors import UserError
 from autoscaler.controller import Mind
-from autoscaler.decision import ControlState, TierCounts
+from autoscaler.decision import Branch, ControlState, TierCounts
 from forecasting.forecaster import Forecaster
 from forecasting.panel import Panel
 from runtime.pool import Pool, StepTime
@@ -42,7 +42,7 @@ def restore(daemon: Daemon, now_s: float) -> None:
         version = daemon.policies.seed(name, service.policy, now_s)
         if version.policy != service.policy:
             log.info("policy is the store's, not the file's", service=name, version=version.version)
-        control = control_of(pool, daemon.ledger.state(name), now_s)
+        control = control_of(pool, daemon.ledger.state(name), now_s, service.more_pools)
         daemon.minds[name] = Mind(Forecaster(name))
         daemon.memory.services[name] = ServiceMemory(pool, control, version.policy, version.version)
         recall(daemon.memory.services[name], daemon.tunings, now_s)
@@ -59,13 +59,16 @@ def refuse_the_future(daemon: Daemon, service: str, now_s: float) -> None:
         )
 
 
-def control_of(pool: Pool, left: ControlState | None, now_s: float) -> ControlState:
+def control_of(pool: Pool, left: ControlState | None, now_s: float, more_pools: tuple[Pool, ...] = ()) -> ControlState:
     """The control state that the last decision left, as of a start now; what was of another pool is forgotten."""
+    more = tuple(Branch(other) for other in more_pools)
     if left is None or left.pool.name != pool.name:
-        return ControlState(pool.service, pool, TierCounts(), now_s)
+        return ControlState(pool.service, pool, TierCounts(), now_s, more=more)
     return replace(
         left,
         pool=pool,
+        more=more,
+        targets=left.targets if [t.pool for t in left.targets] == [p.name for p in (pool, *more_pools)] else (),
         counts=TierCounts(),
         started_at_s=now_s,
         lead_times={},

@@ -21,6 +21,7 @@ from app.daemon.signals import FLEET, Signals, fleet_signals, gpu_signals, servi
 from autoscaler.codec import inputs
 from autoscaler.controller import Considered, Look, consider
 from autoscaler.decision import Decision
+from autoscaler.grants import share
 from autoscaler.health import vitals
 from autoscaler.lead_times import measured
 from autoscaler.ledger import Record
@@ -39,6 +40,9 @@ async def tick(daemon: Daemon, at_s: float) -> None:
         name: consider(known.control, known.in_effect, daemon.minds[name], seen, daemon.previous)
         for name, known in daemon.memory.services.items()
     }
+    considered = share(
+        considered, {name: known.in_effect for name, known in daemon.memory.services.items()}, daemon.limits
+    )
     signals = {name: signals_of(daemon.memory.services[name], result) for name, result in considered.items()}
     use = gpu_use(seen.scrape.gpus, held(seen.replicas)) if seen.scrape.gpus else None
     signals[FLEET] = gpu_signals(use)
@@ -76,7 +80,7 @@ async def look(daemon: Daemon, at_s: float) -> Look:
     except httpx.HTTPError as error:
         trouble = Gap("fleet", f"no answer ({str(error) or type(error).__name__})")
     daemon.replicas, daemon.lead_times, daemon.nodes = replicas, samples, nodes
-    pools = [known.pool for known in daemon.memory.services.values()]
+    pools = [pool for known in daemon.memory.services.values() for pool in known.pools]
     scrape = await daemon.source.scrape(targets(replicas, nodes, pools, daemon.fleet.url), at_s)
     return Look(at_s, replicas, samples, scrape, trouble, vitals(scrape.gpus))
 
@@ -145,7 +149,9 @@ def count(daemon: Daemon, name: str, known: ServiceMemory, result: Considered, u
     """Count the decision, and the money since the last tick."""
     tally = daemon.memory.tally
     before = known.control.desired.active if known.control.desired else result.state.counts.active
-    wanted = result.decision.plan.targets[0].active
+    # What is desired counts in the first pool's replicas, and so must what it is compared with.
+    after = result.decision.next_state.desired
+    wanted = after.active if after else result.decision.plan.total.active
     action = "hold" if wanted == before else "scale_out" if wanted > before else "scale_in"
     key = (name, action, result.decision.binding)
     tally.decisions[key] = tally.decisions.get(key, 0) + 1

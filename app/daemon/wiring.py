@@ -44,7 +44,8 @@ def wire(settings: Settings) -> Daemon:
         models=ModelStore(engine),
         tunings=TuningStore(engine),
         trials=Trials(engine),
-        configured=tuple(Configured(service.pool, service.policy) for service in settings.services),
+        configured=tuple(Configured(one.pool, one.policy, one.more_pools) for one in settings.services),
+        limits=settings.market.limits(),
         interval_s=settings.source.interval_s,
     )
 

@@ -22,7 +22,9 @@ def shortages(demands: Sequence[Demand], shares: Sequence[Share], market: Market
     told = []
     for demand, share in zip(demands, shares, strict=True):
         short = [
-            (need, amount) for need in needs_of(demand, market) if (amount := missing(need, demand, share.counts)) > LEAST
+            (need, amount)
+            for need in needs_of(demand, market)
+            if (amount := missing(need, demand, share.counts)) > LEAST
         ]
         if short:
             limits = tuple(dict.fromkeys(_limits(demand, share, demands, shares, market)))

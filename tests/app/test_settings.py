@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -94,11 +95,30 @@ def test_a_mistake_is_one_line(tmp_path: Path, old: str, new: str, line: int, sa
     assert "\n" not in str(error.value)
 
 
-def test_several_pools_are_refused(tmp_path: Path) -> None:
-    pool = GOOD[GOOD.index("      - name: chat-h100") :]
-    path = written(tmp_path, GOOD + pool.replace("chat-h100", "chat-a100"))
-    with pytest.raises(UserError, match="chat has 2 pools; give one pool per service for now"):
-        load(path)
+def test_several_pools_the_first_is_the_reference(tmp_path: Path) -> None:
+    pool = GOOD[GOOD.index("      - name: chat-h100") :].replace("chat-h100", "chat-spot")
+    service = load(written(tmp_path, GOOD + pool + "        spot: true\n")).services[0]
+    assert (service.pool.name, [pool.name for pool in service.more_pools]) == ("chat-h100", ["chat-spot"])
+    assert service.more_pools[0].spot and not service.pool.spot
+
+
+def test_what_there_is_for_all_services(tmp_path: Path) -> None:
+    market = """
+market:
+  gpus: {H100: {nodes: 4}}
+  slices: {H100-1g: {gpu: H100, share: 1/7}}
+  budget_usd_per_hour: 90
+"""
+    limits = load(written(tmp_path, GOOD + market)).market.limits()
+    assert limits and limits.market.domains == {"H100": ((8, 4),)} and limits.market.budget_usd_per_hour == 90
+    assert limits.slices == {"H100-1g": ("H100", Fraction(1, 7))}
+    assert not load(written(tmp_path, GOOD)).market.limits()
+
+
+def test_a_slice_of_more_than_a_gpu_is_refused(tmp_path: Path) -> None:
+    market = "market:\n  slices: {H100-1g: {gpu: H100, share: 8/7}}\n"
+    with pytest.raises(UserError, match="share 8/7 is more than a whole GPU"):
+        load(written(tmp_path, GOOD + market))
 
 
 def test_a_service_named_twice_is_refused(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from autoscaler.cost import hourly, per_million_tokens
+from autoscaler.cost import hourly, hourly_of, per_million_tokens
 from autoscaler.decision import TierCounts
+from runtime.replica import Replica, Tier
 from tests.autoscaler.cases import POOL, SHARED
 
 
@@ -31,3 +34,12 @@ def test_without_tokens_there_is_no_price(tokens_per_s: float | None) -> None:
     price = per_million_tokens(hourly(TierCounts(active=1), POOL), tokens_per_s)
     assert (price.serving_usd, price.fully_loaded_usd) == (None, None)
     assert per_million_tokens(hourly(TierCounts(), POOL), tokens_per_s).waste_share is None
+
+
+def test_replicas_of_several_pools_cost_what_each_pool_does() -> None:
+    cheap = replace(POOL, name="cheap", price_usd_per_gpu_hour=1.0)
+    there = [
+        Replica(str(i), "chat", pool, Tier.ACTIVE, None, 0.0, "", "n", ())
+        for i, pool in enumerate([POOL.name, "cheap", "cheap", "forgotten"])
+    ]
+    assert hourly_of(there, (POOL, cheap)).total_usd == 5.0 + 2 * 2.0 + 5.0
