@@ -73,11 +73,10 @@ def comparison() -> None:
     st.markdown(f"**{begun}**, {format.escape(found.outcome or 'running')}: {format.escape(found.reason)}")
     st.markdown(format.escape(found.sentence))
     st.dataframe(figures(found), hide_index=True)
-    if found.unknown_s or found.missed_s:
-        st.caption(
-            f"For {format.duration(found.unknown_s)} the load was not known, and for {format.duration(found.missed_s)} "
-            "nobody decided: neither counts in the attainment."
-        )
+    if found.unknown_s:
+        st.caption(f"For {format.duration(found.unknown_s)} the load was not known: not in the attainment.")
+    if found.missed_s:
+        st.caption(f"For {format.duration(found.missed_s)} nobody decided: not in any figure.")
     if found.differences:
         st.markdown("**Largest differences**")
         st.dataframe(pd.DataFrame([difference(each) for each in found.differences]), hide_index=True)
