@@ -1,12 +1,13 @@
 """The decision about a rack: how many GPUs to hold for all the services that sleep on it.
 
-Like ``decide`` a pure function with the same habits: never fewer on missing data, never below the highest need of the
-window, at most so many fewer at once, bounds last. Idle GPUs of a rack are lent out, so holding one more costs the
-lent share of its price, and the quantile is the newsvendor's for that.
+Like ``decide`` a pure function with the same habits: never fewer on missing data or just after a start, never below
+the highest need of the window, at most so many fewer at once, bounds last. Idle GPUs of a rack are lent out, so holding
+one more costs the lent share of its price, and the quantile is the newsvendor's for that.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from pydantic import Field
@@ -31,15 +32,21 @@ class RackPolicy(Section):
 
 @dataclass(frozen=True, slots=True)
 class RackState:
-    """What is remembered of a rack from tick to tick: GPUs asked for, and (at_s, GPUs needed) of the window."""
+    """What is remembered of a rack from tick to tick: GPUs asked for, (at_s, GPUs needed) of the window, and when
+    whoever decides was started.
+    """
 
     gpus: int
     needs: tuple[tuple[float, int], ...] = ()
+    started_at_s: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class RackDecision:
-    """GPUs to hold, why, and the memory for the next tick. ``saved`` is what insuring each service alone would add."""
+    """GPUs to hold, why, and the memory for the next tick. ``saved`` is what insuring each service alone would add.
+
+    ``act`` is False while a service of the rack is not in auto mode: it is then what would have been held.
+    """
 
     rack: str
     at_s: float
@@ -49,6 +56,12 @@ class RackDecision:
     binding: str
     sentence: str
     next_state: RackState
+    act: bool = True
+
+    @property
+    def id(self) -> str:
+        """Names it in the ledger and to the fleet."""
+        return f"rack-{self.rack}-{round(self.at_s * 1000)}"
 
 
 def quantile(rack: Rack, policy: RackPolicy) -> float:
@@ -64,6 +77,7 @@ def hold(rack: Rack, found: Need, state: RackState, policy: RackPolicy, now_s: f
     gpus, binding = found.together, "need"
     for name, floor in (
         ("hold", 0 if found.known else state.gpus),
+        ("restart", state.gpus if now_s < state.started_at_s + policy.window_s else 0),
         ("window", min(state.gpus, max(need for _, need in needs))),
         ("step_in", state.gpus - policy.max_step_in),
         ("min", policy.min_gpus),
@@ -85,7 +99,8 @@ def _sentence(rack: Rack, found: Need, before: int, gpus: int, tau: float, bindi
         f"within the {rack.lead_time.p90_s:.0f} s it takes to get more; apart they would need {found.apart}"
     )
     limits = {
-        "hold": "a service has no forecast, and nothing is given back on that",
+        "hold": "a service has no forecast or was not seen, and nothing is given back on that",
+        "restart": f"nothing is given back in the first {policy.window_s:g} s after a start",
         "window": f"more were needed in the last {policy.window_s:g} s",
         "step_in": f"at most {policy.max_step_in} are given back at once",
         "min": f"min_gpus is {policy.min_gpus}",

@@ -37,7 +37,8 @@ SPAN_CELLS = 7 * 1440
 class Claim:
     """What one service may ask of the GPUs that it shares: its forecast, what a replica carries, and what it takes.
 
-    ``active`` is what its own decision wants in rotation now, ``most`` its upper bound.
+    ``active`` is what its own decision wants awake now, ``most`` its upper bound. What was not ``seen`` at this tick is
+    not known well enough to give anything back on.
     """
 
     service: str
@@ -46,13 +47,14 @@ class Claim:
     gpus_per_replica: int
     active: int
     most: int
+    seen: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
     """GPUs to hold: ``together`` for all, ``apart`` if each insured itself at the same quantile, ``active`` in use now.
 
-    ``known`` is False while a service has no forecast; what is held must not shrink then.
+    ``known`` is False while a service has no forecast or was not seen; what is held must not shrink then.
     """
 
     together: int
@@ -74,7 +76,7 @@ def need(claims: Sequence[Claim], comove: Array, lead_s: float, tau: float) -> N
     gpus = np.stack([_gpus(claim, ranks[:, i], lead_s) for i, claim in enumerate(claims)])
     apart = np.quantile(gpus, tau, axis=1, method="higher").sum()
     together = np.quantile(gpus.sum(axis=0), tau, method="higher")
-    known = all(claim.forecast is not None for claim in claims)
+    known = all(claim.forecast is not None and claim.seen for claim in claims)
     return Need(max(active, int(together)), max(active, int(apart)), active, known)
 
 

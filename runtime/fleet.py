@@ -31,6 +31,32 @@ class PoolTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class RackTarget:
+    """How many GPUs a rack should hold (``runtime.rack``)."""
+
+    rack: str
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class RackView:
+    """A rack as the fleet reports it, in GPUs: ``wanted`` by its last target, ``held`` now, ``ordered`` and to come,
+    ``used`` by a replica. What is held and not used is lent out.
+    """
+
+    name: str
+    wanted: int
+    held: int
+    ordered: int
+    used: int
+
+    @property
+    def lent(self) -> int:
+        """Held, and nobody is awake on them."""
+        return self.held - self.used
+
+
+@dataclass(frozen=True, slots=True)
 class LeadTimeSample:
     """One measured transition: how long a replica took from ``start`` to serving."""
 
@@ -51,6 +77,17 @@ class Fleet(Protocol):
         """Make the pools move towards these targets; idempotent. Pools not named keep theirs.
 
         Never aborts a request: a replica that leaves ``active`` drains first.
+        """
+        ...
+
+    async def racks(self) -> tuple[RackView, ...]:
+        """GPUs that several services share, in a stable order; none where the fleet has no racks."""
+        ...
+
+    async def hold(self, targets: Sequence[RackTarget], decision_id: str) -> None:
+        """Make racks hold so many GPUs; idempotent. Racks not named keep theirs.
+
+        What is there too many is given back only as it becomes idle: no replica loses its GPU.
         """
         ...
 

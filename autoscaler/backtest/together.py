@@ -15,16 +15,13 @@ from typing import Any
 from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import SCRAPE_S
 from autoscaler.backtest.run import LONGEST_TAIL_S
-from autoscaler.capacity import rho_max
 from autoscaler.controller import Considered, Look, Mind, consider
 from autoscaler.decision import ControlState, TierCounts
 from autoscaler.policy import Policy
-from autoscaler.rack import RackDecision, RackPolicy, RackState, hold, quantile
-from autoscaler.sharing import Claim, comovement, need
+from autoscaler.rack import RackDecision, RackPolicy, RackState
+from autoscaler.rack_controller import Member, RackMind, consider_rack
 from collectors.observation import Scrape
 from forecasting.forecaster import Forecaster
-from forecasting.history import Array
-from runtime.fleet import PoolTarget
 from runtime.rack import Rack
 from runtime.simulated.outcomes import LatencyTarget
 from runtime.simulated.replicas import SimulatedService
@@ -35,9 +32,6 @@ from runtime.simulated.world import World
 
 WAKE_LOOK_S = 0.5
 """While a service is at zero its gateway is looked at so often; the simulation's time to notice a request."""
-
-COMPARE_EVERY_S = 3600.0
-"""How services move together changes slowly."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,10 +73,8 @@ class Controller:
     def __init__(self, portfolio: Portfolio) -> None:
         self._portfolio = portfolio
         self._controls = [_control(case) for case in portfolio.cases]
-        self._rack = RackState(portfolio.rack.gpus)
+        self._rack, self._rack_mind = RackState(portfolio.rack.gpus), RackMind()
         self._previous: Scrape | None = None
-        self._comove: Array | None = None
-        self._compared_s = 0.0
 
     def act(self, world: World) -> RackDecision:
         """One tick: a decision for each service, then one for the rack; both are carried out."""
@@ -112,13 +104,8 @@ class Controller:
 
     def _hold(self, done: list[Considered], now_s: float) -> RackDecision:
         rack, policy = self._portfolio.rack, self._portfolio.policy
-        if self._comove is None or now_s - self._compared_s >= COMPARE_EVERY_S:
-            histories = [control.mind.forecaster.history() for control in self._controls]
-            cells = max(1, round(rack.lead_time.p90_s / histories[0].step_s))
-            self._comove, self._compared_s = comovement(histories, cells), now_s
-        claims = [_claim(d, c.policy) for d, c in zip(done, self._controls, strict=True)]
-        found = need(claims, self._comove, rack.lead_time.p90_s + SCRAPE_S, quantile(rack, policy))
-        decision = hold(rack, found, self._rack, policy, now_s)
+        members = [Member(d, c.policy, c.mind.forecaster) for d, c in zip(done, self._controls, strict=True)]
+        decision = consider_rack(rack, policy, self._rack, self._rack_mind, members, now_s, SCRAPE_S).decision
         self._rack = decision.next_state
         return decision
 
@@ -160,10 +147,3 @@ def _control(case: Case) -> _Control:
         mind.forecaster.load(*case.past)
     settled_s = case.start_s - case.policy.scale_in.settle_after_restart_s
     return _Control(ControlState(case.pool.service, case.pool, TierCounts(), settled_s), case.acting(), mind)
-
-
-def _claim(done: Considered, policy: Policy) -> Claim:
-    state = done.decision.next_state
-    rho = rho_max(state.pool, policy.slo, state.mean_input_tokens, state.mean_output_tokens)
-    target: PoolTarget = done.decision.plan.targets[0]
-    return Claim(state.service, done.forecast, rho, state.pool.gpus_per_replica, target.active, policy.replicas.max)

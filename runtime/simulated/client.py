@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from runtime.fleet import LeadTimeSample, PoolTarget
+from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
 from runtime.replica import Replica, Tier, Transition
 
 WAIT_TIMEOUT_S = 3600.0
@@ -30,6 +30,15 @@ class SimulatedFleet:
         """Set targets; the same ones twice change nothing the second time."""
         body = {"decision_id": decision_id, "targets": [asdict(target) for target in targets]}
         (await self._http.put("/fleet/targets", json=body)).raise_for_status()
+
+    async def racks(self) -> tuple[RackView, ...]:
+        """GPUs that services share, as the racks are now."""
+        return tuple(RackView(**row) for row in await self._get("/fleet/racks"))
+
+    async def hold(self, targets: Sequence[RackTarget], decision_id: str) -> None:
+        """Set how many GPUs racks hold; the same targets twice change nothing the second time."""
+        body = {"decision_id": decision_id, "targets": [asdict(target) for target in targets]}
+        (await self._http.put("/fleet/racks", json=body)).raise_for_status()
 
     async def lead_times(self) -> tuple[LeadTimeSample, ...]:
         """The newest transitions, newest last."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from runtime.fleet import RackView
 from runtime.pool import Pool
 from runtime.rack import Rack
 from runtime.simulated.gpus import SPECS, UNKNOWN, Gpu, place, vacate
@@ -57,6 +58,10 @@ class SimulatedRack:
         """GPUs that a replica has now."""
         return sum(gpu.replica is not None for gpu in self.gpus)
 
+    def view(self) -> RackView:
+        """As a fleet reports it."""
+        return RackView(self.rack.name, self.wanted, self.held, self.ordered, self.used)
+
     def check(self, pool: Pool) -> None:
         """Raises ValueError, one line, for a pool that cannot sleep here."""
         rack, per_replica = self.rack, pool.gpus_per_replica
@@ -70,6 +75,11 @@ class SimulatedRack:
                 f"pool {pool.name}: gpus_per_replica {per_replica} does not fit a node of rack {rack.name}; "
                 f"give 1 to {rack.gpus_per_node}"
             )
+
+    def check_target(self, gpus: int) -> None:
+        """Raises ValueError, one line, for fewer GPUs than none or more than ``max_gpus``."""
+        if not 0 <= gpus <= self.rack.max_gpus:
+            raise ValueError(f"rack {self.rack.name}: {gpus} GPUs is not within 0 and max_gpus {self.rack.max_gpus}")
 
     def take(self, replica: str, need: int) -> list[Gpu]:
         """Give a replica so many GPUs of one node; an empty list if none has them."""
@@ -85,8 +95,7 @@ class SimulatedRack:
 
         Raises ValueError for fewer than none or more than ``max_gpus``.
         """
-        if not 0 <= gpus <= self.rack.max_gpus:
-            raise ValueError(f"rack {self.rack.name}: {gpus} GPUs is not within 0 and max_gpus {self.rack.max_gpus}")
+        self.check_target(gpus)
         self.wanted = gpus
         self._cancel(self.held + self.ordered - gpus)
         self._give_back()

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from runtime.fleet import PoolTarget
+from runtime.fleet import PoolTarget, RackTarget
 from runtime.rack import Rack
 from runtime.simulated import openai
 from runtime.simulated.live import LiveWorld
@@ -35,6 +35,7 @@ PAST_HOURS = 7 * 24
 FAULTS = ("xid", "ecc", "heat")
 
 _TARGETS = TypeAdapter(list[PoolTarget])
+_RACK_TARGETS = TypeAdapter(list[RackTarget])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def create_app(live: LiveWorld) -> Starlette:
         "/sd": api.service_discovery,
         "/gateway/metrics": api.gateway_metrics,
         "/fleet/replicas": api.replicas,
+        "/fleet/racks": api.racks,
         "/fleet/lead_times": api.lead_times,
         "/fleet/summary": api.summary,
         "/fleet/past": api.past,
@@ -100,6 +102,7 @@ def create_app(live: LiveWorld) -> Starlette:
     routes = [Route(path, handler) for path, handler in gets.items()]
     routes += [Route(path, handler, methods=["POST"]) for path, handler in posts.items()]
     routes.append(Route("/fleet/targets", api.targets, methods=["PUT"]))
+    routes.append(Route("/fleet/racks", api.hold, methods=["PUT"]))
     return Starlette(routes=routes, lifespan=lifespan)
 
 
@@ -149,6 +152,22 @@ class _Api:
             self.world.set_targets(_TARGETS.validate_python(rows))
         except (KeyError, TypeError, ValueError) as error:
             raise HTTPException(422, f"no such service or a bad target: {error}") from error
+        return JSONResponse({"decision_id": body.get("decision_id")})
+
+    async def racks(self, _: Request) -> Response:
+        return JSONResponse([asdict(rack.view()) for rack in self.world.racks.values()])
+
+    async def hold(self, request: Request) -> Response:
+        """Racks are set one after the other; of a wrong list nothing is."""
+        body = await _body(request)
+        try:
+            targets = _RACK_TARGETS.validate_python([asdict(RackTarget(**row)) for row in body["targets"]])
+            for target in targets:
+                self.world.racks[target.rack].check_target(target.gpus)
+        except (KeyError, TypeError, ValueError) as error:
+            raise HTTPException(422, f"no such rack or a bad target: {error}") from error
+        for target in targets:
+            self.world.set_rack(target.rack, target.gpus)
         return JSONResponse({"decision_id": body.get("decision_id")})
 
     async def lead_times(self, _: Request) -> Response:

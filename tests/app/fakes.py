@@ -26,7 +26,7 @@ from collectors.history import History
 from collectors.observation import Gap, GpuSample, Histogram, ReplicaSample, Scrape
 from collectors.source import Target
 from collectors.store import open_store
-from runtime.fleet import LeadTimeSample, PoolTarget
+from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
 from runtime.pool import LeadTime, Pool, StepTime
 from runtime.replica import Replica, Tier
 
@@ -59,6 +59,7 @@ class FakeFleet:
     deaf: bool = False
     measured: tuple[LeadTimeSample, ...] = ()
     history: dict[str, list[list[float]]] = field(default_factory=dict)
+    shared: dict[str, RackView] = field(default_factory=dict)
 
     async def replicas(self) -> tuple[Replica, ...]:
         self._answer()
@@ -70,6 +71,17 @@ class FakeFleet:
         if self.deaf:
             raise httpx.ConnectError("gone in the middle")
         (self.target,) = targets
+        self.applied.append(decision_id)
+
+    async def racks(self) -> tuple[RackView, ...]:
+        self._answer()
+        return tuple(self.shared.values())
+
+    async def hold(self, targets: Sequence[RackTarget], decision_id: str) -> None:
+        self._answer()
+        for target in targets:
+            used = self.shared[target.rack].used
+            self.shared[target.rack] = RackView(target.rack, target.gpus, max(target.gpus, used), 0, used)
         self.applied.append(decision_id)
 
     async def lead_times(self) -> tuple[LeadTimeSample, ...]:

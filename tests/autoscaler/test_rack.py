@@ -42,3 +42,11 @@ def test_never_beyond_the_bounds_and_never_fewer_on_what_is_not_known(found: Nee
     assert min(least, RACK.max_gpus) <= decision.gpus <= RACK.max_gpus
     assert found.known or decision.gpus >= before
     assert decision.gpus >= min(found.together, RACK.max_gpus)
+
+
+def test_nothing_is_given_back_in_the_first_window_after_a_start() -> None:
+    state = RackState(20, started_at_s=NOW_S)
+    soon = hold(RACK, Need(6, 6, 5, True), state, POLICY, NOW_S + 299)
+    late = hold(RACK, Need(6, 6, 5, True), state, POLICY, NOW_S + 300)
+    assert (soon.gpus, soon.binding) == (20, "restart") and "after a start" in soon.sentence
+    assert late.gpus < 20

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from runtime.fleet import LeadTimeSample, PoolTarget
+from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
 from runtime.replica import Tier, Transition
 from runtime.simulated.client import SimulatedClock, SimulatedFleet
 from runtime.simulated.world import World
-from tests.runtime.simulated.fleets import START_S, run, service, target, tiers, trace, world
+from tests.runtime.simulated.fleets import START_S, rack, run, service, target, tiers, trace, world
 from tests.runtime.simulated.hosts import served
 
 SLOWLY, FAST = 1e-6, 6000.0
@@ -114,3 +114,19 @@ async def test_a_loop_over_http_moves_the_fleet_at_exact_times() -> None:
         assert [sample.at_s for sample in await fleet.lead_times()] == [asked_s + 100]
         await clock.close()
         await fleet.close()
+
+
+async def test_racks_are_told_and_hold_what_they_are_told_once() -> None:
+    behind = world(service("chat", rack="rack"), service("code", 0, rack="rack"), racks=[rack(gpus=4)])
+    async with served(behind, SLOWLY) as url:
+        client = SimulatedFleet(url)
+        assert await client.racks() == (RackView("rack", wanted=4, held=4, ordered=0, used=2),)
+        for _ in range(2):
+            await client.hold([RackTarget("rack", 7)], "d1")
+            (told,) = await client.racks()
+            assert (told.wanted, told.held, told.ordered, told.lent) == (7, 4, 3, 2)
+        for wrong in (RackTarget("rack", 99), RackTarget("nowhere", 4)):
+            with pytest.raises(httpx.HTTPStatusError, match="422"):
+                await client.hold([RackTarget("rack", 5), wrong], "d2")
+        assert (await client.racks())[0].wanted == 7
+        await client.close()
