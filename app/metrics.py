@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from app.daemon.memory import Memory, ServiceMemory
 from app.daemon.signals import state_of
 from autoscaler.learning import TERMS
+from autoscaler.tuning.knobs import values
 
 Row = tuple[tuple[str, ...], float | None]
 
@@ -160,6 +161,11 @@ def learning_rows(known: ServiceMemory) -> list[Row]:
     return [((known.pool.name, outcome), float(count)) for outcome, count in counts.items()]
 
 
+def knob_rows(known: ServiceMemory) -> list[Row]:
+    """The operator's knobs, with what was tuned laid over them where that may act."""
+    return [((name,), float(value)) for name, value in values(known.in_effect).items()]
+
+
 def signal(name: str) -> Callable[[ServiceMemory, float], float | None]:
     """Reads one signal of the last tick."""
     return lambda known, now_s: known.signals.get(name)
@@ -174,6 +180,16 @@ PER_SERVICE: tuple[tuple[str, str, Callable[[ServiceMemory, float], float | None
     ("leadtime_data_age_seconds", "Age of the last valid observation.", data_age_s),
     ("leadtime_forecast_model_age_seconds", "Time since experts were fitted last.", model_age_s),
     (
+        "leadtime_tuning_regret_ratio",
+        "What was held, misses priced in, over the best settings in hindsight, less 1.",
+        lambda known, now_s: known.tuner.choice.regret if known.tuner.choice else None,
+    ),
+    (
+        "leadtime_tuning_price_replica_seconds",
+        "What a late request is priced at.",
+        lambda known, now_s: known.tuner.choice.price.now_s if known.tuner.choice else None,
+    ),
+    (
         "leadtime_shortfall_risk_ratio",
         "Probability of too little capacity before new replicas serve.",
         lambda known, now_s: known.decision.risk_of_shortfall if known.decision else None,
@@ -185,6 +201,7 @@ PER_SERVICE_AND_MORE: tuple[tuple[str, str, list[str], Callable[[ServiceMemory],
     ("leadtime_standby_replicas", "Replicas ready but not in rotation.", ["tier"], standby_rows),
     ("leadtime_forecast_quantile", "Greatest load to come, erlangs.", ["horizon", "quantile"], forecast_rows),
     ("leadtime_lead_time_seconds", "Time from a tier to serving.", ["pool", "tier", "quantile"], lead_time_rows),
+    ("leadtime_policy_knob", "The knobs that decisions are made by.", ["knob"], knob_rows),
     ("leadtime_replica_capacity_erlangs", "What one replica carries.", ["pool", "by"], capacity_rows),
     ("leadtime_step_time_factor_ratio", "Learned over configured step time.", ["pool", "term"], factor_rows),
     ("leadtime_learning_replicas", "Replicas at the last look.", ["pool", "outcome"], learning_rows),

@@ -37,6 +37,7 @@ from scipy import stats
 
 from autoscaler.backtest import cache
 from autoscaler.backtest.case import Case
+from autoscaler.backtest.contenders import Contender, Ours
 from autoscaler.backtest.registry import OURS, PEERS, contender, least_of
 from autoscaler.backtest.run import run
 from autoscaler.policy import Risk, Tuning, TuningMode
@@ -129,7 +130,13 @@ def play(job: Job) -> dict[str, Any]:
     case = replace(case, policy=case.policy.model_copy(update={"risk": risk, "tuning": tuning}))
     playing = contender(OURS, case)
     row = run(case, playing).row
-    return {name: row[name] for name in ROW} | {"regret": getattr(playing, "regret", None)}
+    return {name: row[name] for name in ROW} | {"regret": regret_of(playing)}
+
+
+def regret_of(playing: Contender) -> float | None:
+    """What ours, at the last search, had lost against the best settings in hindsight; None where it did not tune."""
+    tuner = playing.tuner if isinstance(playing, Ours) else None
+    return tuner.choice.regret if tuner and tuner.choice else None
 
 
 # --- what is played --------------------------------------------------------------------------------------------------

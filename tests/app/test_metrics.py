@@ -6,6 +6,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.daemon.memory import Memory
 from app.metrics import page
+from autoscaler.tuning.choice import Choice, Price
+from autoscaler.tuning.knobs import values
 from tests.app.daemon.test_tick import ticks
 from tests.app.fakes import START_S, World
 
@@ -51,3 +53,14 @@ def test_names_follow_the_conventions() -> None:
     for family in text_string_to_metric_families(page(Memory(), 0.0).decode()):
         assert family.name.startswith("leadtime_")
         assert family.documentation
+
+
+async def test_what_tuning_chose_is_told(world: World) -> None:
+    daemon = await world.start()
+    known = daemon.memory.services["chat"]
+    assert ("leadtime_tuning_regret_ratio", ("chat",)) not in samples(daemon.memory, START_S)
+    known.tuner.adopt(Choice(values(known.policy), Price(7.0), False, 0.0, 0.25, "because"))
+    found = samples(daemon.memory, START_S)
+    assert found["leadtime_tuning_regret_ratio", ("chat",)] == 0.25
+    assert found["leadtime_tuning_price_replica_seconds", ("chat",)] == 7.0
+    assert found["leadtime_policy_knob", ("chat", "risk.headroom")] == known.policy.risk.headroom

@@ -54,3 +54,9 @@ def test_few_requests_have_no_p90() -> None:
 )
 def test_latency_law(ratio: float | None, active: int, launching: int, need: int) -> None:
     assert latency_need(ratio, TierCounts(active=active, launching=launching), AUTO) == need
+
+
+def test_a_factor_on_the_load_leaves_the_backlog_alone() -> None:
+    backlog = observation(waiting=0.6 * DRAIN_S * 1000 / 100)
+    assert load_need(observation(), 2.0, 144.0, RHO, factor=1.5) == 6
+    assert load_need(backlog, 2.0, 100.0, RHO, factor=1.5) == 8

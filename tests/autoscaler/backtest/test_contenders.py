@@ -11,6 +11,8 @@ from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import Ours, Peer
 from autoscaler.backtest.run import run
 from autoscaler.peers.rule import FleetSignals, ReplicaSignals
+from autoscaler.tuning import tuner
+from autoscaler.tuning.knobs import values
 from runtime.fleet import PoolTarget
 from runtime.simulated.world import World
 from tests.autoscaler.backtest.cases import POLICY, START_S, Fixed, case, requests, trace
@@ -132,3 +134,35 @@ def test_ours_learns_from_the_past_that_the_case_knows() -> None:
     taught = replace(blank, past=(at_s, hourly))
     without, knowing = (played(of, Ours(of), 58).replicas.targets["chat"] for of in (blank, taught))
     assert knowing.active + knowing.standby > without.active + without.standby
+
+
+# --- ours that tunes itself ----------------------------------------------------------------------------------------
+
+
+def tuned(mode: str) -> Case:
+    tuning = {"mode": mode, "every_s": 300.0}
+    return case(policy=POLICY.model_validate(POLICY.model_dump(mode="json") | {"tuning": tuning}))
+
+
+def test_in_auto_ours_searches_in_virtual_time_and_acts_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuner, "LEAST_S", 150.0)
+    of = tuned("auto")
+    ours = Ours(of)
+    run(of, ours)
+    assert ours.tuner is not None and ours.tuner.choice is not None
+    assert values(ours.tuner.effective(of.acting())) == ours.tuner.choice.knobs
+    assert ours.tuner.choice.price.added < 0, "everybody was in time, so misses are cheap"
+
+
+@pytest.mark.parametrize("mode", ["off", "advise"])
+def test_ours_keeps_its_knobs_where_tuning_does_not_act(mode: str) -> None:
+    assert Ours(tuned(mode)).tuner is None
+
+
+def test_a_tuner_starts_with_the_load_of_the_days_before() -> None:
+    times = START_S + 60.0 * np.arange(-600.0, 0.0)
+    of = replace(tuned("auto"), past=(times, np.full(600, 0.7)))
+    ours = Ours(of)
+    assert ours.tuner is not None
+    assert {moment.erlangs for moment in ours.tuner.moments} == {0.7}
+    assert not ours.tuner.due(of.policy)
