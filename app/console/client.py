@@ -142,6 +142,23 @@ class Api:
         schema: dict[str, Any] = self._get("/schema", dict[str, Any])["policy"]
         return schema
 
+    def overrides(self) -> list[schemas.OverrideView]:
+        """What is held by hand now, of all services and of the fleet."""
+        return self._get("/overrides", list[schemas.OverrideView])
+
+    def override(self, service: str, wish: schemas.OverrideWrite) -> schemas.OverrideView:
+        """Hold a service by hand."""
+        path = f"/services/{service}/overrides"
+        return self._send("POST", path, schemas.OverrideView, wish.model_dump(mode="json"))
+
+    def freeze_fleet(self, wish: schemas.FreezeWrite) -> schemas.OverrideView:
+        """Freeze everything."""
+        return self._send("POST", "/freezes", schemas.OverrideView, wish.model_dump(mode="json"))
+
+    def lift(self, id: str, by: schemas.OverrideLift) -> schemas.OverrideView:
+        """End an override early."""
+        return self._send("POST", f"/overrides/{id}/lift", schemas.OverrideView, by.model_dump(mode="json"))
+
     def check_policy(self, service: str, policy: dict[str, Any]) -> schemas.PolicyCheck:
         """Validate a draft and compare it with the policy in force; changes nothing."""
         return self._send("POST", f"/policies/{service}/check", schemas.PolicyCheck, {"policy": policy})

@@ -59,11 +59,21 @@ def explanation(row: schemas.DecisionRow) -> str:
     lines = [
         f"Wanted **{wanted}** · {done} · policy version {row.policy_version} · `{row.id}`",
         "",
+        *otherwise(row),
         "| Constraint | Replicas | | Detail |",
         "| --- | ---: | --- | --- |",
         *(constraint_line(constraint) for constraint in row.constraints),
     ]
     return "\n".join(lines)
+
+
+def otherwise(row: schemas.DecisionRow) -> list[str]:
+    """What it costs, and what would have changed it."""
+    texts = [alternative.text for alternative in row.alternatives]
+    if row.usd_per_hour_now is not None and row.usd_per_hour_then is not None:
+        now, then = format.usd(row.usd_per_hour_now), format.usd(row.usd_per_hour_then)
+        texts.insert(0, f"{now} an hour now, {then} once that is carried out")
+    return [*(f"- {format.escape(text)}" for text in texts), ""] if texts else []
 
 
 def constraint_line(constraint: schemas.ConstraintView) -> str:

@@ -23,7 +23,7 @@ WATCHES_S = {"30 min": 1800.0, "1 h": 3600.0, "2 h": 7200.0, "not watched": 0.0}
 class Notice:
     """What the last action came to, shown where it was started."""
 
-    place: Literal["apply", "rollback", "shadow"]
+    place: Literal["apply", "rollback", "shadow", "hand"]
     good: bool
     text: str
 

@@ -114,6 +114,15 @@ SECTIONS = (
         ),
     ),
     FormSection(
+        "Tuning",
+        (
+            FormField("tuning.mode", "Settings follow the past", kind="choice", options=("off", "advise", "auto")),
+            FormField("tuning.every_s", "Search every", "s", step=300, digits=0),
+            FormField("tuning.over_s", "Over the past", "s", step=3600, digits=0),
+            FormField("tuning.margin", "Switch for a gain of", "share", step=0.01),
+        ),
+    ),
+    FormSection(
         "Oscillation",
         (
             FormField("oscillation.turns", "Restless after changes of direction", kind="integer"),

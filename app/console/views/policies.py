@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.api import schemas
-from app.console import format, policy_edit, policy_form, policy_trials, shell
+from app.console import format, policy_edit, policy_form, policy_hands, policy_trials, shell
 from app.console.policy_edit import Edit
 from app.console.policy_form import FormField
 
@@ -41,6 +41,7 @@ def page(service: str) -> None:
         form(edit, schema)
     with right, st.container(key="review"):
         review(edit, newest)
+    policy_hands.section(edit)
     policy_trials.section(edit)
     history(edit)
 
@@ -128,6 +129,8 @@ def review(edit: Edit, newest: schemas.PolicyVersion) -> None:
     if edit.check.diff is None or not edit.check.diff.changes:
         st.info("Valid, and equal to the policy in force: nothing to apply.", icon=":material/check_circle:")
         return
+    for line in edit.check.warnings:
+        st.warning(format.escape(line), icon=":material/warning:")
     st.success("Valid. This is what changes:", icon=":material/check_circle:")
     diff(edit.check.diff)
     sign("apply")

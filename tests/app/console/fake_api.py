@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from app.api import schemas, trial_schemas
 from autoscaler.policy import Policy
-from tests.app.console import fake_fleet, fake_forecasts, fake_trials
+from tests.app.console import fake_fleet, fake_forecasts, fake_hands, fake_trials
 from tests.app.console.fake_fleet import SERVICES, FakeService, signal
 
 STALE_S = 120.0
@@ -45,6 +45,7 @@ class World:
     watches: dict[str, trial_schemas.WatchView] = field(default_factory=dict)
     shadows: dict[str, trial_schemas.ShadowView] = field(default_factory=dict)
     watched_s: float | None = None
+    overrides: list[schemas.OverrideView] = field(default_factory=list)
 
     @property
     def services(self) -> tuple[FakeService, ...]:
@@ -391,6 +392,7 @@ def create_app(world: World) -> FastAPI:
     app.include_router(reading(world), prefix="/api/v1")
     app.include_router(policies(world), prefix="/api/v1")
     app.include_router(fake_trials.router(world), prefix="/api/v1")
+    app.include_router(fake_hands.router(world), prefix="/api/v1")
     return app
 
 

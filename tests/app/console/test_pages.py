@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.console import shell
+from app.console import policy_hands, shell
 from tests.app.console.fake_api import World
 
 Open = Callable[..., AppTest]
@@ -180,6 +180,37 @@ def test_a_change_after_validation_asks_for_validation_again(open_page: Open) ->
     edited(at, 2)
     minimum(at, 3)
     assert "Validate again" in at.warning[0].value
+
+
+def held(at: AppTest, what: str, reason: str) -> None:
+    """Fill the form of what is held by hand, and hold it."""
+    at.selectbox(key="hand-kind").set_value(what).run()
+    at.text_input(key="hand-author").set_value("ada").run()
+    at.text_input(key="hand-reason").set_value(reason).run()
+
+
+def test_a_service_is_pinned_by_hand_and_let_go(open_page: Open, world: World) -> None:
+    at = open_page("policies", service="chat-70b")
+    held(at, policy_hands.KINDS["pin"], "load test")
+    at.number_input(key="hand-replicas").set_value(3).run()
+    at.button(key="hand").click().run()
+    made = world.overrides[-1]
+    assert (made.service, made.kind, made.replicas, made.author) == ("chat-70b", "pin", 3, "ada")
+    assert "pinned to 3 until 2027-01-15" in words(at)
+    at.button(key="lift").click().run()
+    assert world.overrides[-1].lifted_by == "ada"
+    assert "is over" in words(at)
+
+
+def test_the_fleet_is_frozen_and_what_the_api_refuses_is_told(open_page: Open, world: World) -> None:
+    at = open_page("policies", service="chat-70b")
+    held(at, policy_hands.WHOLE_FLEET, "incident 7")
+    at.button(key="hand").click().run()
+    assert world.overrides[-1].service is None
+    held(at, policy_hands.KINDS["at_least"], "launch")
+    at.number_input(key="hand-replicas").set_value(99).run()
+    at.button(key="hand").click().run()
+    assert "Nothing is held. The API refused" in words(at)
 
 
 def captions(at: AppTest) -> str:

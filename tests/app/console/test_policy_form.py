@@ -72,4 +72,4 @@ def test_rebasing_carries_only_what_was_changed() -> None:
     mine = to_policy(DEFAULT, {"replicas.min": 5})
     theirs = to_policy(DEFAULT, {"replicas.max": 20, "mode": "off"})
     rebased = policy_form.rebased(base, mine, theirs)
-    assert (rebased["replicas"], rebased["mode"]) == ({"min": 5, "max": 20}, "off")
+    assert (rebased["replicas"]["min"], rebased["replicas"]["max"], rebased["mode"]) == (5, 20, "off")
