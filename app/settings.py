@@ -6,6 +6,7 @@ be right. Units stand in the names, every default is safe, and the JSON Schema i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -16,7 +17,9 @@ from app.yamlfile import load_yaml
 from autoscaler.allocation import Market
 from autoscaler.grants import Limits
 from autoscaler.policy import Policy
+from autoscaler.rack import RackPolicy
 from runtime.pool import LeadTime, Pool, StepTime
+from runtime.rack import Rack
 from runtime.replica import Tier
 
 
@@ -130,6 +133,7 @@ class ServiceSettings(Section):
     pools: list[PoolSettings] = Field(
         min_length=1, description="a list of pools; load and replicas are counted in those of the first"
     )
+    rack: str | None = Field(None, description="Name of the rack on whose GPUs it sleeps, with others.")
 
     @property
     def pool(self) -> Pool:
@@ -140,6 +144,56 @@ class ServiceSettings(Section):
     def more_pools(self) -> tuple[Pool, ...]:
         """Its other pools."""
         return tuple(pool.pool(self.name) for pool in self.pools[1:])
+
+
+class RackSettings(Section):
+    """GPUs that several services share: each sleeps on all of them until it is needed."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the rack.")
+    gpu: str = Field(min_length=1, description="GPU type, such as H100; that of every pool in it.")
+    price_usd_per_gpu_hour: float = Field(ge=0, description="Price of one GPU, US dollars per hour.")
+    gpus: int = Field(ge=0, description="GPUs that it holds at the start.")
+    max_gpus: int = Field(ge=1, le=100_000, description="Never hold more GPUs than this.")
+    lead_time: LeadTimeSettings = Field(description="time until more GPUs are there: {p50_s: …, p90_s: …}")
+    lent_share: float = Field(
+        1.0, ge=0, le=1, description="Part of the price still paid for a GPU that nobody is awake on; 1 unless lent."
+    )
+    gpus_per_node: int = Field(8, ge=1, le=1024, description="GPUs of a node; a replica lies within one.")
+    policy: RackPolicy = RackPolicy()
+
+    @model_validator(mode="after")
+    def possible(self) -> RackSettings:
+        """What is asked for is within the bounds."""
+        self.rack()
+        if self.policy.min_gpus > self.max_gpus:
+            raise ValueError(f"policy.min_gpus {self.policy.min_gpus} is greater than max_gpus {self.max_gpus}")
+        return self
+
+    def rack(self) -> Rack:
+        """The value that decisions and the simulator work on."""
+        plain = self.model_dump(exclude={"lead_time", "policy"})
+        return Rack(lead_time=LeadTime(self.lead_time.p50_s, self.lead_time.p90_s), **plain)
+
+    def misfits(self, service: ServiceSettings) -> Iterator[str]:
+        """Why a service cannot sleep here, each with what would be right."""
+        pool = service.pools[0]
+        if len(service.pools) > 1:
+            yield f"has {len(service.pools)} pools; in a rack give one"
+        if Tier.ASLEEP not in pool.lead_times:
+            yield "lead_times has no asleep, which is how it starts in a rack; give asleep: {p50_s: …, p90_s: …}"
+        if slower := [tier.value for tier in (Tier.WARM_NODE, Tier.COLD) if tier in pool.lead_times]:
+            yield f"lead_times has {', '.join(slower)}, but in a rack every start is a wake; give asleep instead"
+        if pool.gpu != self.gpu:
+            yield f"gpu {pool.gpu} is not what the rack holds; give {self.gpu}"
+        if pool.price_usd_per_gpu_hour != self.price_usd_per_gpu_hour:
+            yield (
+                f"price_usd_per_gpu_hour {pool.price_usd_per_gpu_hour:g} is not the rack's; "
+                f"give {self.price_usd_per_gpu_hour:g}"
+            )
+        if pool.gpus_per_replica > self.gpus_per_node:
+            yield f"gpus_per_replica {pool.gpus_per_replica} does not fit a node; give at most {self.gpus_per_node}"
+        if pool.holding_share:
+            yield "holding_share is for GPUs of its own; remove it and give the rack a lent_share"
 
 
 class StockSettings(Section):
@@ -188,16 +242,40 @@ class Settings(Section):
     source: SourceSettings = SourceSettings()
     fleet: FleetSettings = FleetSettings()
     market: MarketSettings = MarketSettings()
+    racks: list[RackSettings] = Field(default_factory=list, description="a list of racks that services share")
     services: list[ServiceSettings] = Field(min_length=1, description="a list of services, each with name and pools")
 
     @model_validator(mode="after")
     def distinct(self) -> Settings:
-        """Services and pools are told apart by name."""
-        for what, names in (("service", self.service_names()), ("pool", self.pool_names())):
+        """Services, pools and racks are told apart by name."""
+        racks = [rack.name for rack in self.racks]
+        for what, names in (("service", self.service_names()), ("pool", self.pool_names()), ("rack", racks)):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{what} name {twice[0]!r} is used twice; give each {what} its own name")
         return self
+
+    @model_validator(mode="after")
+    def shared(self) -> Settings:
+        """Racks hold what their services need, and none is without any."""
+        racks = {rack.name: rack for rack in self.racks}
+        for service in self.services:
+            if service.rack is None:
+                continue
+            if service.rack not in racks:
+                known = ", ".join(racks) or "none"
+                raise ValueError(f"service {service.name}: no rack {service.rack!r}; known: {known}")
+            for wrong in racks[service.rack].misfits(service):
+                pool = service.pools[0].name
+                raise ValueError(f"service {service.name} in rack {service.rack}: pool {pool}: {wrong}")
+        for name in racks:
+            if not self.services_in(name):
+                raise ValueError(f"rack {name}: no service sleeps in it; give one rack: {name} or remove the rack")
+        return self
+
+    def services_in(self, rack: str) -> list[str]:
+        """Names of the services that sleep in a rack, in the order of the file."""
+        return [service.name for service in self.services if service.rack == rack]
 
     def service_names(self) -> list[str]:
         """Names in the order of the file."""

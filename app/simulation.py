@@ -30,7 +30,8 @@ USUAL_INPUT_TOKENS, USUAL_OUTPUT_TOKENS = 1200.0, 250.0
 def fleet_spec(settings: Settings, speed: float, trace: Path | None, seed: int = SEED) -> FleetSpec:
     """The fleet to serve; raises ``UserError``, one line, for a pool or a trace that cannot be simulated."""
     services = tuple(simulated(service) for service in settings.services)
-    return FleetSpec(services, workload(settings, speed, trace, seed), speed, seed)
+    racks = tuple(rack.rack() for rack in settings.racks)
+    return FleetSpec(services, workload(settings, speed, trace, seed), speed, seed, racks)
 
 
 def simulated(service: ServiceSettings) -> SimulatedService:
@@ -40,7 +41,13 @@ def simulated(service: ServiceSettings) -> SimulatedService:
     room = 2 * max(policy.replicas.max, 4)
     try:
         return SimulatedService(
-            service.name, service.pool, target, policy.replicas.min, room, more_pools=service.more_pools
+            service.name,
+            service.pool,
+            target,
+            policy.replicas.min,
+            room,
+            rack=service.rack,
+            more_pools=service.more_pools,
         )
     except ValueError as error:
         raise UserError(f"service {service.name}, {error}") from None

@@ -59,6 +59,39 @@ MISTAKES = [
 ]
 
 
+RACK = """\
+racks:
+  - name: shared
+    gpu: H100
+    price_usd_per_gpu_hour: 2.5
+    gpus: 4
+    max_gpus: 16
+    lead_time: {p50_s: 120, p90_s: 180}
+    lent_share: 0.3
+    policy: {min_gpus: 2}
+"""
+RACKED = RACK + GOOD.replace("name: chat\n", "name: chat\n    rack: shared\n").replace("cold:", "asleep:")
+
+# what is replaced, by what, and the words of the one line
+RACK_MISTAKES = [
+    ("rack: shared", "rack: other", "service chat: no rack 'other'; known: shared"),
+    ("    rack: shared\n", "", "rack shared: no service sleeps in it; give one rack: shared or remove the rack"),
+    ("asleep:", "standby:", "pool chat-h100: lead_times has no asleep, which is how it starts in a rack; give asleep"),
+    ("asleep: {p50_s: 100", "cold: {p50_s: 9, p90_s: 9}\n          asleep: {p50_s: 100", "lead_times has cold, but in"),
+    ("    gpu: H100\n    price", "    gpu: L4\n    price", "gpu H100 is not what the rack holds; give L4"),
+    ("hour: 2.5\n    gpus", "hour: 3\n    gpus", "price_usd_per_gpu_hour 2.5 is not the rack's; give 3"),
+    ("gpus_per_replica: 2", "gpus_per_replica: 16", "gpus_per_replica 16 does not fit a node; give at most 8"),
+    (
+        "kv_blocks: 20000",
+        "kv_blocks: 20000\n        holding_share: {standby: 0.5}",
+        "holding_share is for GPUs",
+    ),
+    ("max_gpus: 16", "max_gpus: 3", "rack shared: gpus 4 is not within 0 and max_gpus 3"),
+    ("min_gpus: 2", "min_gpus: 20", "policy.min_gpus 20 is greater than max_gpus 16"),
+    ("lent_share: 0.3", "lent_share: 3", "lent_share: 3 is too large"),
+]
+
+
 def written(folder: Path, text: str) -> Path:
     path = folder / "fleet.yaml"
     path.write_text(text)
@@ -144,3 +177,19 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
 def test_settings_survive_a_round_trip(tmp_path: Path) -> None:
     settings = load(written(tmp_path, GOOD))
     assert Settings.model_validate(settings.model_dump(mode="json")) == settings
+
+
+def test_services_share_a_rack(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, RACKED))
+    rack = settings.racks[0].rack()
+    assert (rack.name, rack.gpus, rack.max_gpus, rack.lead_time.p90_s, rack.lent_share) == ("shared", 4, 16, 180, 0.3)
+    assert (settings.services[0].rack, settings.services_in("shared")) == ("shared", ["chat"])
+    assert Settings.model_validate(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize(("old", "new", "said"), RACK_MISTAKES)
+def test_who_cannot_sleep_in_a_rack_is_told_why(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in RACKED
+    with pytest.raises(UserError) as error:
+        load(written(tmp_path, RACKED.replace(old, new, 1)))
+    assert said in str(error.value) and "\n" not in str(error.value)

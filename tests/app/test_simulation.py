@@ -14,7 +14,7 @@ from app.simulation import fleet_spec, load_of, morning, simulated
 from runtime.simulated.outcomes import LatencyTarget
 from runtime.simulated.workload import SyntheticWorkload, default_services
 from runtime.simulated.world import World
-from tests.app.test_settings import GOOD, written
+from tests.app.test_settings import GOOD, RACKED, written
 
 BUILT_IN = Path(__file__).parents[2] / "app" / "cli" / "simulated.yaml"
 FAST = 60.0
@@ -143,3 +143,10 @@ def test_a_pool_that_cannot_be_simulated_is_told_in_one_line(
     assert good in GOOD
     with pytest.raises(UserError, match=complaint):
         fleet_spec(settings(tmp_path, GOOD.replace(good, bad)), FAST, None)
+
+
+def test_services_sleep_in_the_rack_of_the_file(tmp_path: Path) -> None:
+    spec = fleet_spec(settings(tmp_path, RACKED), FAST, None)
+    world = World(spec.services, spec.workload, spec.seed, racks=spec.racks)
+    rack = world.racks["shared"]
+    assert (rack.held, rack.used, rack.rack.max_gpus) == (4, 2, 16)
