@@ -52,6 +52,8 @@ USD = 2.69
 LINE_UP = ("hpa", "keda-slo", "knative", "ray-serve")
 TAIL = 12
 TAIL_ERLANGS = (0.02, 0.3)
+FEWEST = 1000
+"""Requests after the first hours that a client must have: a service that nobody calls is no test."""
 TRAINING_S = 6 * 3600.0
 LENT = 0.3
 RACK_GPUS = 128
@@ -127,6 +129,8 @@ def tail(folder: Path, seconds: float) -> list[tuple[Case, Case]]:
     found = []
     for client in np.unique(whole.client).tolist():  # type: ignore[arg-type]
         trace = whole.take(whole.client == client)  # type: ignore[arg-type]
+        if (trace.arrival_s >= TRAINING_S).sum() < FEWEST:
+            continue
         minutes = offered_load(large(), trace, 60.0)
         mean = minutes.sum() * 60.0 / DAY_S
         if TAIL_ERLANGS[0] <= mean <= TAIL_ERLANGS[1]:
