@@ -14,6 +14,7 @@ the policy, whoever wrote it, ends the watch.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -21,6 +22,9 @@ from autoscaler.attainment import Sample
 
 LEAST_LATE = 10.0
 """Requests late beyond those before, in a long window: fewer are no evidence, whatever share they are."""
+
+SURE = 4.0
+"""Standard deviations that they must be beyond chance, where requests were late before; every tick looks again."""
 
 LEAST_WINDOW_S = 60.0
 """The shortest window: a few ticks."""
@@ -110,7 +114,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Burn:
-    """One alert as it stands: burn rates above those before, None in a short window where nothing was measured."""
+    """One alert as it stands: burn rates above those before, None in a short window where nothing was measured.
+
+    ``late`` requests of the long window are beyond those before, and ``enough`` of them are evidence.
+    """
 
     alert: Alert
     long_s: float
@@ -118,12 +125,13 @@ class Burn:
     long: float
     short: float | None
     late: float
+    enough: float
 
     @property
     def fires(self) -> bool:
         """Too high in both windows, on enough evidence."""
         short = self.short is not None and self.short >= self.alert.burn
-        return short and self.long >= self.alert.burn and self.late >= LEAST_LATE
+        return short and self.long >= self.alert.burn and self.late >= self.enough
 
 
 def begin(service: str, version: int, base_version: int, objective: float, watch_s: float, at_s: float) -> Watch:
@@ -204,7 +212,15 @@ def _burn(watch: Watch, alert: Alert) -> Burn:
         long=_share(long, before) / budget * filled,
         short=_share(short, before) / budget if short else None,
         late=late,
+        enough=max(LEAST_LATE, SURE * _chance(watch.before or Before(), requests)),
     )
+
+
+def _chance(before: Before, requests: float) -> float:
+    """Standard deviation of how many more are late than before, by a share that is itself only a sample."""
+    if before.requests <= 0:
+        return 0.0
+    return math.sqrt(before.share * (1 - before.share) * requests * (1 + requests / before.requests))
 
 
 def _within(watch: Watch, window_s: float) -> list[Sample]:

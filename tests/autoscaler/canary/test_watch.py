@@ -97,6 +97,13 @@ def test_a_few_requests_are_no_evidence() -> None:
     assert sum(sample.late for sample in watch.samples) < LEAST_LATE
 
 
+def test_chance_is_no_evidence_where_requests_were_late_before() -> None:
+    """A fifth late before, measured on 100 requests: 33 % of 100 are 2.3 standard deviations more, which is chance."""
+    before = Before(1800.0, 100.0, 20.0)
+    assert all(burn.late < burn.enough for burn in burns(played([0.33] * 20, before, 5.0)))
+    assert played([0.45] * 60, before, 5.0).outcome is Outcome.FAILED
+
+
 def test_an_interval_that_began_before_the_change_counts_for_its_part() -> None:
     watch = begin("chat", 2, 1, 0.99, WATCH_S, NOW_S)
     at_s = NOW_S + 5.0
