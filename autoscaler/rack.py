@@ -69,8 +69,8 @@ def quantile(rack: Rack, policy: RackPolicy) -> float:
     return newsvendor_tau(policy.shortage_usd_per_gpu_hour, rack.price_usd_per_gpu_hour * rack.lent_share)
 
 
-def hold(rack: Rack, found: Need, state: RackState, policy: RackPolicy, now_s: float) -> RackDecision:
-    """One decision about ``rack`` at ``now_s``, UTC seconds, for what its services need."""
+def hold(rack: Rack, found: Need, state: RackState, policy: RackPolicy, now_s: float, act: bool = True) -> RackDecision:
+    """One decision about ``rack`` at ``now_s``, UTC seconds, for what its services need; shadow without ``act``."""
     tau = quantile(rack, policy)
     counted = found.together if found.known else max(found.together, state.gpus)
     needs = remember(state.needs, now_s, counted, policy.window_s)
@@ -88,7 +88,8 @@ def hold(rack: Rack, found: Need, state: RackState, policy: RackPolicy, now_s: f
         gpus, binding = rack.max_gpus, "max"
     said = _sentence(rack, found, state.gpus, gpus, tau, binding, policy)
     saved = found.apart - found.together
-    return RackDecision(rack.name, now_s, gpus, tau, saved, binding, said, replace(state, gpus=gpus, needs=needs))
+    after = replace(state, gpus=gpus if act else state.gpus, needs=needs)
+    return RackDecision(rack.name, now_s, gpus, tau, saved, binding, said, after, act)
 
 
 def _sentence(rack: Rack, found: Need, before: int, gpus: int, tau: float, binding: str, policy: RackPolicy) -> str:

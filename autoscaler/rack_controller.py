@@ -45,11 +45,20 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class ConsideredRack:
-    """A rack thought through: what its services may need, the memory it was decided from, and what came out."""
+    """A rack thought through: what its services may need, the memory it was decided from, and what came out.
 
+    It is what the ledger keeps: ``again`` decides on it once more.
+    """
+
+    rack: Rack
+    policy: RackPolicy
     found: Need
     state: RackState
     decision: RackDecision
+
+    def again(self) -> RackDecision:
+        """The same decision, bit for bit."""
+        return hold(self.rack, self.found, self.state, self.policy, self.decision.at_s, self.decision.act)
 
 
 def consider_rack(
@@ -72,10 +81,7 @@ def consider_rack(
     claims = [_claim(member) for member in members]
     comove = _compared(mind, rack, members, now_s)
     found = need(claims, comove, rack.lead_time.p90_s + review_s, quantile(rack, policy))
-    decision = hold(rack, found, state, policy, now_s)
-    if not act:
-        decision = replace(decision, act=False, next_state=replace(decision.next_state, gpus=state.gpus))
-    return ConsideredRack(found, state, decision)
+    return ConsideredRack(rack, policy, found, state, hold(rack, found, state, policy, now_s, act))
 
 
 def in_rack(plan: Plan) -> Plan:
