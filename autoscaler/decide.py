@@ -261,7 +261,7 @@ def _targets(
     """The target of each pool; ``apart`` counts each pool's replicas by themselves."""
     if not apart.more:
         return (target,)
-    base = base_of(forecast, policy, rho.value, target.active, launch_lead_s(apart) + review_s)
+    base = base_of(forecast, policy, target.active, launch_lead_s(apart) + review_s)
     wanted = Wanted(target.active, target.standby + target.asleep, base)
     return tuple(replace(one, avoid=target.avoid) for one in spread(apart, policy, wanted, now_s))
 

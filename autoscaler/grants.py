@@ -64,7 +64,7 @@ def _demand(one: Considered, policy: Policy) -> Demand:
     if not decision.act or desired is None:
         return _as_it_is(state)
     lead_s = launch_lead_s(state) + one.observation.interval_s
-    base = base_of(one.forecast, policy, decision.rho_max, desired.active, lead_s) if state.more else 0.0
+    base = base_of(one.forecast, policy, desired.active, lead_s) if state.more else 0.0
     wanted = Wanted(desired.active, desired.standby + desired.asleep, base)
     return demand_of(state, policy, wanted, decision.at_s)
 

@@ -34,9 +34,9 @@ def asking(before: Ask | None, wanted: int, serving: int, now_s: float) -> Ask |
     return Ask(max(before.asked, wanted - serving), before.since_s, serving)
 
 
-def overdue_s(ask: Ask | None, lead_s: float, now_s: float) -> float | None:
+def overdue_s(ask: Ask | None, lead_s: float, now_s: float, leads: float = PATIENCE_LEADS) -> float | None:
     """For how long nothing has come, where that is longer than patience allows; ``lead_s`` is a launch's P90."""
     if ask is None:
         return None
     waited_s = now_s - ask.since_s
-    return waited_s if waited_s > max(LEAST_PATIENCE_S, PATIENCE_LEADS * lead_s) else None
+    return waited_s if waited_s > max(LEAST_PATIENCE_S, leads * lead_s) else None

@@ -30,7 +30,7 @@ from autoscaler.shortage import asking, overdue_s
 from autoscaler.sizing import UNKNOWN_LAUNCH_S
 from forecasting.forecast import Forecast
 from runtime.fleet import PoolTarget
-from runtime.pool import LeadTime, Pool
+from runtime.pool import LeadTime
 from runtime.replica import Tier
 
 USUAL_TOKENS = (1200.0, 250.0)
@@ -38,6 +38,12 @@ USUAL_TOKENS = (1200.0, 250.0)
 
 SPOT_NOTICE_S = 30.0
 """Spares that serve within this stand in for spot capacity that goes: the shortest notice that providers give."""
+
+STEADY = 0.05
+"""A pool's worth follows the mix of requests in steps of this share: rounding launches no replica."""
+
+PATIENCE_LEADS = 1.0
+"""A pool that gave nothing for so many P90 launches is left for others: sooner than where there are none."""
 
 PAYS_BACK_S = 3600.0
 """A launch must pay for itself within this, else what runs is kept."""
@@ -62,17 +68,20 @@ def valued(state: ControlState, policy: Policy, rho: capacity.RhoMax) -> Control
     lengths = (means[0] or USUAL_TOKENS[0], means[1] or USUAL_TOKENS[1])
     work_ms = state.pool.step.work_ms(*lengths)
 
-    def worth(pool: Pool) -> float:
+    def worth(branch: Branch) -> float:
+        pool = corrected(branch.pool, branch.learned)
         own_ms = pool.step.work_ms(*lengths)
-        return capacity.rho_max(pool, policy.slo, *means).value / rho.value * work_ms / own_ms if own_ms > 0 else 1.0
+        new = capacity.rho_max(pool, policy.slo, *means).value / rho.value * work_ms / own_ms if own_ms > 0 else 1.0
+        return branch.worth if abs(new - branch.worth) <= STEADY * branch.worth else new
 
-    return replace(
-        state, more=tuple(replace(branch, worth=worth(corrected(branch.pool, branch.learned))) for branch in state.more)
-    )
+    return replace(state, more=tuple(replace(branch, worth=worth(branch)) for branch in state.more))
 
 
 def as_one(state: ControlState) -> ControlState:
-    """The state with all pools' replicas counted as what they are worth, in whole replicas of the first pool."""
+    """The state with all pools' replicas counted as what they are worth, in whole replicas of the first pool.
+
+    Of those on their way no more count than are missing: what replaces others is not capacity beside them.
+    """
     if not state.more:
         return state
     names = TierCounts.__dataclass_fields__
@@ -80,6 +89,10 @@ def as_one(state: ControlState) -> ControlState:
         name: round(getattr(state.counts, name) + sum(getattr(b.counts, name) * b.worth for b in state.more))
         for name in names
     }
+    if state.desired is not None:
+        missing_now = max(0, state.desired.active - total["active"])
+        total["launching"] = min(total["launching"], missing_now)
+        total["waking"] = min(total["waking"], missing_now - total["launching"])
     return replace(state, counts=TierCounts(**total))
 
 
@@ -93,14 +106,18 @@ def cheapest_usd_per_hour(state: ControlState) -> float:
     return min(branch.pool.replica_usd_per_hour / branch.worth for branch in branches(state))
 
 
-def base_of(forecast: Forecast | None, policy: Policy, rho_max: float, active: int, lead_s: float) -> float:
-    """Replicas that must be left when spot goes; half of them all while there is no forecast."""
+def base_of(forecast: Forecast | None, policy: Policy, active: int, lead_s: float) -> float:
+    """Replicas that must be left when spot goes; half of them all while there is no forecast.
+
+    As a share of the active ones, so that it is as steady as they are: the quantile that must be left over the one that
+    is sized for.
+    """
     if policy.risk.spot_base <= 0:
         return 0.0
     if forecast is None:
         return active / 2
-    erlangs = forecast.quantile(lead_s, policy.risk.spot_base) * policy.risk.headroom
-    return min(float(active), erlangs / rho_max)
+    sized = forecast.quantile(lead_s, forecast.taus[-1])
+    return active * forecast.quantile(lead_s, policy.risk.spot_base) / sized if sized > 0 else float(active)
 
 
 def demand_of(state: ControlState, policy: Policy, wanted: Wanted, now_s: float) -> Demand:
@@ -214,15 +231,19 @@ def _option(branch: Branch, state: ControlState, policy: Policy, now_s: float) -
 def _most(branch: Branch, state: ControlState, launch_s: float, now_s: float) -> int | None:
     """What may be had of a pool: by the grant, and by whether anything comes of what is asked."""
     caps = [state.grant.most[branch.pool.name]] if state.grant and branch.pool.name in state.grant.most else []
-    if overdue_s(branch.ask, launch_s, now_s) is not None:
+    if _overdue(branch, launch_s, now_s):
         caps.append(_there(branch))
     return min(caps, default=None)
 
 
 def _probe(branch: Branch, goal: Counts, now_s: float) -> int:
     """One replica more of a pool that gives nothing, and that all there is of is wanted: it finds out when it does."""
-    overdue = overdue_s(branch.ask, _launch_s(branch), now_s) is not None
-    return int(overdue and sum(goal[branch.pool.name].values()) >= _there(branch))
+    return int(_overdue(branch, _launch_s(branch), now_s) and sum(goal[branch.pool.name].values()) >= _there(branch))
+
+
+def _overdue(branch: Branch, launch_s: float, now_s: float) -> bool:
+    """Whether what was asked of the pool has not come for too long."""
+    return overdue_s(branch.ask, launch_s, now_s, PATIENCE_LEADS) is not None
 
 
 def _there(branch: Branch) -> int:

@@ -58,6 +58,20 @@ def test_a_pool_that_was_found_slower_is_worth_less() -> None:
     assert known.more[0].worth == pytest.approx((1 - 1.3 * 16.55 / 50) / 1.3 / (1 - 16.55 / 50))
 
 
+def test_worth_follows_the_mix_in_steps() -> None:
+    known = several(2, (Branch(HALF, worth=0.5), 4), mean_input_tokens=1500.0, mean_output_tokens=300.0)
+    assert valued(known, AUTO, RHO).more[0].worth == 0.5
+    assert valued(replace(known, more=(Branch(HALF, worth=0.7),)), AUTO, RHO).more[0].worth < 0.56
+
+
+def test_what_replaces_others_is_no_capacity_beside_them() -> None:
+    cheap = Branch(CHEAP, TierCounts(launching=5))
+    moving = state(4, more=(cheap,))
+    assert as_one(moving).counts == TierCounts(active=4)
+    growing = replace(moving, desired=PoolTarget("chat", POOL.name, 6))
+    assert as_one(growing).counts == TierCounts(active=4, launching=2)
+
+
 def test_the_cheaper_pool_is_taken_when_the_fleet_grows() -> None:
     targets = spread(several(3, (Branch(CHEAP), 0)), AUTO, Wanted(4, 0), NOW_S)
     assert [target.pool for target in targets] == ["h100-tp2", "cheap"]
@@ -86,9 +100,10 @@ def test_spot_only_as_far_as_its_loss_can_be_borne() -> None:
 
 def test_the_base_is_a_quantile_of_the_forecast() -> None:
     told = forecast(3.0)
-    assert base_of(told, AUTO, RHO.value, 20, 195.0) == pytest.approx(told.quantile(195.0, 0.5) / RHO.value)
-    assert base_of(told, AUTO, RHO.value, 2, 195.0) == 2 and base_of(None, AUTO, RHO.value, 6, 195.0) == 3
-    assert base_of(told, FRIENDLY, RHO.value, 20, 195.0) == 0
+    share = told.quantile(195.0, 0.5) / told.quantile(195.0, 0.99)
+    assert base_of(told, AUTO, 20, 195.0) == pytest.approx(20 * share)
+    assert base_of(None, AUTO, 6, 195.0) == 3 and base_of(forecast(0.0), AUTO, 6, 195.0) == 6
+    assert base_of(told, FRIENDLY, 20, 195.0) == 0
 
 
 def test_spares_wait_where_the_tier_is_shared() -> None:
