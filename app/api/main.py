@@ -15,6 +15,7 @@ from app.api.overrides import router as overrides
 from app.api.policies import router as policies
 from app.api.services import router as services
 from app.api.shadow import router as shadow
+from app.api.tuning import router as tuning
 from app.api.watch import router as watch
 from app.settings import Settings
 from autoscaler.policy import Policy
@@ -28,7 +29,7 @@ def create_app(backend: Backend) -> FastAPI:
     app.state.backend = backend
     install(app)
     app.include_router(health)
-    for part in (services, forecasts, decisions, policies, overrides, shadow, watch):
+    for part in (services, forecasts, decisions, policies, overrides, shadow, watch, tuning):
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app
