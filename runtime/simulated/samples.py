@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from collectors.observation import Gap, GatewaySample, Histogram, ReplicaSample, Scrape
+from collectors.observation import Gap, GatewaySample, GpuSample, Histogram, ReplicaSample, Scrape
 from runtime.simulated import buckets
 from runtime.simulated.replicas import SimulatedReplica
 from runtime.simulated.state import EngineState
@@ -23,7 +23,7 @@ _EDGES = {row: (*map(float, buckets.HISTOGRAMS[row][1]), float("inf")) for row i
 
 
 def scrape(world: World) -> Scrape:
-    """Every engine that answers, and the gateway, at the world's time; GPUs are left out. Gaps while it is dark."""
+    """Every engine that answers, the gateway, and the health of GPUs at the world's time. Gaps while it is dark."""
     at_s = world.now_s
     if at_s < world.dark_until_s:
         unseen = [r.name for r in world.replicas.by_name.values() if r.has_process]
@@ -41,7 +41,23 @@ def scrape(world: World) -> Scrape:
         )
         for i, (service, out) in enumerate(zip(world.services, world.outcomes, strict=True))
     }
-    return Scrape(at_s, replicas, gateway=gateway)
+    return Scrape(at_s, replicas, gpus(world), gateway)
+
+
+def gpus(world: World) -> tuple[GpuSample, ...]:
+    """The health of the GPUs that replicas hold; what they do is the telemetry's."""
+    held = (gpu for stock in world.replicas.inventories for gpu in stock.gpus if gpu.replica is not None)
+    return tuple(
+        GpuSample(
+            gpu.uuid,
+            gpu.node,
+            world.now_s,
+            temperature_celsius=gpu.temperature_celsius,
+            xid=gpu.xid,
+            ecc_double_bit=float(gpu.ecc_double_bit),
+        )
+        for gpu in held
+    )
 
 
 def sample(state: EngineState, replica: SimulatedReplica, at_s: float) -> ReplicaSample:
