@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from app.api.attention_safety import of_safety
 from app.api.schemas import AttentionItem
-from app.daemon.memory import Memory, ServiceMemory, known_mean, spark
+from app.daemon.memory import Memory, RackMemory, ServiceMemory, known_mean, spark
 from app.daemon.signals import state_of
 from autoscaler.canary.watch import Outcome, burns
 from autoscaler.policy import Mode
@@ -33,6 +33,7 @@ def attention(memory: Memory, now_s: float) -> list[AttentionItem]:
     if memory.gpus and memory.gpus.faulty:
         text = f"{some(memory.gpus.faulty, 'GPU')} with faults (XID or double-bit ECC)"
         items.append(AttentionItem(severity="warning", service="", text=text))
+    items += [item for name, rack in memory.racks.items() for item in of_rack(name, rack)]
     return sorted(items, key=lambda item: ORDER[item.severity])
 
 
@@ -49,6 +50,15 @@ def of_service(name: str, service: ServiceMemory, now_s: float) -> Iterator[Atte
     if service.policy.mode is Mode.SHADOW and would_change(service):
         text = f"shadow mode: {service.decision.sentence if service.decision else ''}"
         yield AttentionItem(severity="info", service=name, text=text)
+
+
+def of_rack(name: str, rack: RackMemory) -> Iterator[AttentionItem]:
+    """A rack that is not there, or that is too small for what its services may need."""
+    if rack.missing:
+        text = f"the fleet has no rack {name}, so nothing is decided about it"
+        yield AttentionItem(severity="warning", service="", text=text)
+    elif rack.considered and rack.considered.decision.binding == "max":
+        yield AttentionItem(severity="warning", service="", text=f"rack {name}: {rack.considered.decision.sentence}")
 
 
 def of_data(name: str, service: ServiceMemory, now_s: float) -> Iterator[AttentionItem]:

@@ -85,7 +85,8 @@ def fleet_view(memory: Memory, now_s: float) -> FleetView:
         clock=ClockInfo(now_s=now_s, speed=memory.speed),
         attainment=lowest(row.attainment for row in rows),
         usd_per_million_tokens=known_mean(spark(memory.recent, "usd_per_million_tokens")),
-        usd_per_hour=sum(row.usd_per_hour for row in rows),
+        usd_per_hour=sum(row.usd_per_hour for row in rows)
+        + sum(rack.idle_usd_per_hour or 0.0 for rack in memory.racks.values()),
         gpus=GpuCounts(busy=use.busy, idle_held=use.idle_held, idle=use.idle, faulty=use.faulty)
         if use
         else GpuCounts(busy=0, idle_held=0, idle=0),

@@ -120,6 +120,7 @@ async def tidy(daemon: Daemon) -> None:
     now_s = daemon.memory.now_s
     await asyncio.to_thread(daemon.history.compact, now_s)
     await asyncio.to_thread(daemon.ledger.prune, now_s - DECISIONS_KEPT_S)
+    await asyncio.to_thread(daemon.rack_ledger.prune, now_s - DECISIONS_KEPT_S)
 
 
 async def trials(daemon: Daemon) -> None:

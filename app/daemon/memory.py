@@ -13,11 +13,15 @@ from dataclasses import dataclass, field
 from autoscaler.canary.watch import Watch
 from autoscaler.decision import ControlState, Decision
 from autoscaler.policy import Policy
+from autoscaler.rack import RackPolicy, RackState
+from autoscaler.rack_controller import ConsideredRack, RackMind
 from autoscaler.shadow.run import Shadow
 from autoscaler.tuning.tuner import Tuner
 from collectors.observation import Gap, GpuUse, Observation, ReplicaSample
 from forecasting.forecast import Forecast
+from runtime.fleet import RackView
 from runtime.pool import Pool
+from runtime.rack import Rack
 from runtime.replica import Replica, Tier
 
 SPARK_POINTS = 60
@@ -88,6 +92,30 @@ class ServiceMemory:
 
 
 @dataclass(slots=True)
+class RackMemory:
+    """One rack at the last tick: ``told`` is what the fleet said of it, ``state`` what the last decision left.
+
+    The fleet may be ``missing`` it: what the file names need not be there.
+    """
+
+    rack: Rack
+    policy: RackPolicy
+    services: tuple[str, ...]
+    state: RackState | None
+    started_at_s: float
+    mind: RackMind = field(default_factory=RackMind)
+    told: RackView | None = None
+    missing: bool = False
+    considered: ConsideredRack | None = None
+
+    @property
+    def idle_usd_per_hour(self) -> float | None:
+        """What GPUs that nobody is awake on still cost; they are no service's. None until the fleet has told."""
+        usd = self.rack.price_usd_per_gpu_hour * self.rack.lent_share
+        return None if self.told is None else self.told.lent * usd
+
+
+@dataclass(slots=True)
 class Memory:
     """All services and the fleet at the last tick; ``trouble`` is the last failed tick's one line.
 
@@ -95,6 +123,7 @@ class Memory:
     """
 
     services: dict[str, ServiceMemory] = field(default_factory=dict)
+    racks: dict[str, RackMemory] = field(default_factory=dict)
     speed: float = 1.0
     interval_s: float = 15.0
     now_s: float = 0.0

@@ -15,6 +15,8 @@ from autoscaler.models import ModelStore
 from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
+from autoscaler.rack import RackPolicy
+from autoscaler.rack_ledger import RackLedger
 from autoscaler.trials import Trials
 from autoscaler.tuning.store import TuningStore
 from collectors.history import History
@@ -23,6 +25,7 @@ from collectors.source import Source
 from runtime.clock import Clock
 from runtime.fleet import Fleet, LeadTimeSample
 from runtime.pool import Pool
+from runtime.rack import Rack
 from runtime.replica import Replica
 
 
@@ -68,6 +71,15 @@ class Configured:
     more_pools: tuple[Pool, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A rack as the fleet file has it, with the names of the services that sleep there."""
+
+    rack: Rack
+    policy: RackPolicy
+    services: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Daemon:
     """Everything a tick needs; ``replicas``, ``lead_times`` and ``nodes`` are what the fleet said last."""
@@ -77,6 +89,7 @@ class Daemon:
     clock: PacedClock
     history: History
     ledger: SqlLedger
+    rack_ledger: RackLedger
     policies: PolicyStore
     overrides: OverrideStore
     models: ModelStore
@@ -84,6 +97,7 @@ class Daemon:
     trials: Trials
     configured: tuple[Configured, ...]
     interval_s: float
+    shared: tuple[Shared, ...] = ()
     limits: Limits = field(default_factory=Limits)
     memory: Memory = field(default_factory=Memory)
     minds: dict[str, Mind] = field(default_factory=dict)

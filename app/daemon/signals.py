@@ -126,10 +126,14 @@ def gpu_signals(use: GpuUse | None) -> Signals:
     return {name: float(getattr(use, name.removeprefix("gpus_"))) for name in FLEET_SIGNALS}
 
 
-def fleet_signals(services: Sequence[Signals], decisions: Sequence[Decision]) -> Signals:
-    """The numbers of the five-second strip over all services; the worst service speaks where a mean would hide it."""
+def fleet_signals(services: Sequence[Signals], decisions: Sequence[Decision], idle_usd: float = 0.0) -> Signals:
+    """The numbers of the five-second strip over all services; the worst service speaks where a mean would hide it.
+
+    ``idle_usd`` an hour is for shared GPUs that are no service's at the moment.
+    """
     tokens = sum(known_sum(services, name) or 0.0 for name in ("input_tokens_per_s", "output_tokens_per_s"))
-    usd = known_sum(services, "usd_per_hour")
+    own_usd = known_sum(services, "usd_per_hour")
+    usd = None if own_usd is None else own_usd + idle_usd
     attained = [share for signals in services if (share := signals["attainment"]) is not None]
     risks = [decision.risk_of_shortfall for decision in decisions if decision.risk_of_shortfall is not None]
     return {

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import structlog
 
+from app.daemon import racks
 from app.daemon.memory import ServiceMemory
 from app.daemon.parts import Daemon
 from app.daemon.signals import Signals
@@ -46,6 +47,7 @@ def restore(daemon: Daemon, now_s: float) -> None:
         daemon.minds[name] = Mind(Forecaster(name))
         daemon.memory.services[name] = ServiceMemory(pool, control, version.policy, version.version)
         recall(daemon.memory.services[name], daemon.tunings, now_s)
+    racks.restore(daemon, now_s)
 
 
 def refuse_the_future(daemon: Daemon, service: str, now_s: float) -> None:
@@ -81,10 +83,11 @@ async def reapply(daemon: Daemon, now_s: float) -> list[str]:
     for name in daemon.memory.services:
         entry = await asyncio.to_thread(daemon.ledger.unapplied, name)
         if entry is not None:
-            await daemon.fleet.apply(entry.decision.plan.targets, entry.decision.id)
+            await daemon.fleet.apply(racks.targets_of(daemon, entry.decision), entry.decision.id)
             await asyncio.to_thread(daemon.ledger.mark_applied, entry.decision.id, now_s)
             log.info("decision applied again", id=entry.decision.id)
             done.append(entry.decision.id)
+    await racks.reapply(daemon, now_s)
     return done
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import httpx
 
-from app.daemon import tuning
+from app.daemon import racks, tuning
 from app.daemon.memory import ServiceMemory, extend
 from app.daemon.parts import Daemon
 from app.daemon.replicas import held, targets
@@ -25,6 +25,7 @@ from autoscaler.grants import share
 from autoscaler.health import vitals
 from autoscaler.lead_times import measured
 from autoscaler.ledger import Record
+from autoscaler.rack_controller import ConsideredRack
 from autoscaler.sizing import launch_lead_s
 from collectors.aggregate import gpu_use
 from collectors.observation import Gap
@@ -43,13 +44,15 @@ async def tick(daemon: Daemon, at_s: float) -> None:
     considered = share(
         considered, {name: known.in_effect for name, known in daemon.memory.services.items()}, daemon.limits
     )
+    shared = racks.consider(daemon, considered, at_s)
     signals = {name: signals_of(daemon.memory.services[name], result) for name, result in considered.items()}
     use = gpu_use(seen.scrape.gpus, held(seen.replicas)) if seen.scrape.gpus else None
     signals[FLEET] = gpu_signals(use)
-    await asyncio.to_thread(record, daemon, considered, signals, at_s)
+    await asyncio.to_thread(record, daemon, considered, shared, signals, at_s)
+    racks.remember(daemon, shared)
     remember(daemon, seen, considered, signals)
     daemon.memory.gpus = use
-    await act(daemon, considered)
+    await act(daemon, considered, shared)
     daemon.memory.tally.last_tick_cpu_s = time.process_time() - started_cpu_s
 
 
@@ -81,6 +84,7 @@ async def look(daemon: Daemon, at_s: float) -> Look:
         trouble = Gap("fleet", f"no answer ({str(error) or type(error).__name__})")
     daemon.replicas, daemon.lead_times, daemon.nodes = replicas, samples, nodes
     pools = [pool for known in daemon.memory.services.values() for pool in known.pools]
+    await racks.look(daemon)
     scrape = await daemon.source.scrape(targets(replicas, nodes, pools, daemon.fleet.url), at_s)
     return Look(at_s, replicas, samples, scrape, trouble, vitals(scrape.gpus))
 
@@ -93,10 +97,17 @@ def signals_of(known: ServiceMemory, result: Considered) -> Signals:
     )
 
 
-def record(daemon: Daemon, considered: dict[str, Considered], signals: dict[str, Signals], at_s: float) -> None:
+def record(
+    daemon: Daemon,
+    considered: dict[str, Considered],
+    shared: dict[str, ConsideredRack],
+    signals: dict[str, Signals],
+    at_s: float,
+) -> None:
     """Write history and decisions; runs in a thread of its own."""
     daemon.history.append_many([(name, at_s, values) for name, values in signals.items()])
     daemon.ledger.record_many([entry(daemon.memory.services[name], considered[name]) for name in considered])
+    daemon.rack_ledger.record_many(list(shared.values()))
 
 
 def entry(known: ServiceMemory, result: Considered) -> Record:
@@ -106,10 +117,13 @@ def entry(known: ServiceMemory, result: Considered) -> Record:
     return Record(result.decision, made_from, known.policy_version)
 
 
-async def act(daemon: Daemon, considered: dict[str, Considered]) -> None:
+async def act(daemon: Daemon, considered: dict[str, Considered], shared: dict[str, ConsideredRack]) -> None:
     """Tell the fleet; what it does not hear is superseded by the next decision, and one service spoils no other."""
     acting = [result.decision for result in considered.values() if result.decision.act]
-    ended = await asyncio.gather(*(carry_out(daemon, decision) for decision in acting), return_exceptions=True)
+    holding = [result.decision for result in shared.values() if result.decision.act]
+    moves = [carry_out(daemon, decision) for decision in acting]
+    moves += [racks.carry_out(daemon, decision, decision.at_s) for decision in holding]
+    ended = await asyncio.gather(*moves, return_exceptions=True)
     for outcome in ended:
         if outcome is not None:
             raise outcome
@@ -117,7 +131,7 @@ async def act(daemon: Daemon, considered: dict[str, Considered]) -> None:
 
 async def carry_out(daemon: Daemon, decision: Decision) -> None:
     """Apply one decision, then mark it."""
-    await daemon.fleet.apply(decision.plan.targets, decision.id)
+    await daemon.fleet.apply(racks.targets_of(daemon, decision), decision.id)
     await asyncio.to_thread(daemon.ledger.mark_applied, decision.id, decision.at_s)
 
 
@@ -138,7 +152,9 @@ def remember(daemon: Daemon, seen: Look, considered: dict[str, Considered], sign
         known.remember(signals[name])
         daemon.minds[name].lengths = result.lengths
     decisions = [result.decision for result in considered.values()]
-    extend(memory.recent, fleet_signals([signals[name] for name in considered], decisions) | signals[FLEET])
+    idle_usd = sum(rack.idle_usd_per_hour or 0.0 for rack in memory.racks.values())
+    of_fleet = fleet_signals([signals[name] for name in considered], decisions, idle_usd)
+    extend(memory.recent, of_fleet | signals[FLEET])
     tuning.remember(memory.services, considered)
     memory.gaps = (*((seen.trouble,) if seen.trouble else ()), *seen.scrape.gaps)
     memory.ticked_at_s = seen.at_s

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 
 from app.daemon.memory import Memory, clock
-from app.daemon.parts import Configured, Daemon, HttpFleet
+from app.daemon.parts import Configured, Daemon, HttpFleet, Shared
 from app.errors import UserError
 from app.settings import Settings, SourceSettings
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
 from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
+from autoscaler.rack_ledger import RackLedger
 from autoscaler.trials import Trials
 from autoscaler.tuning.store import TuningStore
 from collectors.history import History
@@ -39,12 +40,14 @@ def wire(settings: Settings) -> Daemon:
         clock=SimulatedClock(settings.fleet.url),
         history=History(engine),
         ledger=SqlLedger(engine),
+        rack_ledger=RackLedger(engine),
         policies=PolicyStore(engine),
         overrides=OverrideStore(engine),
         models=ModelStore(engine),
         tunings=TuningStore(engine),
         trials=Trials(engine),
         configured=tuple(Configured(one.pool, one.policy, one.more_pools) for one in settings.services),
+        shared=tuple(Shared(one.rack(), one.policy, tuple(settings.services_in(one.name))) for one in settings.racks),
         limits=settings.market.limits(),
         interval_s=settings.source.interval_s,
     )

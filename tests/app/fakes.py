@@ -20,6 +20,7 @@ from autoscaler.models import ModelStore
 from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
+from autoscaler.rack_ledger import RackLedger
 from autoscaler.trials import Trials
 from autoscaler.tuning.store import TuningStore
 from collectors.history import History
@@ -203,6 +204,7 @@ class World:
             clock=self.clock,
             history=History(engine),
             ledger=SqlLedger(engine),
+            rack_ledger=RackLedger(engine),
             policies=PolicyStore(engine),
             overrides=OverrideStore(engine),
             models=ModelStore(engine),

@@ -16,6 +16,7 @@ from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
 from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
+from autoscaler.rack_ledger import RackLedger
 from autoscaler.trials import Trials
 from autoscaler.tuning.store import TuningStore
 from collectors.engines import read_engine
@@ -90,6 +91,7 @@ async def daemon_over(world: World, of: Case, folder: Path) -> Daemon:
         clock=FakeClock(START_S),
         history=History(engine),
         ledger=SqlLedger(engine),
+        rack_ledger=RackLedger(engine),
         policies=PolicyStore(engine),
         overrides=OverrideStore(engine),
         models=ModelStore(engine),
