@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from app.daemon.memory import Memory, ServiceMemory
 from app.daemon.signals import state_of
 from autoscaler.learning import TERMS
+from autoscaler.overrides import Kind
 from autoscaler.tuning.knobs import values
 
 Row = tuple[tuple[str, ...], float | None]
@@ -111,6 +112,16 @@ def standby_rows(known: ServiceMemory) -> list[Row]:
     return [((tier,), float(counts[tier])) for tier in ("standby", "asleep")]
 
 
+def sick_replicas(known: ServiceMemory, now_s: float) -> float:
+    """Replicas with a sick GPU."""
+    return float(len(known.control.health.sick))
+
+
+def override_rows(known: ServiceMemory) -> list[Row]:
+    """What operators hold by hand, by kind."""
+    return [((kind,), float(sum(o.kind is kind for o in known.control.overrides))) for kind in Kind]
+
+
 def forecast_rows(known: ServiceMemory) -> list[Row]:
     """Every horizon and quantile of the latest forecast, erlangs."""
     forecast = known.forecast
@@ -177,6 +188,7 @@ PER_SERVICE: tuple[tuple[str, str, Callable[[ServiceMemory, float], float | None
     ("leadtime_capacity_erlangs", "Work that active replicas carry.", signal("capacity_erlangs")),
     ("leadtime_slo_attainment_ratio", "Estimated share of requests within targets.", signal("attainment")),
     ("leadtime_cost_dollars_per_hour", "Price of the replicas now.", signal("usd_per_hour")),
+    ("leadtime_sick_replicas", "Replicas with a sick GPU.", sick_replicas),
     ("leadtime_data_age_seconds", "Age of the last valid observation.", data_age_s),
     ("leadtime_forecast_model_age_seconds", "Time since experts were fitted last.", model_age_s),
     (
@@ -198,6 +210,7 @@ PER_SERVICE: tuple[tuple[str, str, Callable[[ServiceMemory, float], float | None
 
 PER_SERVICE_AND_MORE: tuple[tuple[str, str, list[str], Callable[[ServiceMemory], list[Row]]], ...] = (
     ("leadtime_replicas", "Replicas by state.", ["state"], replica_rows),
+    ("leadtime_overrides", "What operators hold by hand.", ["kind"], override_rows),
     ("leadtime_standby_replicas", "Replicas ready but not in rotation.", ["tier"], standby_rows),
     ("leadtime_forecast_quantile", "Greatest load to come, erlangs.", ["horizon", "quantile"], forecast_rows),
     ("leadtime_lead_time_seconds", "Time from a tier to serving.", ["pool", "tier", "quantile"], lead_time_rows),

@@ -22,6 +22,8 @@ from app.daemon.tuning import recall
 from app.errors import UserError
 from autoscaler.controller import Mind
 from autoscaler.decision import Branch, ControlState, TierCounts
+from autoscaler.feasibility import Present, findings
+from autoscaler.policy import Policy
 from forecasting.forecaster import Forecaster
 from forecasting.panel import Panel
 from runtime.pool import Pool, StepTime
@@ -43,11 +45,18 @@ def restore(daemon: Daemon, now_s: float) -> None:
         version = daemon.policies.seed(name, service.policy, now_s)
         if version.policy != service.policy:
             log.info("policy is the store's, not the file's", service=name, version=version.version)
+        warn_of(version.policy, pool, daemon.interval_s)
         control = control_of(pool, daemon.ledger.state(name), now_s, service.more_pools)
         daemon.minds[name] = Mind(Forecaster(name))
         daemon.memory.services[name] = ServiceMemory(pool, control, version.policy, version.version)
         recall(daemon.memory.services[name], daemon.tunings, now_s)
     racks.restore(daemon, now_s)
+
+
+def warn_of(policy: Policy, pool: Pool, interval_s: float) -> None:
+    """Say what is wrong with a policy that is in force already: a fleet is not left alone for it."""
+    for finding in findings(policy, pool, Present(interval_s)):
+        log.warning("policy cannot work", service=pool.service, reason=str(finding))
 
 
 def refuse_the_future(daemon: Daemon, service: str, now_s: float) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.daemon.memory import Memory
 from app.metrics import page
+from autoscaler.health import Health, Sick
+from autoscaler.overrides import Kind, Override
 from autoscaler.tuning.choice import Choice, Price
 from autoscaler.tuning.knobs import values
 from tests.app.daemon.test_tick import ticks
@@ -64,3 +68,15 @@ async def test_what_tuning_chose_is_told(world: World) -> None:
     assert found["leadtime_tuning_regret_ratio", ("chat",)] == 0.25
     assert found["leadtime_tuning_price_replica_seconds", ("chat",)] == 7.0
     assert found["leadtime_policy_knob", ("chat", "risk.headroom")] == known.policy.risk.headroom
+
+
+async def test_sick_replicas_and_what_is_held_by_hand_are_counted(world: World) -> None:
+    daemon = await world.start()
+    await ticks(daemon, 2)
+    known = daemon.memory.services["chat"]
+    sick = (Sick("chat-0", "g0", "XID 79", START_S, urgent=True),)
+    pin = Override("o", "chat", Kind.PIN, 3, START_S, START_S + 60, "ann", "test")
+    known.control = replace(known.control, health=Health((), sick), overrides=(pin,))
+    found = samples(daemon.memory, START_S)
+    assert found["leadtime_sick_replicas", ("chat",)] == 1
+    assert found["leadtime_overrides", ("chat", "pin")] == 1
