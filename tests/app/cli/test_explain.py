@@ -17,6 +17,7 @@ def test_the_latest_decision_is_a_sentence_and_its_numbers(api: str) -> None:
     text = CliRunner().invoke(app, ["explain", "chat", "--api", api]).stdout
     assert "demand may reach" in text.splitlines()[0]
     assert "constraint" in text and "forecast" in text and "applied" in text
+    assert "an hour now, $" in text and "Otherwise: one more " in text
 
 
 def test_an_earlier_moment_has_its_own_decision(api: str) -> None:
