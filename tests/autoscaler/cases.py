@@ -7,6 +7,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from autoscaler.decision import ControlState, TierCounts
+from autoscaler.oscillation import Restlessness
 from autoscaler.policy import Mode, Policy
 from collectors.observation import Gap, Observation
 from forecasting.forecast import Forecast
@@ -101,6 +102,10 @@ def observations(draw: st.DrawFn) -> Observation:
         mean_input_tokens=draw(maybe),
         mean_output_tokens=draw(maybe),
         waiting=draw(st.none() | rates),
+        running=draw(st.none() | rates),
+        kv_usage_ratio=draw(st.none() | st.floats(0, 1)),
+        preemptions_per_s=draw(st.none() | st.floats(0, 20)),
+        rejected_per_s=draw(st.none() | st.floats(0, 50)),
         ttft_s=draw(ratios),
         tpot_s=draw(ratios),
     )
@@ -118,6 +123,7 @@ def states(draw: st.DrawFn) -> ControlState:
         last_scale_in_s=draw(st.none() | st.floats(0, 200).map(lambda ago: NOW_S - ago)),
         needs=draw(st.lists(st.tuples(st.floats(0, 400).map(lambda ago: NOW_S - ago), counts), max_size=4).map(tuple)),
         work_ms_per_request=draw(st.none() | st.floats(1, 2000)),
+        restlessness=Restlessness((), draw(st.none() | st.just(NOW_S + 600))),
     )
 
 
