@@ -74,10 +74,26 @@ def daemon_families(memory: Memory) -> Iterator[Metric]:
     if use:
         rows = [((state,), float(getattr(use, state))) for state in ("busy", "idle_held", "idle", "faulty")]
         yield gauge("leadtime_gpus", "GPUs by use.", ["state"], rows)
+    yield from rack_families(memory)
     yield counter("leadtime_decision_total", "Decisions.", ["service", "action", "reason"], tally.decisions.items())
     yield counter("leadtime_forecast_fits_total", "Fits of experts.", ["service", "outcome"], tally.fits.items())
     costs = [((service, "serving"), usd) for service, usd in tally.cost_usd.items()]
     yield counter("leadtime_cost_dollars_total", "Price of all replicas.", ["service", "kind"], costs)
+
+
+def rack_families(memory: Memory) -> Iterator[Metric]:
+    """GPUs that services share, one row per rack and state; none without racks."""
+    if not memory.racks:
+        return
+    rows: list[Row] = []
+    for name, rack in memory.racks.items():
+        if rack.told is not None:
+            rows += [((name, state), float(getattr(rack.told, state))) for state in ("held", "used", "ordered", "lent")]
+        if rack.considered is not None:
+            rows.append(((name, "wanted"), float(rack.considered.decision.gpus)))
+    yield gauge("leadtime_rack_gpus", "GPUs that services share.", ["rack", "state"], rows)
+    costs: list[Row] = [((name,), rack.idle_usd_per_hour) for name, rack in memory.racks.items()]
+    yield gauge("leadtime_rack_idle_dollars_per_hour", "Price of shared GPUs nobody is awake on.", ["rack"], costs)
 
 
 def service_families(memory: Memory, now_s: float) -> Iterator[Metric]:

@@ -13,6 +13,7 @@ from app.api.forecasts import router as forecasts
 from app.api.health import router as health
 from app.api.overrides import router as overrides
 from app.api.policies import router as policies
+from app.api.racks import router as racks
 from app.api.services import router as services
 from app.api.shadow import router as shadow
 from app.api.tuning import router as tuning
@@ -29,7 +30,7 @@ def create_app(backend: Backend) -> FastAPI:
     app.state.backend = backend
     install(app)
     app.include_router(health)
-    for part in (services, forecasts, decisions, policies, overrides, shadow, watch, tuning):
+    for part in (services, forecasts, decisions, policies, overrides, shadow, watch, tuning, racks):
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app

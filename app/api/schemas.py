@@ -102,6 +102,34 @@ class FleetView(Schema):
     sparklines: dict[str, list[float | None]] = Field(default_factory=dict)
 
 
+class RackRow(Schema):
+    """GPUs that several services share: what the fleet says of them, and what was decided last, in GPUs.
+
+    ``lent`` are held and nobody is awake on them; ``idle_usd_per_hour`` is what they still cost. The services together
+    may need ``needed_together`` with probability ``tau`` before more could be there; each insured for itself,
+    ``needed_apart``. ``acts`` is False while one of the services is not in auto mode. Null before the first look.
+    """
+
+    rack: str
+    services: list[str]
+    gpu: str
+    max_gpus: int
+    lead_time_p90_s: float
+    held: int | None
+    used: int | None
+    lent: int | None
+    ordered: int | None
+    idle_usd_per_hour: float | None
+    wanted: int | None
+    needed_together: int | None
+    needed_apart: int | None
+    tau: float | None
+    at_s: float | None
+    acts: bool | None
+    binding: str | None
+    sentence: str | None
+
+
 class Series(Schema):
     """Points of named signals: ``signals[name]`` lists [time, value or null]; spikes survive downsampling."""
 

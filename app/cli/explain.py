@@ -1,4 +1,4 @@
-"""``leadtime explain``: why a service has the replicas it has, in a sentence and the numbers behind it."""
+"""``leadtime explain``: why a service has the replicas it has, or a rack its GPUs, in a sentence and its numbers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ HELP = "Say why a service has the replicas it has."
 
 
 def explain(
-    service: Annotated[str, typer.Argument(help="Name of the service.")],
+    service: Annotated[str | None, typer.Argument(help="Name of the service.")] = None,
     at: Annotated[str | None, typer.Option(help="Time (ISO 8601 or UTC seconds); the latest if absent.")] = None,
+    rack: Annotated[str | None, typer.Option(help="Name of a rack, instead of a service: its latest decision.")] = None,
     api: Annotated[str, typer.Option(help=API_HELP)] = API,
     json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Print the decision in force then."""
+    if rack is not None:
+        if service is not None or at is not None:
+            raise UserError("--rack: is explained alone, as it is now; give no service and no --at")
+        return explain_rack(rack, api, json)
+    if service is None:
+        raise UserError("explain: of what is missing; give the name of a service, or --rack NAME")
     params: dict[str, Any] = {"limit": 1}
     if at is not None:
         # ``before`` is exclusive; a decision taken at that very moment was in force.
@@ -30,6 +37,26 @@ def explain(
     if json:
         return output.json_out(found[0])
     show(found[0])
+
+
+def explain_rack(name: str, api: str, json: bool) -> None:
+    """Print why a rack holds the GPUs that it holds."""
+    rows = get(api, "/racks")
+    row = next((row for row in rows if row["rack"] == name), None)
+    if row is None:
+        raise UserError(f"--rack {name}: no such rack; known: {', '.join(row['rack'] for row in rows) or 'none'}")
+    if json:
+        return output.json_out(row)
+    console = output.out()
+    console.print(row["sentence"] or "No decision yet; wait for the next tick.", style="bold", markup=False)
+    gpus = ", ".join(f"{output.number(row[state], 0)} {state}" for state in ("held", "used", "lent", "ordered"))
+    apart, together = (output.number(row[f"needed_{how}"], 0) for how in ("apart", "together"))
+    console.print(f"{gpus} of at most {row['max_gpus']} {row['gpu']}, for {', '.join(row['services'])}", markup=False)
+    console.print(f"Needed together {together}, each service for itself {apart}", markup=False)
+    if row["idle_usd_per_hour"] is not None:
+        console.print(f"${row['idle_usd_per_hour']:,.2f} an hour for GPUs that nobody is awake on", markup=False)
+    if row["acts"] is False:
+        console.print("Not applied: one of the services is not in auto mode", markup=False)
 
 
 def moment(text: str) -> float:

@@ -93,6 +93,10 @@ class Api:
         """The five-second screen."""
         return self._get("/fleet", schemas.FleetView)
 
+    def racks(self) -> list[schemas.RackRow]:
+        """GPUs that several services share."""
+        return self._get("/racks", list[schemas.RackRow])
+
     def service(self, service: str) -> schemas.ServiceRow:
         """One service, now."""
         return self._get(f"/services/{service}", schemas.ServiceRow)

@@ -89,6 +89,19 @@ def fleet_line(row: schemas.ServiceRow) -> dict[str, object]:
     }
 
 
+def rack_table(rows: Sequence[schemas.RackRow]) -> pd.DataFrame:
+    """One line per rack, in GPUs; what is not known yet is missing."""
+    names = ("rack", "held", "used", "lent", "ordered", "wanted", "needed_together", "needed_apart")
+    return pd.DataFrame(
+        [
+            {"services": ", ".join(row.services), **{name: getattr(row, name) for name in names}}
+            | {"usd_per_hour": row.idle_usd_per_hour}
+            for row in rows
+        ],
+        columns=["rack", "services", *names[1:], "usd_per_hour"],
+    )
+
+
 def times_100(share: float | None) -> float | None:
     """A share as per cent."""
     return None if share is None else 100 * share

@@ -45,6 +45,21 @@ COLUMNS = {
     "usd_per_hour": st.column_config.NumberColumn("$ / hour", format="$%.2f"),
 }
 
+RACK_COLUMNS = {
+    "rack": st.column_config.TextColumn("Rack", pinned=True),
+    "services": st.column_config.TextColumn("Services", help="Who sleeps on these GPUs."),
+    "held": st.column_config.NumberColumn("Held", format="%d"),
+    "used": st.column_config.NumberColumn("Used", format="%d", help="A replica is awake on them."),
+    "lent": st.column_config.NumberColumn("Lent", format="%d", help="Held, and nobody is awake on them."),
+    "ordered": st.column_config.NumberColumn("Ordered", format="%d", help="On their way."),
+    "wanted": st.column_config.NumberColumn("Wanted", format="%d", help="By the last decision."),
+    "needed_together": st.column_config.NumberColumn(
+        "Together", format="%d", help="What all may need before more could be there."
+    ),
+    "needed_apart": st.column_config.NumberColumn("Apart", format="%d", help="If each insured itself."),
+    "usd_per_hour": st.column_config.NumberColumn("Idle $ / hour", format="$%.2f", help="What lent GPUs still cost."),
+}
+
 
 @shell.live(shell.REFRESH_S)
 def overview() -> None:
@@ -53,6 +68,7 @@ def overview() -> None:
     shell.tile_strip(tiles.fleet_tiles(view), view.stale)
     attention(tiles.ordered(view.attention))
     services(view)
+    racks(shell.api().racks())
 
 
 def attention(items: list[schemas.AttentionItem]) -> None:
@@ -96,6 +112,19 @@ def services(view: schemas.FleetView) -> None:
         placeholder=format.DASH,
         row_height=38,
     )
+
+
+def racks(rows: list[schemas.RackRow]) -> None:
+    """GPUs that services share, and why so many are held; nothing where there is no rack."""
+    if not rows:
+        return
+    st.markdown("**Shared GPUs**")
+    table = frames.rack_table(rows)
+    st.dataframe(table, hide_index=True, column_config=RACK_COLUMNS, key="racks", placeholder=format.DASH)
+    for row in rows:
+        said = row.sentence or "the fleet has not told of it, so nothing is decided about it"
+        shadow = "" if row.acts in (True, None) else " (not applied: a service is not in auto mode)"
+        st.markdown(f"**{format.escape(row.rack)}**: {format.escape(said)}{shadow}")
 
 
 def grey_if_stale(row: pd.Series) -> list[str]:

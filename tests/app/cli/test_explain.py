@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from app.cli.explain import moment
 from app.cli.main import app
 from app.errors import UserError
+from tests.app.console.fake_api import World as FleetWorld
+from tests.app.console.fake_api import rack
 from tests.app.fakes import INTERVAL_S, START_S
 
 
@@ -37,3 +39,25 @@ def test_before_the_first_decision_there_is_none(api: str) -> None:
 )
 def test_times_are_utc_unless_they_say_otherwise(text: str, at_s: float) -> None:
     assert moment(text) == at_s
+
+
+def test_a_rack_is_explained_by_the_numbers_of_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = rack(FleetWorld(lambda: START_S)).model_dump()
+    monkeypatch.setattr("app.cli.explain.get", lambda api, path: [row])
+    text = CliRunner().invoke(app, ["explain", "--rack", "h100-shared"]).stdout
+    assert text.startswith("Keep 10 GPUs") and "10 held, 6 used, 4 lent, 0 ordered of at most 32 H100" in text
+    assert "$3.00 an hour for GPUs that nobody is awake on" in text
+    assert json.loads(CliRunner().invoke(app, ["explain", "--rack", "h100-shared", "--json"]).stdout) == row
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--rack", "nowhere"], "no such rack; known: none"),
+        (["chat", "--rack", "shared"], "give no service and no --at"),
+        ([], "give the name of a service, or --rack NAME"),
+    ],
+)
+def test_what_cannot_be_explained_is_one_line(api: str, arguments: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, ["explain", *arguments, "--api", api])
+    assert isinstance(done.exception, UserError) and said in str(done.exception)

@@ -176,6 +176,31 @@ def attention(rows: list[schemas.ServiceRow]) -> list[schemas.AttentionItem]:
     return items
 
 
+def rack(world: World) -> schemas.RackRow:
+    """Two of the services on ten GPUs, six of them in use."""
+    young = world.mode == "young"
+    return schemas.RackRow(
+        rack="h100-shared",
+        services=["summarize-8b", "embed-1b"],
+        gpu="H100",
+        max_gpus=32,
+        lead_time_p90_s=240.0,
+        held=10,
+        used=6,
+        lent=4,
+        ordered=0,
+        idle_usd_per_hour=4 * 2.5 * 0.3,
+        wanted=None if young else 10,
+        needed_together=None if young else 10,
+        needed_apart=None if young else 14,
+        tau=None if young else 0.98,
+        at_s=None if young else world.seen_s,
+        acts=None if young else True,
+        binding=None if young else "need",
+        sentence=None if young else "Keep 10 GPUs: 6 are asked for now; apart they would need 14.",
+    )
+
+
 def capacity(name: str, young: bool = False) -> schemas.CapacityView:
     """A pool whose steps take 12 % longer than configured."""
     law = {"a_ms": 16.0, "b_ms_per_seq": 0.05, "k_ms_per_1k_kv_tokens": 0.06, "p_ms_per_1k_prefill_tokens": 70.0}
@@ -284,6 +309,10 @@ def reading(world: World) -> APIRouter:
     @api.get("/fleet")
     def get_fleet() -> schemas.FleetView:
         return fleet(world)
+
+    @api.get("/racks")
+    def get_racks() -> list[schemas.RackRow]:
+        return [rack(world)] if world.services else []
 
     @api.get("/services/{name}")
     def get_service(name: str) -> schemas.ServiceRow:

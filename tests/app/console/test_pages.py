@@ -57,6 +57,24 @@ def test_fleet_shows_six_tiles_and_a_row_per_service(open_page: Open) -> None:
     ]
 
 
+def test_fleet_shows_shared_gpus_and_why_they_are_held(open_page: Open, world: World) -> None:
+    at = open_page("fleet")
+    line = at.dataframe[1].value.iloc[0]
+    assert (line["rack"], line["services"], line["held"], line["used"], line["lent"]) == (
+        "h100-shared",
+        "summarize-8b, embed-1b",
+        10,
+        6,
+        4,
+    )
+    assert "apart they would need 14" in words(at)
+
+
+def test_without_racks_nothing_is_said_of_them(open_page: Open, world: World) -> None:
+    world.mode = "empty"
+    assert "Shared GPUs" not in words(open_page("fleet"))
+
+
 def test_header_says_the_virtual_time_and_its_speed(open_page: Open, world: World) -> None:
     world.speed = 60.0
     text = words(open_page("fleet"))
