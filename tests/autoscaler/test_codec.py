@@ -12,10 +12,24 @@ from hypothesis import strategies as st
 from autoscaler.codec import decode, encode, inputs, replay
 from autoscaler.decide import decide
 from autoscaler.decision import ControlState, Decision
+from autoscaler.health import GpuRecord, Health, Sick
+from autoscaler.oscillation import Restlessness
+from autoscaler.overrides import Kind, Override
 from autoscaler.policy import Policy
+from autoscaler.shortage import Ask
 from collectors.observation import Histogram, Observation
 from forecasting.forecast import Forecast
-from tests.autoscaler.cases import NOW_S, forecasts, observation, observations, policies, states
+from tests.autoscaler.cases import (
+    AUTO,
+    NOW_S,
+    forecast,
+    forecasts,
+    observation,
+    observations,
+    policies,
+    state,
+    states,
+)
 
 
 @given(observations(), forecasts, states(), policies(), st.floats(0, 30))
@@ -49,3 +63,19 @@ def test_an_unknown_field_is_named() -> None:
 def test_what_is_no_value_is_refused() -> None:
     with pytest.raises(TypeError, match="object"):
         encode(object())
+
+
+def test_what_safety_remembers_is_decided_on_again_bit_for_bit() -> None:
+    record = GpuRecord("g7", 79, 1.0, False, NOW_S - 30, (NOW_S - 90.0,), NOW_S - 10)
+    remembered = state(
+        5,
+        overrides=(Override("o1", "chat", Kind.AT_LEAST, 6, NOW_S - 60, NOW_S + 60, "ann", "launch"),),
+        health=Health((record,), (Sick("chat-3", "g7", "XID 79 on g7", NOW_S - 30, urgent=False),)),
+        ask=Ask(2, NOW_S - 20, 3),
+        restlessness=Restlessness(((NOW_S - 50, 1), (NOW_S - 40, -1)), NOW_S + 100),
+        replacing=1,
+    )
+    decided = decide(observation(), forecast(3.0), remembered, AUTO, NOW_S)
+    stored = json.loads(json.dumps(inputs(observation(), forecast(3.0), remembered, AUTO, NOW_S)))
+    assert replay(stored) == decided
+    assert decode(Decision, json.loads(json.dumps(encode(decided)))) == decided

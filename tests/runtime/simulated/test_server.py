@@ -161,6 +161,25 @@ async def test_gpus_fail_and_are_repaired() -> None:
     assert fleet.world.replicas.gpu(uuid).fault is None
 
 
+async def test_a_pool_is_sold_out_and_comes_back() -> None:
+    fleet = Driven(world())
+    wanted = {"service": "chat", "pool": "chat-pool", "active": 2}
+    assert (await fleet.http.post("/fleet/faults", json={"pool": "chat-pool", "kind": "sold_out"})).status_code == 200
+    await fleet.http.put("/fleet/targets", json={"targets": [wanted], "decision_id": "d1"})
+    assert tiers(run(fleet.world, 200.0)) == {"active": 1}
+    await fleet.http.post("/fleet/faults", json={"pool": "chat-pool", "kind": None})
+    assert tiers(run(fleet.world, 101.0)) == {"active": 2}
+
+
+async def test_replicas_to_be_avoided_are_named_with_the_targets() -> None:
+    fleet = Driven(world())
+    wanted = {"service": "chat", "pool": "chat-pool", "active": 1, "avoid": ["chat-0001"]}
+    put = await fleet.http.put("/fleet/targets", json={"targets": [wanted], "decision_id": "d1"})
+    assert put.status_code == 200
+    run(fleet.world, 101.0)
+    assert [row["name"] for row in await get(fleet, "/fleet/replicas")] == ["chat-0002"]
+
+
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
@@ -169,6 +188,8 @@ async def test_gpus_fail_and_are_repaired() -> None:
         ({"kind": "xid"}, 404),
         ({"gpu": "GPU-chat-pool-000-0", "kind": "melted"}, 422),
         ({"gpu": "GPU-chat-pool-000-0", "kind": "xid", "xid": "79"}, 422),
+        ({"pool": "nobody's", "kind": "sold_out"}, 404),
+        ({"pool": "chat-pool", "kind": "melted"}, 422),
     ],
 )
 async def test_a_wrong_fault_is_refused(fault: dict[str, Any], status: int) -> None:
