@@ -61,9 +61,9 @@ COLD = {Tier.COLD: LeadTime(120.0, 180.0)}
 GPUS = {"H100-SXM": 2, "H200-SXM": 1, "L4": 8}
 SERVICE = "large"
 MODEL = "meta-llama/Llama-3.1-70B"
-RECLAIM_EVERY_S, NOTICE_S, SOLD_OUT_S = 2 * 3600.0, 120.0, 1800.0
-SHORTAGES = (20.0, 100.0, 500.0)
-THRESHOLDS = (0.2, 0.4, 0.6, 0.8)
+RECLAIM_EVERY_S, NOTICE_S, SOLD_OUT_S = 8 * 3600.0, 120.0, 1800.0
+SHORTAGES = (20.0, 500.0)
+THRESHOLDS = (0.1, 0.2, 0.4)
 ASKED = 0.99
 TAIL_S = 3600.0
 POLICY = Policy(mode=Mode.AUTO, slo=Slo(ttft_s=2.0, tpot_s=0.05), replicas=Replicas(min=1, max=30))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from autoscaler.allocation.needs import Cell, Need, holdable, needs_of
 from autoscaler.allocation.price import cell_usd
 from autoscaler.allocation.program import HELD
-from autoscaler.allocation.terms import SPARES, Demand, Market
+from autoscaler.allocation.terms import SPARES, Demand, Market, Option
 
 MOST_POINTS = 60_000
 """Grids beyond this are left to the solver, which is then faster."""
@@ -51,11 +51,39 @@ def solve(demand: Demand, market: Market) -> dict[Cell, int] | None:
 
 def _bound(demand: Demand, cell: Cell, needs: Sequence[Need]) -> int:
     """More of a cell than this is never worth anything."""
+    if _beaten(demand, cell[0]):
+        return 0
     useful = [math.ceil(need.amount / need.weights[cell] - 1e-9) for need in needs if cell in need.weights]
     most = demand.options[cell[0]].most
     caps = [max(useful, default=0), *([] if most is None else [most])]
     caps += [demand.most] if cell[1] in HELD else []
     return max(0, min(caps + ([demand.most_spare] if cell[1] in SPARES else [])))
+
+
+def _beaten(demand: Demand, index: int) -> bool:
+    """Whether another option is at least as good in everything, replica for replica, and there is nothing of this one.
+
+    Of two that are alike the earlier one stays.
+    """
+    one = demand.options[index]
+    if any(one.now.values()):
+        return False
+    return any(
+        other.most is None
+        and other.erlangs >= one.erlangs
+        and (other.spot in ("", one.spot))
+        and other.launch_s <= one.launch_s
+        and other.launch_usd <= one.launch_usd
+        and all(other.usd_per_hour.get(tier, math.inf) <= usd for tier, usd in one.usd_per_hour.items())
+        and all(other.ready(tier, one.lead_s.get(tier, math.inf)) for tier in one.usd_per_hour)
+        and (rank < index or _value(other) != _value(one))
+        for rank, other in enumerate(demand.options)
+        if rank != index
+    )
+
+
+def _value(option: Option) -> tuple[object, ...]:
+    return option.erlangs, option.spot, option.launch_s, option.launch_usd, dict(option.usd_per_hour)
 
 
 def _room(demand: Demand, cells: Sequence[Cell], grid: Grid, last: int) -> Grid:

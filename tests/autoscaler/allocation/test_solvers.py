@@ -26,7 +26,12 @@ def test_the_grid_and_the_program_cost_the_same(one: Demand) -> None:
 
 
 @given(
-    st.floats(0, 12), st.floats(0, 12), st.integers(0, 5), st.integers(0, 3), st.integers(0, 6), st.floats(0.25, 1.5)
+    st.floats(0, 12),
+    st.floats(0, 12),
+    st.integers(0, 5),
+    st.integers(0, 3),
+    st.integers(0, 6),
+    st.sampled_from([0.25, 0.9, 1.0, 1.5]),
 )
 @settings(max_examples=60, deadline=None)
 def test_the_closed_form_and_the_grid_agree(
@@ -47,7 +52,10 @@ def test_the_closed_form_steps_aside_where_a_limit_bites() -> None:
 
 
 def test_a_large_grid_is_left_to_the_solver() -> None:
-    pools = [replace(SHARED, pool=f"p{i}", erlangs=0.5 + i / 7) for i in range(3)]
+    pools = [
+        replace(SHARED, pool=f"p{i}", erlangs=0.5 + i / 7, usd_per_hour={ACTIVE: 2.0 + i, STANDBY: 1.0 + i})
+        for i in range(3)
+    ]
     assert grid.solve(demand(300, *pools, slow=400), FREE) is None
 
 
@@ -58,3 +66,9 @@ def test_nothing_to_choose_from_is_nothing() -> None:
 
 def test_a_budget_too_small_for_anything_buys_nothing() -> None:
     assert grid.solve(demand(3, budget_usd_per_hour=1.0), FREE) == {}
+
+
+def test_a_pool_that_another_beats_in_everything_is_not_looked_at() -> None:
+    poor = [replace(A, pool=f"poor-{i}", erlangs=0.01, usd_per_hour={ACTIVE: 5.0}) for i in range(4)]
+    assert grid.solve(demand(30, A, *poor), FREE) == {(0, ACTIVE): 30}
+    assert grid.solve(demand(30, *poor[:1], A), FREE) == {(1, ACTIVE): 30}
