@@ -192,6 +192,8 @@ class RackSettings(Section):
             )
         if pool.gpus_per_replica > self.gpus_per_node:
             yield f"gpus_per_replica {pool.gpus_per_replica} does not fit a node; give at most {self.gpus_per_node}"
+        if pool.spot:
+            yield "spot is true, but a rack's GPUs are kept for good; remove it or the rack"
         if pool.holding_share:
             yield "holding_share is for GPUs of its own; remove it and give the rack a lent_share"
 

@@ -86,6 +86,7 @@ RACK_MISTAKES = [
         "kv_blocks: 20000\n        holding_share: {standby: 0.5}",
         "holding_share is for GPUs",
     ),
+    ("kv_blocks: 20000", "kv_blocks: 20000\n        spot: true", "spot is true, but a rack's GPUs are kept for good"),
     ("max_gpus: 16", "max_gpus: 3", "rack shared: gpus 4 is not within 0 and max_gpus 3"),
     ("min_gpus: 2", "min_gpus: 20", "policy.min_gpus 20 is greater than max_gpus 16"),
     ("lent_share: 0.3", "lent_share: 3", "lent_share: 3 is too large"),
@@ -193,3 +194,9 @@ def test_who_cannot_sleep_in_a_rack_is_told_why(tmp_path: Path, old: str, new: s
     with pytest.raises(UserError) as error:
         load(written(tmp_path, RACKED.replace(old, new, 1)))
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_example_of_the_documentation_is_a_good_file(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "racks.md").read_text()
+    settings = load(written(tmp_path, page.split("```yaml")[1].split("```")[0]))
+    assert settings.services_in("h100-shared") == ["chat", "summarize"]
