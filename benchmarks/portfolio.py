@@ -37,7 +37,7 @@ from autoscaler.backtest.case import UNDATED_S, Case, offered_load
 from autoscaler.backtest.registry import OURS, PEERS, contender, least_of
 from autoscaler.backtest.run import run
 from autoscaler.backtest.together import Portfolio, Together, play
-from autoscaler.policy import Policy, Replicas, Risk, ScaleIn, Slo
+from autoscaler.policy import Policy, Replicas, Risk, ScaleIn, ScaleOut, Slo
 from autoscaler.rack import RackPolicy
 from benchmarks.contenders import DAY_S, SHORTAGE_USD, best, drawn, over_seeds, past
 from runtime.catalog import pool, transfer
@@ -124,7 +124,7 @@ def tail(folder: Path, seconds: float) -> list[tuple[Case, Case]]:
     whole = load(folder / "servegen-m-large-requests.parquet")
     policy = Policy(
         slo=Slo(ttft_s=4.0, tpot_s=0.05),
-        replicas=Replicas(min=1, max=4),
+        replicas=Replicas(min=1, max=16),
     )
     found = []
     for client in np.unique(whole.client).tolist():  # type: ignore[arg-type]
@@ -235,7 +235,8 @@ def resident(case: Case, shortage: float, to_zero: bool) -> Case:
     policy = case.policy.model_copy(update={"risk": Risk(shortage_usd_per_replica_hour=shortage)})
     if to_zero:
         bounds = Replicas(min=0, max=case.policy.replicas.max, idle_s=60.0)
-        policy = policy.model_copy(update={"replicas": bounds, "scale_in": ScaleIn(window_s=60.0, cooldown_s=15.0)})
+        quick_in, quick_out = ScaleIn(window_s=60.0, cooldown_s=15.0), ScaleOut(max_step=16, max_factor=4.0)
+        policy = policy.model_copy(update={"replicas": bounds, "scale_in": quick_in, "scale_out": quick_out})
     return replace(case, policy=policy, pool=replace(case.pool, lead_times=WAKE))
 
 
