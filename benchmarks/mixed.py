@@ -1,6 +1,6 @@
 """Unlike hardware, on demand and spot, with reclaims: what several pools save, and what it costs those they serve.
 
-python -m benchmarks.mixed TRACES_FOLDER [--hours 4] [--seeds 1] [--from-hour 8] [--json FILE]
+python -m benchmarks.mixed TRACES_FOLDER [--hours 3] [--seeds 1] [--from-hour 8] [--json FILE]
 
 One service (ServeGen m-large, Llama-3.1-70B FP8) on five pools: two H100, one H200 or eight L4 on demand, and H100 and
 H200 on spot at the shares of the list price in ``SPOT``. Each spot market is reclaimed now and then (at random, every
@@ -10,7 +10,7 @@ H200 on spot at the shares of the list price in ``SPOT``. Each spot market is re
 - ours on all five pools;
 - llm-d WVA (second version) with its cost-aware rule over the same five variants, each behind its chart's HPA.
 
-Each is played with every setting of its knob (what being short costs; the KV threshold), and the cheapest setting that
+Each is played with every setting of its knob (headroom; the KV threshold), and the cheapest setting that
 attains 99 % is shown, else the one that attains most. Routers know how fast each replica is ("weighted").
 """
 
@@ -62,8 +62,8 @@ GPUS = {"H100-SXM": 2, "H200-SXM": 1, "L4": 8}
 SERVICE = "large"
 MODEL = "meta-llama/Llama-3.1-70B"
 RECLAIM_EVERY_S, NOTICE_S, SOLD_OUT_S = 8 * 3600.0, 120.0, 1800.0
-SHORTAGES = (20.0, 500.0)
-THRESHOLDS = (0.1, 0.2, 0.4)
+HEADROOMS = (0.9, 1.0, 1.1, 1.2)
+THRESHOLDS = (0.1, 0.15, 0.2, 0.4)
 ASKED = 0.99
 TAIL_S = 3600.0
 POLICY = Policy(mode=Mode.AUTO, slo=Slo(ttft_s=2.0, tpot_s=0.05), replicas=Replicas(min=1, max=30))
@@ -96,8 +96,8 @@ def _pool(gpu: str, spot: float | None = None) -> Pool:
 class Ours:
     """The controller on all the pools it is given."""
 
-    def __init__(self, made_of: Sequence[Pool], usd: float, at_s: float) -> None:
-        self._policy = POLICY.model_copy(update={"risk": Risk(shortage_usd_per_replica_hour=usd)})
+    def __init__(self, made_of: Sequence[Pool], headroom: float, at_s: float) -> None:
+        self._policy = POLICY.model_copy(update={"risk": Risk(headroom=headroom)})
         more = tuple(Branch(pool) for pool in made_of[1:])
         self._control = ControlState(SERVICE, made_of[0], TierCounts(), at_s - 3600.0, more=more)
         self._mind = Mind(Forecaster(SERVICE))
@@ -216,7 +216,7 @@ def main() -> None:
     """Play and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("traces", type=Path)
-    parser.add_argument("--hours", type=float, default=4.0)
+    parser.add_argument("--hours", type=float, default=3.0)
     parser.add_argument("--from-hour", type=float, default=8.0)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--json", type=Path)
@@ -224,7 +224,7 @@ def main() -> None:
     day, from_s = load(given.traces / "servegen-m-large-requests.parquet"), given.from_hour * 3600
     part = day.take((day.arrival_s >= from_s) & (day.arrival_s < from_s + given.hours * 3600))
     trace = replace(part, arrival_s=part.arrival_s - from_s)
-    knobs = {"ours, H100 on demand": SHORTAGES, "ours, five pools": SHORTAGES, "wva, five pools": THRESHOLDS}
+    knobs = {"ours, H100 on demand": HEADROOMS, "ours, five pools": HEADROOMS, "wva, five pools": THRESHOLDS}
     tasks = [(n, k, trace, seed) for n, values in knobs.items() for k in values for seed in range(given.seeds)]
     started_s = time.perf_counter()
     with ProcessPoolExecutor(os.cpu_count()) as workers:

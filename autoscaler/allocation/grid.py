@@ -15,7 +15,7 @@ import numpy.typing as npt
 from autoscaler.allocation.needs import Cell, Need, holdable, needs_of
 from autoscaler.allocation.price import cell_usd
 from autoscaler.allocation.program import HELD
-from autoscaler.allocation.terms import SPARES, Demand, Market, Option
+from autoscaler.allocation.terms import SPARES, Demand, Market
 
 MOST_POINTS = 60_000
 """Grids beyond this are left to the solver, which is then faster."""
@@ -61,29 +61,25 @@ def _bound(demand: Demand, cell: Cell, needs: Sequence[Need]) -> int:
 
 
 def _beaten(demand: Demand, index: int) -> bool:
-    """Whether another option is at least as good in everything, replica for replica, and there is nothing of this one.
-
-    Of two that are alike the earlier one stays.
-    """
+    """Whether another option is as good in everything, replica for replica, for less, and there is nothing of this."""
     one = demand.options[index]
     if any(one.now.values()):
         return False
     return any(
-        other.most is None
+        rank != index
+        and other.most is None
         and other.erlangs >= one.erlangs
-        and (other.spot in ("", one.spot))
+        and other.spot in ("", one.spot)
         and other.launch_s <= one.launch_s
         and other.launch_usd <= one.launch_usd
-        and all(other.usd_per_hour.get(tier, math.inf) <= usd for tier, usd in one.usd_per_hour.items())
-        and all(other.ready(tier, one.lead_s.get(tier, math.inf)) for tier in one.usd_per_hour)
-        and (rank < index or _value(other) != _value(one))
+        and all(
+            tier in other.usd_per_hour
+            and cell_usd(demand, (rank, tier)) <= cell_usd(demand, (index, tier))
+            and other.ready(tier, one.lead_s.get(tier, math.inf))
+            for tier in one.usd_per_hour
+        )
         for rank, other in enumerate(demand.options)
-        if rank != index
     )
-
-
-def _value(option: Option) -> tuple[object, ...]:
-    return option.erlangs, option.spot, option.launch_s, option.launch_usd, dict(option.usd_per_hour)
 
 
 def _room(demand: Demand, cells: Sequence[Cell], grid: Grid, last: int) -> Grid:
