@@ -37,7 +37,7 @@ from forecasting.forecaster import Forecaster
 from runtime.pool import LeadTime
 from runtime.replica import Tier
 
-HEADROOM = (0.8, 1.0, 1.25, 1.6)
+HEADROOM = (0.85, 0.95, 1.05, 1.2, 1.4)
 LEVELS = 5
 """Attainments at which costs are compared, evenly over the range in common."""
 

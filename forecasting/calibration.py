@@ -1,60 +1,49 @@
-"""How wrong forecasts tend to be: an offset for each quantile, tracked online, so that a P95 is exceeded one time in
-twenty.
+"""How wrong each expert tends to be: an offset for each of its quantiles, tracked online, so that a P95 is exceeded one
+time in twenty.
 
 Everything is on the square-root scale. Each (expert, horizon, tau) keeps one offset q. When the truth arrives, one
-horizon after the prediction, it is moved as in quantile tracking (the proportional term of conformal PID control,
-Angelopoulos, Candès, Tibshirani, arXiv 2307.16895),
+horizon after the prediction, it is moved by the proportional and the integral term of conformal PID control
+(Angelopoulos, Candès, Tibshirani, arXiv 2307.16895),
 
-    q ← q + gain · scale · (1[truth > quantile + q] − (1 − tau)),
+    q ← q + gain · scale · (x + INTEGRAL · excess),   x = 1[truth > quantile + q] − (1 − tau),
 
-where ``scale`` is the mean distance of the truth from that quantile. A prediction or a truth that is NaN (a gap) moves
-nothing.
-
-It is used twice: for each expert, before they are averaged, and for the average. Two slow layers keep promises better
-than one fast one, and cost less: what an average of honest quantiles gets wrong no expert's offset can know, and an
-offset in a hurry is noise in every quantile (with an integral term instead of the second layer, loss on the series
-measured was up to 2 % higher, and at most horizons of half an hour and more a P90 was kept less often).
+where ``scale`` is the mean distance of the truth from that quantile, and ``excess`` the mean of x over the last day:
+what was promised and not kept is made good. A prediction or a truth that is NaN (a gap) moves nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from forecasting.history import Array, Target
+from forecasting.history import DAY_S, Array, Target
 
+GAIN = 0.03
+"""Step at the shortest horizon, in units of the error's scale."""
+
+FIRST_GAIN = 0.5
+"""Step at the first error; it falls with the 0.6th power of their number."""
+
+INTEGRAL = 3.0
+MOST_OWED = 1.0
+"""Share of 1 − tau that the integral may make up for: a quantile that is not exceeded never climbs, or it would run
+away with the distance that it makes itself."""
+
+EXCESS_HALF_LIFE_S = DAY_S
 SCALE_RATE = 0.002
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """``gain`` is the step at the shortest horizon, in units of the error's scale; ``first_gain`` that at the first
-    error, falling with the 0.6th power of their number. Where ``tails`` is set, a step is taken in the proportion
-    |2 tau − 1|: the median, which promises nothing, stays where it was put."""
-
-    gain: float
-    first_gain: float
-    tails: bool
-
-
-ALONE = Pace(0.02, 0.5, tails=False)
-TOGETHER = Pace(0.01, 0.1, tails=True)
-"""The average is of quantiles that have been calibrated: it needs less, and steps in its median cost most."""
 
 
 class Calibration:
     """Tracked offsets of shape (experts, horizons, taus)."""
 
-    def __init__(self, experts: int, target: Target, pace: Pace = ALONE) -> None:
+    def __init__(self, experts: int, target: Target, step_s: float) -> None:
         shape = (experts, len(target.horizons), len(target.taus))
         self._taus = np.array(target.taus)
         self._middle = int(np.argmin(np.abs(self._taus - 0.5)))
         # Feedback for a horizon of H cells comes H cells late and overlaps with its neighbours: smaller steps.
-        self._gain = pace.gain / (1 + np.array(target.horizons, dtype=np.float64) / 8)
-        self._first_gain = pace.first_gain
-        self._share = np.abs(2 * self._taus - 1) if pace.tails else np.ones(len(target.taus))
+        self._gain = GAIN / (1 + np.array(target.horizons, dtype=np.float64) / 8)
+        self._remember = 1 - 0.5 ** (step_s / EXCESS_HALF_LIFE_S)
         self.offset: Array = np.zeros(shape)
+        self.excess: Array = np.zeros(shape)
         self.scale: Array = np.zeros(shape)
         self.seen: Array = np.zeros(shape[:2])
 
@@ -69,8 +58,10 @@ class Calibration:
         distance = np.where(valid[..., None], np.abs(over), 0.0)
         rate = valid * np.maximum(SCALE_RATE, 1 / (1 + self.seen))
         self.scale += rate[..., None] * (distance - self.scale)
-        gain = valid * np.maximum(self._gain, self._first_gain / (1 + self.seen) ** 0.6)
-        self.offset += gain[..., None] * self._share * self.scale * beyond
+        self.excess += self._remember * (beyond - self.excess) * valid[..., None]
+        gain = valid * np.maximum(self._gain, FIRST_GAIN / (1 + self.seen) ** 0.6)
+        owed = np.minimum(INTEGRAL * self.excess, MOST_OWED * (1 - self._taus)) * valid[..., None]
+        self.offset += gain[..., None] * self.scale * (beyond + owed)
         self.seen += valid
         return pinball(over, self._taus)
 

@@ -111,7 +111,7 @@ class Forecaster:
 
     def adopt(self, panel: Panel) -> None:
         """Use a panel that was fitted meanwhile; what was predicted since it was sent is still to be judged."""
-        panel.made, panel.averaged = self.panel.made, self.panel.averaged
+        panel.made = self.panel.made
         self.panel = panel
 
     def refit(self, seed: int = 0) -> None:

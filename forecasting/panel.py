@@ -1,9 +1,8 @@
 """The experts as a panel: what each has learned, how wrong it tends to be, and what they say together.
 
-Raw predictions go through ``calibration``, are averaged by ``combine``, and the average is calibrated once more; all of
-it learns when the truth arrives. What an expert says about the very cells that it was fitted to is never held to its
-credit. ``refit`` is a function from a panel and a history to a new panel, so that it can run in another process;
-nothing in here knows a clock.
+Raw predictions go through ``calibration``, are averaged by ``combine``, and both learn when the truth arrives. What an
+expert says about the very cells that it was fitted to is never held to its credit. ``refit`` is a function from a panel
+and a history to a new panel, so that it can run in another process; nothing in here knows a clock.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasting.burst import surprise, widened
-from forecasting.calibration import TOGETHER, Calibration
+from forecasting.calibration import Calibration
 from forecasting.combine import Combination
 from forecasting.experts import Expert, Model, installed
 from forecasting.history import DAY_S, Array, History, Target
@@ -51,11 +50,8 @@ class Panel:
         """The last cell whose truth it has learned."""
         self.made: dict[int, Array] = {}
         """What was predicted in the latest cells (experts, horizons, taus), until its truth is known."""
-        self.averaged: dict[int, Array] = {}
-        """And its average (horizons, taus), as it was then."""
         shape = (len(self.experts), len(target.horizons), len(target.taus))
-        self.calibration = Calibration(len(self.experts), target)
-        self.whole = Calibration(1, target, TOGETHER)
+        self.calibration = Calibration(len(self.experts), target, step_s)
         self.combination = Combination(*shape, half_life_cells=DAY_S / step_s)
 
     # --- saying ------------------------------------------------------------------------------------------------------
@@ -74,28 +70,16 @@ class Panel:
 
     def together(self, raw: Array) -> tuple[Array, Array]:
         """Quantiles (horizons, taus) of raw ones (experts, horizons, taus), and the weights used, of that shape."""
-        average, weights = self.average(raw)
-        return self.calibrated(average), weights
-
-    def calibrated(self, average: Array) -> Array:
-        """The quantiles (horizons, taus) that an average stands for."""
-        return np.sort(average + self.whole.offset[0], axis=1)
-
-    def average(self, raw: Array) -> tuple[Array, Array]:
-        """As ``together``, before the average itself is calibrated; NaN where nobody says anything."""
         known = np.asarray(np.isfinite(raw).all(axis=2))
         weights = self.combination.weights(known.astype(float))
         quantiles = np.where(known[..., None], raw + self.calibration.offset, 0.0)
-        average = np.where(np.any(known, axis=0, keepdims=True).T, (weights * quantiles).sum(axis=0), np.nan)
-        return np.sort(average, axis=1), weights
+        return np.sort((weights * quantiles).sum(axis=0), axis=1), weights
 
     # --- learning ----------------------------------------------------------------------------------------------------
 
-    def learn(self, errors: Array, averages: Array, cell: int) -> None:
-        """Take what cell ``cell`` showed: truth minus raw quantile, (experts, horizons, taus), and truth minus average,
-        (horizons, taus); NaN for unknown."""
+    def learn(self, errors: Array, cell: int) -> None:
+        """Take what cell ``cell`` showed: truth minus raw quantile, (experts, horizons, taus), NaN for unknown."""
         self.combination.learn(self.calibration.learn(errors))
-        self.whole.learn(averages[None])
         self.lived_until = max(self.lived_until, cell)
 
     def errors(self, history: History, first: int, last: int, raw: Array) -> Array:
@@ -121,45 +105,37 @@ class Panel:
 
         The quantiles of a cell are those that would have been told when it closed.
         """
-        horizons, deepest = np.array(self.target.horizons), self.target.horizons[-1]
+        deepest = self.target.horizons[-1]
         raw = self.predict(history, first - deepest, last)
         errors = self.errors(history.until(last), first - deepest, last, raw)
-        truth = history.until(last).truth(first - deepest, last, self.target)
-        averages = np.full((len(raw), *raw.shape[2:]), np.nan)
+        truth = history.until(last).truth(first - deepest, first - 1, self.target)
         for i in range(deepest):
             if first - deepest + i in self.made:
-                raw[i], averages[i] = self.made[first - deepest + i], self.averaged[first - deepest + i]
+                raw[i] = self.made[first - deepest + i]
                 errors[i] = truth[i, :, None] - raw[i]
-        due, came = _by_arrival(errors, self.target), _by_arrival(truth[:, None, :, None], self.target)[:, 0]
+        due = _by_arrival(errors, self.target)
         told = np.empty((last - first + 1, *raw.shape[2:]))
-        roots, at = history.at(first, last), np.arange(len(horizons))
-        quantiles = self.together(raw[deepest - 1])[0]
+        roots = history.at(first, last)
         for i in range(len(told)):
-            now = i + deepest
-            surprised = surprise(quantiles, float(roots[i]), self.target)
-            self.learn(due[i], came[i] - averages[now - horizons, at], first + i)
-            averages[now] = self.average(raw[now])[0]
-            quantiles = self.calibrated(averages[now])
-            told[i] = widened(quantiles, surprised, self.target)
-        cells = range(last - deepest + 1, last + 1)
-        self.made = dict(zip(cells, raw[-deepest:], strict=True))
-        self.averaged = dict(zip(cells, averages[-deepest:], strict=True))
+            before = self.together(raw[i + deepest - 1])[0]
+            self.learn(due[i], first + i)
+            surprised = surprise(before, float(roots[i]), self.target)
+            told[i] = widened(self.together(raw[i + deepest])[0], surprised, self.target)
+        self.made = dict(zip(range(last - deepest + 1, last + 1), raw[-deepest:], strict=True))
         return told
 
     def close(self, history: History, cell: int) -> None:
         """Judge the predictions whose horizon ends with this cell, and make those of this cell."""
         shape = (len(self.experts), len(self.target.horizons), len(self.target.taus))
-        errors, averages = np.full(shape, np.nan), np.full(shape[1:], np.nan)
+        errors = np.full(shape, np.nan)
         for i, horizon in enumerate(self.target.horizons):
-            then = cell - horizon
-            if then in self.made:
-                truth = history.truth(then, then, self.target)[0, i]
-                errors[:, i], averages[i] = truth - self.made[then][:, i], truth - self.averaged[then][i]
-        self.learn(errors, averages, cell)
+            made = self.made.get(cell - horizon)
+            if made is not None:
+                errors[:, i] = history.truth(cell - horizon, cell - horizon, self.target)[0, i] - made[:, i]
+        self.learn(errors, cell)
         self.made[cell] = self.predict(history, cell, cell)[0]
-        self.averaged[cell] = self.average(self.made[cell])[0]
         for old in [c for c in self.made if c <= cell - self.target.horizons[-1]]:
-            del self.made[old], self.averaged[old]
+            del self.made[old]
 
     # --- fitting -----------------------------------------------------------------------------------------------------
 
@@ -194,9 +170,8 @@ class Panel:
         raw = self.predict(history, first, history.last)
         raw[:, others] = np.nan
         due = _by_arrival(self.errors(history, first, history.last, raw), self.target, pad=True)
-        unknown = np.full(due.shape[2:], np.nan)
         for i, errors in enumerate(due):
-            self.learn(errors, unknown, first + i)
+            self.learn(errors, first + i)
 
     def _fit(self, expert: Expert, history: History, seed: int) -> bool:
         model = expert.fit(history, self.target, seed)

@@ -26,13 +26,11 @@ from forecasting.experts import Expert
 from forecasting.history import Array, Target
 from forecasting.panel import Fitted, Panel
 
-FORMAT = 4
+FORMAT = 3
 DIGEST_BYTES = 32
 HEADER = "header"
 PARTS = ("calibration", "combination")
 """What a panel has lived through, expert by expert."""
-WHOLE = "whole"
-"""And together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,12 +67,11 @@ def packed(panel: Panel) -> bytes:
     fits = {name: fitted for name, fitted in panel.fits.items() if fitted.model}
     arrays: dict[str, Any] = {
         **{f"fit/{name}/{key}": array for name, fitted in fits.items() for key, array in fitted.model.items()},
-        **{f"{part}/{key}": array for part in (*PARTS, WHOLE) for key, array in state(getattr(panel, part)).items()},
+        **{f"{part}/{key}": array for part in PARTS for key, array in state(getattr(panel, part)).items()},
     }
     if panel.made:
         arrays["made/cells"] = np.array(list(panel.made))
         arrays["made/raw"] = np.stack(list(panel.made.values()))
-        arrays["made/averaged"] = np.stack([panel.averaged[cell] for cell in panel.made])
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"{name} holds Python objects; a model is made of arrays of numbers")
@@ -151,13 +148,10 @@ def _restore(panel: Panel, arrays: Mapping[str, Array], saved: Sequence[str], ke
                 array[to] = found[of]
             else:
                 lost.append(f"{part} had no {key} of shape {array.shape[1:]} for each expert: it begins anew")
-    for key, array in state(panel.whole).items():
-        array[:] = arrays[f"{WHOLE}/{key}"]
-    made = (arrays.get(f"made/{key}", ()) for key in ("cells", "raw", "averaged"))
-    for cell, raw, averaged in zip(*made, strict=True):
-        panel.made[int(cell)] = np.full((len(names), *raw.shape[1:]), np.nan)
-        panel.made[int(cell)][to] = raw[of]
-        panel.averaged[int(cell)] = averaged
+    for cell, raw in zip(arrays.get("made/cells", ()), arrays.get("made/raw", ()), strict=True):
+        made = np.full((len(names), *raw.shape[1:]), np.nan)
+        made[to] = raw[of]
+        panel.made[int(cell)] = made
     return lost
 
 

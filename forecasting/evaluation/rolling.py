@@ -96,7 +96,7 @@ def roll(run: Run, clock: Callable[[], float], progress: Progress = lambda share
     for day, first in enumerate(starts):
         last = min(run.history.last, first + run.history.day - 1)
         for name, panel in panels.items():
-            told[name].append(panel.replay(run.history.until(last), first, last))
+            told[name].append(_day(panel, run.history.until(last), first, last))
             if last < run.history.last:
                 panels[name] = panel.refit(run.history.until(last), run.seed)
         for expert in once.values():
@@ -111,6 +111,14 @@ def _begun(run: Run, experts: Sequence[Once]) -> Panel:
     panel = (Panel if len(experts) > 1 else Alone)(run.target, past.step_s, experts)
     panel.begin(past)
     return panel.refit(past, run.seed)
+
+
+def _day(panel: Panel, history: History, first: int, last: int) -> Array:
+    told = panel.replay(history, first, last)
+    deepest = panel.target.horizons[-1]
+    raw = panel.predict(history, first - deepest, last)[deepest:]
+    silent = np.asarray(np.isnan(raw.sum(axis=3)).all(axis=1))
+    return np.where(silent[..., None], np.nan, told)
 
 
 def _told(name: str, days: list[Array], experts: Sequence[Once], count: int) -> Told:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forecasting.calibration import TOGETHER, Calibration, pinball
+from forecasting.calibration import Calibration, pinball
 from forecasting.history import Target
 
 TAUS = (0.5, 0.9, 0.99)
 
 
 def calibration() -> Calibration:
-    return Calibration(2, Target((1, 10), TAUS))
+    return Calibration(2, Target((1, 10), TAUS), 60.0)
 
 
 def missed(tracked: Calibration, spread: float, moments: int = 8000) -> np.ndarray:
@@ -40,13 +40,7 @@ def test_after_a_shift_of_the_errors_what_was_missed_is_made_good() -> None:
 def test_gaps_move_nothing() -> None:
     tracked = calibration()
     assert np.isnan(tracked.learn(np.full((2, 2, 3), np.nan))).all()
-    assert not tracked.offset.any() and not tracked.seen.any()
-
-
-def test_the_median_of_an_average_stays_where_it_was_put() -> None:
-    whole = Calibration(1, Target((1, 10), TAUS), TOGETHER)
-    whole.learn(np.full((1, 2, 3), 0.5))
-    assert not whole.offset[..., 0].any() and (whole.offset[..., 1:] > 0).all()
+    assert not tracked.offset.any() and not tracked.seen.any() and not tracked.excess.any()
 
 
 def test_one_experts_errors_leave_the_other_alone() -> None:

@@ -91,36 +91,6 @@ def test_an_expert_without_a_model_takes_no_part() -> None:
     assert np.isfinite(quantiles).all() and weights[0] == pytest.approx(1.0)
 
 
-class Narrow(LastValue):
-    """As now, in a band of nothing."""
-
-    name = "narrow"
-
-    def predict(self, model: Model, history: History, first: int, last: int, target: Target) -> Array:
-        return np.repeat(super().predict(model, history, first, last, target)[..., :1], len(target.taus), axis=2)
-
-
-def test_the_average_keeps_its_promise_where_its_experts_share_an_error() -> None:
-    history = past(6)
-    panel = Panel(TARGET, 60.0, (Narrow(), LastValue()))
-    panel.begin(history.until(1440))
-    told, truth = panel.replay(history, 1441, history.last), history.truth(1441, history.last, TARGET)
-    assert panel.whole.offset[..., 1:].all()
-    known = np.isfinite(truth[:, 0])
-    assert (truth[known, 0, None] <= told[known, 0]).mean(axis=0) == pytest.approx(TARGET.taus, abs=0.02)
-
-
-def test_living_minute_by_minute_is_the_same_as_at_once() -> None:
-    history, split = past(1.2), 1440
-    one, other = Panel(TARGET, 60.0, (LastValue(),)), Panel(TARGET, 60.0, (LastValue(),))
-    for panel in (one, other):
-        panel.begin(history.until(split))
-    one.replay(history, split + 1, history.last)
-    for cell in range(split + 1, history.last + 1):
-        other.close(history.until(cell), cell)
-    assert one.whole.offset == pytest.approx(other.whole.offset) and one.made.keys() == other.averaged.keys()
-
-
 def test_a_fit_is_due_when_there_is_enough_and_enough_of_it_is_new() -> None:
     panel, history = Panel(TARGET, 60.0, (LastValue(), Linear())), past()
     assert not panel.due(past(0.1)) and panel.due(history)

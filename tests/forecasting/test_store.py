@@ -55,9 +55,7 @@ def test_a_saved_panel_says_the_same_and_learns_the_same(seed: int, tmp_path: Pa
 def test_the_file_is_an_ordinary_npz_without_pickles(tmp_path: Path) -> None:
     save(PANEL, tmp_path / "chat.npz")
     with np.load(tmp_path / "chat.npz", allow_pickle=False) as file:
-        assert {"header", "fit/linear/middle", "calibration/offset", "combination/loss", "whole/offset"} <= set(
-            file.files
-        )
+        assert {"header", "fit/linear/middle", "calibration/offset", "combination/loss"} <= set(file.files)
     assert [path.name for path in tmp_path.iterdir()] == ["chat.npz"]
 
 
@@ -79,8 +77,8 @@ def test_what_was_learned_of_another_question_is_not_used(target: Target, step_s
 
 def test_another_format_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     data = packed(PANEL)
-    monkeypatch.setattr("forecasting.store.FORMAT", 5)
-    assert unpacked(data, TARGET, 60.0, EXPERTS).lost == ("format was 4 and is 5: all begins anew",)
+    monkeypatch.setattr("forecasting.store.FORMAT", 4)
+    assert unpacked(data, TARGET, 60.0, EXPERTS).lost == ("format was 3 and is 4: all begins anew",)
 
 
 def test_an_expert_that_is_gone_is_dropped_and_the_others_keep_what_is_theirs() -> None:
@@ -113,9 +111,9 @@ def test_a_newer_expert_does_not_read_what_the_old_one_wrote() -> None:
 
 def test_what_is_measured_since_begins_anew() -> None:
     older, _ = lived()
-    vars(older.calibration)["forgotten"] = vars(older.calibration).pop("scale")
+    vars(older.calibration)["forgotten"] = vars(older.calibration).pop("excess")
     loaded = unpacked(packed(older), TARGET, 60.0, EXPERTS)
-    assert len(loaded.lost) == 1 and "calibration had no scale" in loaded.lost[0]
+    assert len(loaded.lost) == 1 and "calibration had no excess" in loaded.lost[0]
     assert (loaded.panel.calibration.offset == PANEL.calibration.offset).all()
 
 
