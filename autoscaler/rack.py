@@ -23,6 +23,9 @@ class RackPolicy(Section):
     """How the GPUs that several services share are held."""
 
     min_gpus: int = Field(0, ge=0, description="Never hold fewer GPUs than this.")
+    min_idle_gpus: int = Field(
+        0, ge=0, description="Hold so many GPUs beyond those asked for now, for whoever wakes from zero."
+    )
     shortage_usd_per_gpu_hour: float = Field(
         50.0, gt=0, description="Loss while one GPU's worth of demand is not served, USD per hour."
     )
@@ -80,6 +83,7 @@ def hold(rack: Rack, found: Need, state: RackState, policy: RackPolicy, now_s: f
         ("restart", state.gpus if now_s < state.started_at_s + policy.window_s else 0),
         ("window", min(state.gpus, max(need for _, need in needs))),
         ("step_in", state.gpus - policy.max_step_in),
+        ("idle", found.active + policy.min_idle_gpus),
         ("min", policy.min_gpus),
     ):
         if floor > gpus:
@@ -104,6 +108,7 @@ def _sentence(rack: Rack, found: Need, before: int, gpus: int, tau: float, bindi
         "restart": f"nothing is given back in the first {policy.window_s:g} s after a start",
         "window": f"more were needed in the last {policy.window_s:g} s",
         "step_in": f"at most {policy.max_step_in} are given back at once",
+        "idle": f"{policy.min_idle_gpus} stay idle for who wakes from zero",
         "min": f"min_gpus is {policy.min_gpus}",
         "max": f"the rack holds at most {rack.max_gpus}",
     }

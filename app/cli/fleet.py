@@ -41,10 +41,9 @@ def serve(settings: Settings, speed: float, trace: Path | None) -> None:
     from app.simulation import fleet_spec
     from runtime.simulated.live import LiveWorld
     from runtime.simulated.server import create_app
-    from runtime.simulated.world import World
 
     spec = fleet_spec(settings, speed, trace)
-    live = LiveWorld(World(spec.services, spec.workload, spec.seed), spec.speed)
+    live = LiveWorld(spec.world(), spec.speed)
     live.pacer.hold(STARTER, live.world.now_s, time.monotonic())
     host, port = address(settings)
     uvicorn.run(

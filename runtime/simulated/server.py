@@ -51,11 +51,14 @@ class FleetSpec:
     racks: tuple[Rack, ...] = ()
     router: str = "least-requests"
 
+    def world(self) -> World:
+        """The fleet itself, at its beginning."""
+        return World(self.services, self.workload, self.seed, racks=self.racks, router=self.router)
+
 
 def serve(spec: FleetSpec, host: str, port: int) -> None:
     """Serve until interrupted; blocks."""
-    world = World(spec.services, spec.workload, spec.seed, racks=spec.racks, router=spec.router)
-    app = create_app(LiveWorld(world, spec.speed))
+    app = create_app(LiveWorld(spec.world(), spec.speed))
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
 
 

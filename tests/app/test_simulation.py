@@ -13,7 +13,6 @@ from app.settings import ServiceSettings, Settings, load
 from app.simulation import fleet_spec, load_of, morning, simulated
 from runtime.simulated.outcomes import LatencyTarget
 from runtime.simulated.workload import SyntheticWorkload, default_services
-from runtime.simulated.world import World
 from tests.app.test_settings import GOOD, RACKED, written
 
 BUILT_IN = Path(__file__).parents[2] / "app" / "cli" / "simulated.yaml"
@@ -45,7 +44,7 @@ def test_the_built_in_fleet_serves_the_built_in_workload() -> None:
     spec = fleet_spec(load(BUILT_IN), FAST, None)
     assert spec.workload.services == tuple(s.name for s in spec.services) == ("chat", "code", "summarize")
     assert (spec.speed, spec.workload.end_s) == (FAST, None)
-    world = World(spec.services, spec.workload, spec.seed)
+    world = spec.world()
     world.run_until(world.now_s + 60)
     assert all(world.arrived)
     assert all(outcome.requests for outcome in world.outcomes)
@@ -147,6 +146,5 @@ def test_a_pool_that_cannot_be_simulated_is_told_in_one_line(
 
 def test_services_sleep_in_the_rack_of_the_file(tmp_path: Path) -> None:
     spec = fleet_spec(settings(tmp_path, RACKED), FAST, None)
-    world = World(spec.services, spec.workload, spec.seed, racks=spec.racks)
-    rack = world.racks["shared"]
+    rack = spec.world().racks["shared"]
     assert (rack.held, rack.used, rack.rack.max_gpus) == (4, 2, 16)

@@ -50,3 +50,10 @@ def test_nothing_is_given_back_in_the_first_window_after_a_start() -> None:
     late = hold(RACK, Need(6, 6, 5, True), state, POLICY, NOW_S + 300)
     assert (soon.gpus, soon.binding) == (20, "restart") and "after a start" in soon.sentence
     assert late.gpus < 20
+
+
+def test_idle_gpus_are_kept_for_who_wakes_from_zero_within_the_bound() -> None:
+    kept = hold(RACK, Need(7, 9, 7, True), RackState(8), RackPolicy(min_idle_gpus=2), NOW_S)
+    assert (kept.gpus, kept.binding) == (9, "idle") and "2 stay idle" in kept.sentence
+    assert hold(RACK, Need(9, 9, 7, True), RackState(8), RackPolicy(min_idle_gpus=2), NOW_S).binding == "need"
+    assert hold(RACK, Need(64, 64, 64, True), RackState(64), RackPolicy(min_idle_gpus=2), NOW_S).gpus == 64
