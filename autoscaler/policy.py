@@ -194,7 +194,7 @@ class Tuning(Section):
     every_s: float = Field(3600.0, ge=300, le=86400, description="Time between two searches, seconds.")
     over_s: float = Field(86400.0, ge=3600, le=7 * 86400, description="How much of the past is replayed, seconds.")
     margin: float = Field(
-        0.02, ge=0, le=0.5, description="A switch must gain this share of the present settings' cost, misses priced in."
+        0.01, ge=0, le=0.5, description="A switch must gain this share of the present settings' cost, misses priced in."
     )
 
 

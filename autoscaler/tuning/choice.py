@@ -1,8 +1,8 @@
 """The choice of settings: least cost on the replayed past, a late request priced so that the promise is just kept.
 
 **The price.** One number, replica-seconds per late request, says how much is spent against lateness. Its base is what
-the last allowed miss saves on the replayed past (the slope of the front of cost against misses there), and it follows
-what was measured:
+the last allowed miss saves on the replayed past (the slope of the front of cost against misses there), leaning at first
+on what the operator's own settings say a miss is worth, and it follows what was measured:
 
     price = base · exp(added),    added  +=  GAIN · (late − allowed) / (allowed in a day)
 
@@ -32,8 +32,14 @@ from autoscaler.tuning.past import Past
 from autoscaler.tuning.screen import Outcome, Screen
 from runtime.pool import Pool
 
-GAIN = 3.0
-"""A tenth of a day's allowance missed too much makes a miss 1.35 times as dear."""
+GAIN = 4.0
+"""A tenth of a day's allowance missed too much makes a miss 1.5 times as dear."""
+
+OWN_HOURS = 24.0
+"""A few quiet hours say little of a day; settings that somebody chose count as a day of evidence."""
+
+LEAST_PRICE = 1e-3
+"""Replica-seconds: below this a miss is worth nothing."""
 
 FURTHEST = math.log(10.0)
 """The price stays within this factor of what the past says: what it cannot buy there, it cannot buy."""
@@ -79,19 +85,27 @@ class Choice:
 
 
 def choose(
-    past: Past, lived: Past, present: Policy, pool: Pool, price: Price | None, overspent_days: float, seed: int
+    past: Past,
+    lived: Past,
+    own: Policy,
+    present: Policy,
+    pool: Pool,
+    price: Price | None,
+    overspent_days: float,
+    seed: int,
 ) -> Choice:
-    """The settings to use from now on: ``present`` is the policy in effect, ``lived`` the part of the past in which the
-    replicas are known, ``overspent_days`` what was missed too much since the last choice, in days' allowances.
+    """The settings to use from now on.
+
+    ``own`` is the operator's policy, ``present`` the one in effect, ``lived`` the part of the past in which replicas
+    are known, ``overspent_days`` what was missed too much since the last choice, in days' allowances.
     """
     lateness = learned(past)
     screen = Screen(past, present, pool, lateness)
     drawn = _drawn(present, pool, np.random.default_rng(seed))
     found = [(policy, screen.replayed(policy)) for policy in drawn]
     now = found[0][1]
-    allowed = (1 - present.slo.attainment) * float(past.requests.sum())
-    fewest = min(outcome.late for _, outcome in found)
-    base_s = worth([outcome for _, outcome in found], max(allowed, BUYABLE * fewest))
+    outcomes = [outcome for _, outcome in found]
+    base_s = base(outcomes, screen.replayed(own).late, past, lived, present)
     price = Price(base_s, price.added if price else 0.0).moved(overspent_days)
     nearby = _around(screen, found, pool, price, np.random.default_rng(seed + 1))
     best, outcome = min(found + nearby, key=lambda pair: pair[1].priced(price.now_s))
@@ -101,6 +115,18 @@ def choose(
     chosen = best if switched else present
     told = sentence(present, chosen, past, now, outcome, price, overspent_days)
     return Choice(values(chosen), price, switched, gain, regret, told)
+
+
+def base(outcomes: Sequence[Outcome], own_late: float, past: Past, lived: Past, present: Policy) -> float:
+    """The price before anything is added: what the operator's settings say a miss is worth, and what the promise says.
+
+    A geometric mean by hours, in which the operator's word counts as ``OWN_HOURS`` of measured misses.
+    """
+    allowed = (1 - present.slo.attainment) * float(past.requests.sum())
+    fewest = min(outcome.late for outcome in outcomes)
+    promised, own = worth(outcomes, max(allowed, BUYABLE * fewest)), worth(outcomes, own_late)
+    share = lived.hours / (lived.hours + OWN_HOURS)
+    return math.exp(share * math.log(max(promised, LEAST_PRICE)) + (1 - share) * math.log(max(own, LEAST_PRICE)))
 
 
 def worth(outcomes: Sequence[Outcome], late: float) -> float:

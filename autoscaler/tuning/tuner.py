@@ -28,6 +28,7 @@ class Task:
     """Everything that a search needs; plain values that can be sent to a worker."""
 
     moments: tuple[Moment, ...]
+    own: Policy
     present: Policy
     pool: Pool
     price: Price | None
@@ -37,7 +38,8 @@ class Task:
     def chosen(self) -> Choice:
         """Search."""
         lived = Past.of([moment for moment in self.moments if moment.billed > 0])
-        return choose(Past.of(self.moments), lived, self.present, self.pool, self.price, self.overspent_days, self.seed)
+        past = Past.of(self.moments)
+        return choose(past, lived, self.own, self.present, self.pool, self.price, self.overspent_days, self.seed)
 
 
 class Tuner:
@@ -85,7 +87,8 @@ class Tuner:
         # Advice that nobody follows changes no misses: each is given from the whole past, and nothing adds up.
         price, since_s = (self.price, self._adopted_s) if acts else (None, 0.0)
         overspent = overspent_days(self.moments, since_s, 1 - policy.slo.attainment)
-        return Task(tuple(self.moments), self.effective(policy), self.pool, price, overspent, seed=int(now_s))
+        moments, present = tuple(self.moments), self.effective(policy)
+        return Task(moments, policy, present, self.pool, price, overspent, seed=int(now_s))
 
     def adopt(self, choice: Choice) -> None:
         """Use what was found."""

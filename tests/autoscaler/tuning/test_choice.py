@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.policy import Policy
-from autoscaler.tuning.choice import FURTHEST, Choice, Price, choose, worth
+from autoscaler.tuning.choice import FURTHEST, Choice, Price, base, choose, worth
 from autoscaler.tuning.knobs import laid_over, values
 from autoscaler.tuning.screen import Outcome, Screen
 from tests.autoscaler.cases import POOL
@@ -21,7 +21,7 @@ LAVISH = laid_over(POLICY, {"risk.headroom": 1.6, "reactive.load_factor": 2.5, "
 
 
 def chosen(present: Policy = LAVISH, price: Price | None = None, overspent: float = 0.0) -> Choice:
-    return choose(PAST, PAST, present, POOL, price, overspent, seed=1)
+    return choose(PAST, PAST, POLICY, present, POOL, price, overspent, seed=1)
 
 
 def test_a_lavish_setting_is_left_for_a_cheaper_one() -> None:
@@ -62,7 +62,7 @@ def test_misses_beyond_the_allowed_buy_more() -> None:
 
 def test_regret_is_what_was_held_over_the_best() -> None:
     held = replace(PAST, billed=2 * PAST.billed)
-    assert choose(PAST, held, LAVISH, POOL, None, 0.0, seed=1).regret > chosen().regret + 0.5
+    assert choose(PAST, held, POLICY, LAVISH, POOL, None, 0.0, seed=1).regret > chosen().regret + 0.5
 
 
 @given(st.lists(st.floats(-5, 5), max_size=20))
@@ -87,3 +87,10 @@ def test_a_miss_is_worth_what_the_front_says_there(late: float, slope: float) ->
 
 def test_where_nothing_can_be_bought_a_miss_is_worth_a_minute() -> None:
     assert worth([Outcome(10.0, 5.0)], 1.0) == 60.0
+
+
+def test_the_operator_s_word_weighs_less_the_longer_misses_were_measured() -> None:
+    front = [Outcome(1e5, 0.0), Outcome(5e4, 2e4), Outcome(1e4, 1e6)]
+    own_late = 5e5  # a strict promise against a meagre setting: the price moves from the setting's to the promise's
+    prices = [base(front, own_late, PAST, past(hours), POLICY) for hours in (0.1, 8.0, 72.0)]
+    assert worth(front, own_late) < prices[0] < prices[1] < prices[2] < worth(front, 0.01 * float(PAST.requests.sum()))
