@@ -226,7 +226,7 @@ def shared(task: tuple[float, int, bool]) -> dict[str, Any]:
     cases = tuple(resident(test, shortage, to_zero) for _, test in _pairs)
     first = sum(case.first_replicas() * case.pool.gpus_per_replica for case in cases)
     rack = Rack("h100", cases[0].pool.gpu, USD, 4 if to_zero else first, RACK_GPUS, LeadTime(180.0, 240.0))
-    policy = RackPolicy(shortage_usd_per_gpu_hour=shortage)
+    policy = RackPolicy(shortage_usd_per_gpu_hour=shortage, min_idle_gpus=2 if to_zero else 0)
     return one_row(play(Portfolio(cases, rack, policy, seed)), shortage, seed)
 
 
