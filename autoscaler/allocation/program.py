@@ -65,7 +65,13 @@ class Program:
         low, high = (np.array([row[k] for row in self.rows]) for k in (1, 2))
         rows = [LinearConstraint(matrix, low, high)] if self.rows else []
         bounds = Bounds(np.zeros(len(self.usd)), np.array(self.upper))
-        return milp(cost, constraints=rows, bounds=bounds, integrality=self.whole, options={"mip_rel_gap": gap})
+        return milp(
+            cost,
+            constraints=rows,
+            bounds=bounds,
+            integrality=np.array(self.whole, np.int64),
+            options={"mip_rel_gap": gap},
+        )
 
 
 @dataclass(slots=True)
