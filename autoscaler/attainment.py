@@ -1,8 +1,10 @@
-"""What share of the requests kept the promise, as far as an interval's histograms tell. Pure.
+"""What share of the requests kept the promise: as the router counted them or, where none counts, an estimate. Pure.
 
-The estimate errs on the kind side: how requests lie inside a bucket is not known, and the lesser of the two shares
-(TTFT and TPOT) is an upper bound on their joint one. What was rejected is late, and so is an interval in which requests
-wait and none gets a first token for longer than the target.
+The promise is a deadline for the last token, ``TTFT target + TPOT target·(O − 1)``, so a first token that came early
+leaves time for the rest: a request's mean time per token may exceed its target by ``(TTFT target − TTFT)/(O − 1)``. The
+estimate grants that of the mean request to all. Short answers had more, long ones less, and no histogram says which was
+which; what was rejected is late, and so is an interval in which requests wait and none gets a first token for longer
+than the target.
 """
 
 from __future__ import annotations
@@ -17,12 +19,16 @@ from collectors.observation import Histogram, Observation
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was measured in the ``seconds`` that end at ``at_s``: so many requests, of which so many were late."""
+    """What was measured in the ``seconds`` that end at ``at_s``: so many requests, of which so many were late.
+
+    ``counted`` is False where both are estimates from the engines' histograms, as no router counts.
+    """
 
     at_s: float
     seconds: float
     requests: float
     late: float
+    counted: bool = False
 
 
 def share_within(histogram: Histogram | None, target: float) -> float | None:
@@ -45,11 +51,26 @@ def ttft_target_s(observation: Observation, slo: Slo) -> float:
 
 
 def attainment(observation: Observation, slo: Slo) -> float | None:
-    """Estimated share of requests within both targets: the lesser of the two, an upper bound on the joint."""
+    """Share of the requests that kept the promise: as counted, else ``estimated``; None where none ended."""
+    if observation.ended_per_s is None or observation.attained_per_s is None:
+        return estimated(observation, slo)
+    return min(1.0, observation.attained_per_s / observation.ended_per_s) if observation.ended_per_s > 0 else None
+
+
+def estimated(observation: Observation, slo: Slo) -> float | None:
+    """The lesser share of first tokens in time and of mean times per token within what the deadline leaves."""
     ttft = share_within(observation.ttft, ttft_target_s(observation, slo))
-    tpot = share_within(observation.tpot, slo.tpot_s)
+    tpot = share_within(observation.tpot, slo.tpot_s + _early_s(observation, slo))
     known = [share for share in (ttft, tpot) if share is not None]
     return min(known) if known else None
+
+
+def _early_s(observation: Observation, slo: Slo) -> float:
+    """Seconds per token that the mean request gains by its early first token; 0 where its length is not known."""
+    ttft, output = observation.ttft, observation.mean_output_tokens
+    if ttft is None or not ttft.counts or ttft.counts[-1] <= 0 or output is None or output <= 1:
+        return 0.0
+    return max(0.0, ttft_target_s(observation, slo) - ttft.total / ttft.counts[-1]) / (output - 1)
 
 
 def sample(observation: Observation, slo: Slo) -> Sample | None:
@@ -62,8 +83,8 @@ def sample(observation: Observation, slo: Slo) -> Sample | None:
     if observation.ended_per_s is not None and observation.attained_per_s is not None:
         ended = observation.ended_per_s * seconds
         late = ended - observation.attained_per_s * seconds
-        return Sample(observation.at_s, seconds, ended, late) if ended > 0 else None
-    share = attainment(observation, slo)
+        return Sample(observation.at_s, seconds, ended, late, counted=True) if ended > 0 else None
+    share = estimated(observation, slo)
     rejected = (observation.rejected_per_s or 0.0) * seconds
     served = 0.0 if share is None else _served(observation)
     late = rejected + served * (1 - (share or 0.0)) + (_stuck(observation, slo) if share is None else 0.0)

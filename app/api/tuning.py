@@ -18,7 +18,8 @@ router = APIRouter(tags=["policies"])
 class TuningView(Schema):
     """A service's knobs and what tuning says of them; null where nothing has been searched for yet.
 
-    ``in_effect`` are the knobs that decisions are made by, ``advised`` those found best (they act in mode auto only).
+    ``in_effect`` are the knobs that decisions are made by, ``advised`` those found best. They act in mode auto only,
+    and there only where a router counts misses (``counted``); where misses are estimated, ``reason`` says so.
     With misses priced at ``price_replica_s`` each, ``gain`` is the share of cost that the switch saves on the past that
     was replayed, and ``regret`` what was really held over the best in hindsight, less one. ``trouble`` is why the last
     search failed.
@@ -29,6 +30,8 @@ class TuningView(Schema):
     in_effect: dict[str, float]
     advised: dict[str, float] | None
     reason: str | None
+    counted: bool | None
+    switched_at_s: float | None
     gain: float | None
     regret: float | None
     price_replica_s: float | None
@@ -45,6 +48,8 @@ async def one(service: str, known: Known) -> TuningView:
         in_effect=values(known.in_effect),
         advised=choice.knobs if choice else None,
         reason=choice.sentence if choice else None,
+        counted=choice.counted if choice else None,
+        switched_at_s=known.tuner.switched_s,
         gain=choice.gain if choice else None,
         regret=choice.regret if choice else None,
         price_replica_s=choice.price.now_s if choice else None,

@@ -33,7 +33,7 @@ def recall(known: ServiceMemory, kept: TuningStore, now_s: float) -> None:
     """Go on with what was chosen before a restart, where the operator has not turned a knob since."""
     newest = kept.newest(known.pool.service)
     if newest is not None and newest[0] <= now_s and newest[1] == values(known.policy):
-        known.tuner.adopt(newest[2])
+        known.tuner.adopt(newest[2], newest[0])
 
 
 def remember(services: Mapping[str, ServiceMemory], considered: Mapping[str, Considered]) -> None:

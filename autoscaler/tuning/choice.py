@@ -73,7 +73,8 @@ class Choice:
     """What a search came to. ``knobs`` are the best found, the present ones where nothing beat them by the margin.
 
     Misses priced in, ``gain`` is the share of the present settings' cost that the best would have saved, and ``regret``
-    what was really held over the best in hindsight, less one.
+    what was really held over the best in hindsight, less one. Where misses were not ``counted`` by a router but
+    estimated from histograms, it is advice and acts in no mode.
     """
 
     knobs: Values
@@ -82,6 +83,7 @@ class Choice:
     gain: float
     regret: float
     sentence: str
+    counted: bool = True
 
 
 def choose(

@@ -27,7 +27,8 @@ class Moment:
 
     ``erlangs`` came, as ``requests`` arrivals, and one replica carried ``rho``. ``demand`` holds quantiles ``TAUS`` of
     the greatest load within a launch as foreseen then, None without a forecast. Of ``ended`` requests ``late`` did not
-    keep the promise; both are zero where nobody counted. ``serving`` replicas were in rotation and ``billed`` paid for.
+    keep the promise; both are zero where nobody counted, and estimates unless ``counted``, which says that a router
+    did. ``serving`` replicas were in rotation and ``billed`` paid for.
     """
 
     at_s: float
@@ -41,6 +42,7 @@ class Moment:
     late: float = 0.0
     serving: int = 0
     billed: int = 0
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,4 +117,5 @@ def moment(considered: Considered, policy: Policy) -> Moment | None:
         late=measured.late if measured else 0.0,
         serving=counts.active,
         billed=counts.active + counts.launching + counts.waking + counts.draining,
+        counted=measured is not None and measured.counted,
     )

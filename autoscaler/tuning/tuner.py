@@ -2,14 +2,14 @@
 
 It is to the knobs what the forecaster is to the load: ``due`` may be asked at every tick, the search itself
 (``task().chosen()``) runs wherever the shell likes, and until it is adopted the last settings stay. An operator who
-turns a knob starts it anew from there.
+turns a knob starts it anew from there. What was chosen on misses that are only estimated is advice, in every mode.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from autoscaler.policy import Policy, TuningMode
 from autoscaler.tuning.choice import Choice, Price, choose
@@ -21,6 +21,11 @@ LEAST_S = 6 * 3600.0
 """Misses measured for a shorter time say too little of where lateness begins; till then the policy's own knobs stay."""
 
 DAY_S = 86400.0
+
+ESTIMATED = (
+    "advice only, although tuning.mode is auto: no router counts leadtime_gateway_requests_ended_total and "
+    "…_attained_total, and misses estimated from the engines' histograms are too far off to act on"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +39,19 @@ class Task:
     price: Price | None
     overspent_days: float
     seed: int
+    counted: bool = True
 
     def chosen(self) -> Choice:
         """Search."""
+        choice = self._found()
+        if self.counted:
+            return choice
+        told = choice.sentence
+        if self.own.tuning.mode is TuningMode.AUTO:
+            told = f"{told.removesuffix('.')}; {ESTIMATED}."
+        return replace(choice, counted=False, sentence=told)
+
+    def _found(self) -> Choice:
         lived = Past.of([moment for moment in self.moments if moment.billed > 0])
         past = Past.of(self.moments)
         return choose(past, lived, self.own, self.present, self.pool, self.price, self.overspent_days, self.seed)
@@ -50,18 +65,20 @@ class Tuner:
         self.moments = deque(moments)
         self.choice: Choice | None = None
         self.price: Price | None = None
+        self.switched_s: float | None = None
+        """When other settings were taken last, UTC seconds."""
         self._base: Values | None = None
         self._measured_s = 0.0
         self._searched_s = 0.0
         self._adopted_s = 0.0
 
     def effective(self, policy: Policy) -> Policy:
-        """The policy with what was chosen laid over it, where it says ``tuning.mode: auto``."""
+        """The policy with what was chosen laid over it, where it says ``tuning.mode: auto`` and misses are counted."""
         base = values(policy)
         if self._base is not None and base != self._base:
             self.choice = None
         self._base = base
-        if policy.tuning.mode is not TuningMode.AUTO or self.choice is None:
+        if policy.tuning.mode is not TuningMode.AUTO or self.choice is None or not self.choice.counted:
             return policy
         return laid_over(policy, self.choice.knobs)
 
@@ -83,17 +100,33 @@ class Tuner:
     def task(self, policy: Policy) -> Task:
         """What the search that is due needs; the next is due ``every_s`` from here, whatever becomes of this one."""
         now_s = self._searched_s = self.moments[-1].at_s
-        acts = policy.tuning.mode is TuningMode.AUTO
+        counted = self.counted
+        acts = policy.tuning.mode is TuningMode.AUTO and counted
         # Advice that nobody follows changes no misses: each is given from the whole past, and nothing adds up.
         price, since_s = (self.price, self._adopted_s) if acts else (None, 0.0)
-        overspent = overspent_days(self.moments, since_s, 1 - policy.slo.attainment)
-        moments, present = tuple(self.moments), self.effective(policy)
-        return Task(moments, policy, present, self.pool, price, overspent, seed=int(now_s))
+        moments = tuple(known(self.moments)) if counted else tuple(self.moments)
+        overspent = overspent_days(moments, since_s, 1 - policy.slo.attainment)
+        present = self.effective(policy) if acts else policy
+        return Task(moments, policy, present, self.pool, price, overspent, int(now_s), counted)
 
-    def adopt(self, choice: Choice) -> None:
-        """Use what was found."""
+    def adopt(self, choice: Choice, at_s: float | None = None) -> None:
+        """Use what was found, at ``at_s`` where that was before a restart."""
         self.choice, self.price = choice, choice.price
-        self._adopted_s = self._searched_s
+        self._adopted_s = self._searched_s if at_s is None else at_s
+        if choice.switched:
+            self.switched_s = self._adopted_s
+
+    @property
+    def counted(self) -> bool:
+        """Whether a router counted the misses in most of the time in which any are known."""
+        measured = [moment for moment in self.moments if moment.ended > 0]
+        return 2 * sum(moment.seconds * moment.counted for moment in measured) > sum(m.seconds for m in measured)
+
+
+def known(moments: Iterable[Moment]) -> Iterator[Moment]:
+    """The same moments, without the misses that are only estimated."""
+    for moment in moments:
+        yield moment if moment.counted else replace(moment, ended=0.0, late=0.0)
 
 
 def overspent_days(moments: Iterable[Moment], since_s: float, allowed: float) -> float:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.attainment import attainment, sample, share_within
+from autoscaler.attainment import attainment, estimated, sample, share_within
 from autoscaler.policy import Slo
 from collectors.observation import Histogram, Observation
 from tests.autoscaler.cases import NOW_S
@@ -90,3 +90,20 @@ def test_never_more_late_than_there_are(count: float, completed: float, rejected
 def test_what_the_router_counted_comes_before_what_histograms_tell() -> None:
     told = sample(seen(ttft=half(10.0), completed_per_s=1.0, ended_per_s=4.0, attained_per_s=3.0), SLO)
     assert told is not None and (told.requests, told.late) == (60.0, 15.0)
+    assert told.counted
+
+
+def test_the_share_is_as_counted_where_somebody_counts() -> None:
+    assert attainment(seen(ttft=half(10.0), ended_per_s=4.0, attained_per_s=3.0), SLO) == 0.75
+    assert estimated(seen(ttft=half(10.0), ended_per_s=4.0, attained_per_s=3.0), SLO) == 0.5
+    assert attainment(seen(ttft=half(10.0), ended_per_s=0.0, attained_per_s=0.0), SLO) is None
+
+
+def test_an_early_first_token_leaves_time_for_the_rest() -> None:
+    ttft = Histogram(BOUNDS, (10.0, 10.0, 10.0, 10.0), 5.0)
+    tpot = Histogram((0.05, 0.1, math.inf), (6.0, 10.0, 10.0), 0.5)
+    slo = Slo(ttft_s=1.0, tpot_s=0.05)
+    # Half a second early over ten gaps is 0.05 s a token more: all tokens within 0.1 s are in time.
+    assert estimated(seen(ttft=ttft, tpot=tpot, mean_output_tokens=11.0), slo) == pytest.approx(1.0)
+    assert estimated(seen(ttft=ttft, tpot=tpot, mean_output_tokens=1e6), slo) == pytest.approx(0.6, abs=1e-3)
+    assert estimated(seen(tpot=tpot, mean_output_tokens=11.0), slo) == pytest.approx(0.6)

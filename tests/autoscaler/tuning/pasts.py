@@ -36,6 +36,7 @@ def moment(tick: int, **changes: object) -> Moment:
         late=0.0,
         serving=serving,
         billed=serving,
+        counted=True,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 

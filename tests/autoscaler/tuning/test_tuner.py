@@ -101,3 +101,42 @@ def test_twice_the_allowed_misses_for_a_quarter_of_a_day_overspend_a_quarter_of_
 
 def test_where_nobody_counted_nothing_is_overspent() -> None:
     assert overspent_days([replace(m, ended=0.0) for m in moments(6.0)], 0.0, 0.01) == 0
+
+
+def estimated(hours: float, late: float = 0.0) -> Tuner:
+    return Tuner(POOL, [replace(m, counted=False) for m in moments(hours, late)])
+
+
+@pytest.mark.parametrize(("mode", "why"), [(TuningMode.AUTO, True), (TuningMode.ADVISE, False)])
+def test_what_rests_on_estimated_misses_is_advice_and_says_so_in_auto(mode: TuningMode, why: bool) -> None:
+    tuner, policy = estimated(8.0, 0.02), in_mode(mode)
+    choice = tuner.task(policy).chosen()
+    tuner.adopt(choice)
+    assert not choice.counted and tuner.effective(policy) == policy
+    assert ("advice only, although tuning.mode is auto" in choice.sentence) == why
+
+
+def test_a_router_that_no_longer_counts_ends_what_was_tuned() -> None:
+    tuner = estimated(8.0, 0.02)
+    tuner.adopt(CHOICE)
+    assert tuner.effective(POLICY) != POLICY
+    task = tuner.task(POLICY)
+    assert task.present == POLICY and task.price is None
+    tuner.adopt(task.chosen())
+    assert tuner.effective(POLICY) == POLICY
+
+
+def test_single_ticks_without_counts_are_left_out_and_change_nothing() -> None:
+    ticks = [replace(m, counted=i % 10 > 0, late=m.ended * (i % 10 == 0)) for i, m in enumerate(moments(8.0))]
+    task = Tuner(POOL, ticks).task(POLICY)
+    assert task.counted and task.overspent_days < 0
+    assert sum(m.ended == 0 for m in task.moments) == len(ticks) / 10
+    assert [m.requests for m in task.moments] == [m.requests for m in ticks]
+
+
+def test_the_time_of_a_switch_is_remembered_over_a_restart() -> None:
+    tuner = Tuner(POOL)
+    tuner.adopt(replace(CHOICE, switched=False), at_s=5.0)
+    assert tuner.switched_s is None
+    tuner.adopt(CHOICE, at_s=7.0)
+    assert tuner.switched_s == 7.0
