@@ -69,6 +69,15 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Turned:
+    """A knob that tuning turned: its dotted name, the policy version's ``own`` value, and what decides ``now``."""
+
+    name: str
+    own: float
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
 class ControlState:
     """What the controller remembers of one service from tick to tick, and what it knows of its pool.
 
@@ -112,6 +121,8 @@ class ControlState:
     targets: tuple[PoolTarget, ...] = ()
     """With other pools: the targets in force, of each pool."""
     grant: Grant | None = None
+    tuned: tuple[Turned, ...] = ()
+    """Where the policy that decides is not the operator's version: what tuning turned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from autoscaler.capacity import RhoMax
-from autoscaler.decision import Constraint, Decision
+from autoscaler.decision import Constraint, Decision, Turned
 from autoscaler.guardrails import Facts
 from autoscaler.health import Sick, spoken
 from autoscaler.learning import TERMS
@@ -104,11 +104,18 @@ def text(decision: Decision) -> str:
         lines.insert(
             -1, f"  costs     ${decision.usd_per_hour_now:.2f} an hour now, ${decision.usd_per_hour_then:.2f} then"
         )
+    if decision.next_state.tuned:
+        lines.insert(-1, f"  tuned     {tuned_words(decision.next_state.tuned)}")
     lines[-1:-1] = [f"  or        {alternative.text}" for alternative in decision.alternatives]
     width = max((len(c.name) for c in decision.constraints), default=0)
     for c in decision.constraints:
         lines.append(f"  {'>' if c.binds else ' '} {c.name:<{width}} {c.replicas:>5}  {c.detail}")
     return "\n".join(lines)
+
+
+def tuned_words(tuned: Sequence[Turned]) -> str:
+    """Where the policy that decided is not the version's: ``risk.headroom 1.18 (policy 1)``, and so on."""
+    return ", ".join(f"{knob.name} {knob.now:g} (policy {knob.own:g})" for knob in tuned)
 
 
 def capacity_ratio(value: float, configured: float | None) -> float | None:

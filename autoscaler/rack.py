@@ -1,8 +1,8 @@
 """The decision about a rack: how many GPUs to hold for all the services that sleep on it.
 
 Like ``decide`` a pure function with the same habits: never fewer on missing data or just after a start, never below
-the highest need of the window, at most so many fewer at once, bounds last. Idle GPUs of a rack are lent out, so holding
-one more costs the lent share of its price, and the quantile is the newsvendor's for that.
+the highest need of the window, at most so many fewer at once, bounds last, and a freeze over everything. Idle GPUs of a
+rack are lent out, so holding one more costs the lent share of its price, and the quantile is the newsvendor's for that.
 """
 
 from __future__ import annotations
@@ -72,8 +72,19 @@ def quantile(rack: Rack, policy: RackPolicy) -> float:
     return newsvendor_tau(policy.shortage_usd_per_gpu_hour, rack.price_usd_per_gpu_hour * rack.lent_share)
 
 
-def hold(rack: Rack, found: Need, state: RackState, policy: RackPolicy, now_s: float, act: bool = True) -> RackDecision:
-    """One decision about ``rack`` at ``now_s``, UTC seconds, for what its services need; shadow without ``act``."""
+def hold(
+    rack: Rack,
+    found: Need,
+    state: RackState,
+    policy: RackPolicy,
+    now_s: float,
+    act: bool = True,
+    frozen: str | None = None,
+) -> RackDecision:
+    """One decision about ``rack`` at ``now_s``, UTC seconds, for what its services need; shadow without ``act``.
+
+    ``frozen`` says in words who lets nothing change, if anybody does.
+    """
     tau = quantile(rack, policy)
     counted = found.together if found.known else max(found.together, state.gpus)
     needs = remember(state.needs, now_s, counted, policy.window_s)
@@ -90,13 +101,24 @@ def hold(rack: Rack, found: Need, state: RackState, policy: RackPolicy, now_s: f
             gpus, binding = floor, name
     if gpus > rack.max_gpus:
         gpus, binding = rack.max_gpus, "max"
-    said = _sentence(rack, found, state.gpus, gpus, tau, binding, policy)
+    if frozen is not None:
+        gpus, binding = state.gpus, "freeze"
+    said = _sentence(rack, found, state.gpus, gpus, tau, binding, policy, frozen)
     saved = found.apart - found.together
     after = replace(state, gpus=gpus if act else state.gpus, needs=needs)
     return RackDecision(rack.name, now_s, gpus, tau, saved, binding, said, after, act)
 
 
-def _sentence(rack: Rack, found: Need, before: int, gpus: int, tau: float, binding: str, policy: RackPolicy) -> str:
+def _sentence(
+    rack: Rack,
+    found: Need,
+    before: int,
+    gpus: int,
+    tau: float,
+    binding: str,
+    policy: RackPolicy,
+    frozen: str | None,
+) -> str:
     verb = "Keep" if gpus == before else "Hold" if gpus > before else "Give back"
     move = f"{verb} {gpus} GPUs" if gpus == before else f"{verb} {before} -> {gpus} GPUs"
     why = (
@@ -110,6 +132,7 @@ def _sentence(rack: Rack, found: Need, before: int, gpus: int, tau: float, bindi
         "step_in": f"at most {policy.max_step_in} are given back at once",
         "idle": f"{policy.min_idle_gpus} stay idle for who wakes from zero",
         "min": f"min_gpus is {policy.min_gpus}",
+        "freeze": frozen,
         "max": f"the rack holds at most {rack.max_gpus}",
     }
-    return f"{move}: {why}{'; ' + limits[binding] if binding in limits else ''}."
+    return f"{move}: {why}{f'; {limits[binding]}' if binding in limits else ''}."

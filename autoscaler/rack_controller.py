@@ -2,7 +2,8 @@
 
 The daemon does this after the services' decisions of every tick and a backtest in virtual time, so what a backtest of
 a portfolio shows is what the daemon would do. A rack is moved only while all of its services are: with one of them in
-shadow, paused or off, what is decided is what would have been held, and nothing is asked for.
+shadow, paused or off, what is decided is what would have been held, and nothing is asked for. While all of them are
+frozen, as by a freeze of the fleet, so is the rack.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from autoscaler.capacity import rho_max
 from autoscaler.controller import Considered
 from autoscaler.decision import Plan
+from autoscaler.overrides import in_force, spoken
 from autoscaler.policy import Policy
 from autoscaler.rack import RackDecision, RackPolicy, RackState, hold, quantile
 from autoscaler.sharing import Claim, Need, comovement, need
@@ -47,7 +49,7 @@ class Member:
 class ConsideredRack:
     """A rack thought through: what its services may need, the memory it was decided from, and what came out.
 
-    It is what the ledger keeps: ``again`` decides on it once more.
+    It is what the ledger keeps: ``again`` decides on it once more. ``frozen`` says who lets nothing change.
     """
 
     rack: Rack
@@ -55,10 +57,11 @@ class ConsideredRack:
     found: Need
     state: RackState
     decision: RackDecision
+    frozen: str | None = None
 
     def again(self) -> RackDecision:
         """The same decision, bit for bit."""
-        return hold(self.rack, self.found, self.state, self.policy, self.decision.at_s, self.decision.act)
+        return hold(self.rack, self.found, self.state, self.policy, self.decision.at_s, self.decision.act, self.frozen)
 
 
 def consider_rack(
@@ -81,7 +84,18 @@ def consider_rack(
     claims = [_claim(member) for member in members]
     comove = _compared(mind, rack, members, now_s)
     found = need(claims, comove, rack.lead_time.p90_s + review_s, quantile(rack, policy))
-    return ConsideredRack(rack, policy, found, state, hold(rack, found, state, policy, now_s, act))
+    frozen = frozen_by(members, now_s)
+    return ConsideredRack(rack, policy, found, state, hold(rack, found, state, policy, now_s, act, frozen), frozen)
+
+
+def frozen_by(members: Sequence[Member], now_s: float) -> str | None:
+    """Who lets nothing change in a rack, in words: all of its services are frozen, and this freeze ends first."""
+    states = [member.done.state for member in members]
+    freezes = [in_force(state.overrides, state.service, now_s).freeze for state in states]
+    known = [freeze for freeze in freezes if freeze is not None]
+    if not known or len(known) < len(freezes):
+        return None
+    return spoken(min(known, key=lambda freeze: freeze.until_s), now_s)
 
 
 def in_rack(plan: Plan) -> Plan:

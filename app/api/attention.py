@@ -10,7 +10,8 @@ from app.api.schemas import AttentionItem
 from app.daemon.memory import Memory, RackMemory, ServiceMemory, known_mean, spark
 from app.daemon.signals import state_of
 from autoscaler.canary.watch import Outcome, burns
-from autoscaler.policy import Mode
+from autoscaler.overrides import duration
+from autoscaler.policy import Mode, TuningMode
 
 RISK_WARNING = 0.05
 RISK_CRITICAL = 0.25
@@ -44,11 +45,24 @@ def of_service(name: str, service: ServiceMemory, now_s: float) -> Iterator[Atte
     yield from of_capacity(name, service)
     yield from of_watch(name, service)
     yield from of_safety(name, service, now_s)
+    yield from of_tuning(name, service, now_s)
     failed = Counter(map(state_of, service.replicas))["failed"]
     if failed:
         yield AttentionItem(severity="warning", service=name, text=f"{some(failed, 'replica')} failed")
     if service.policy.mode is Mode.SHADOW and would_change(service):
         text = f"shadow mode: {service.decision.sentence if service.decision else ''}"
+        yield AttentionItem(severity="info", service=name, text=text)
+
+
+def of_tuning(name: str, service: ServiceMemory, now_s: float) -> Iterator[AttentionItem]:
+    """Knobs that tuning has just turned, until the next search; and why tuning that should act does not."""
+    choice, tuner, rule = service.tuner.choice, service.tuner, service.policy.tuning
+    if choice is None or rule.mode is not TuningMode.AUTO:
+        return
+    if not choice.counted:
+        yield AttentionItem(severity="info", service=name, text=f"tuning: {choice.sentence}")
+    elif tuner.switched_s is not None and service.control.tuned and now_s - tuner.switched_s < rule.every_s:
+        text = f"settings tuned {duration(now_s - tuner.switched_s)} ago: {choice.sentence}"
         yield AttentionItem(severity="info", service=name, text=text)
 
 

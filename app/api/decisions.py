@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query
 
 from app.api.backend import Back, Known
 from app.api.errors import problems
-from app.api.schemas import AlternativeView, ConstraintView, DecisionDetail, DecisionRow, ReplayResult
+from app.api.schemas import AlternativeView, ConstraintView, DecisionDetail, DecisionRow, ReplayResult, TurnedView
 from autoscaler.codec import encode, replay
 from autoscaler.ledger import Entry
 
@@ -81,4 +81,5 @@ def fields(entry: Entry) -> dict[str, Any]:
         "alternatives": [AlternativeView(**encode(alternative)) for alternative in decision.alternatives],
         "usd_per_hour_now": decision.usd_per_hour_now,
         "usd_per_hour_then": decision.usd_per_hour_then,
+        "tuned": [TurnedView(**encode(knob)) for knob in decision.next_state.tuned],
     }

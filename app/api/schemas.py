@@ -325,11 +325,19 @@ class AlternativeView(Schema):
     text: str
 
 
+class TurnedView(Schema):
+    """A knob that tuning turned: what the policy version says (``own``), and what was decided by (``now``)."""
+
+    name: str
+    own: float
+    now: float
+
+
 class DecisionRow(Schema):
     """One decision, without its inputs.
 
     ``alternatives`` say what would have changed it; ``usd_per_hour_now`` is what is held costs, ``usd_per_hour_then``
-    what it costs once the plan is carried out.
+    what it costs once the plan is carried out. ``tuned`` is where the policy that decided is not ``policy_version``'s.
     """
 
     id: str
@@ -348,6 +356,7 @@ class DecisionRow(Schema):
     alternatives: list[AlternativeView] = Field(default_factory=list)
     usd_per_hour_now: float | None = None
     usd_per_hour_then: float | None = None
+    tuned: list[TurnedView] = Field(default_factory=list)
 
 
 class DecisionDetail(DecisionRow):

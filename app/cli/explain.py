@@ -87,6 +87,8 @@ def show(row: dict[str, Any]) -> None:
     if row["usd_per_hour_now"] is not None and row["usd_per_hour_then"] is not None:
         now, then = row["usd_per_hour_now"], row["usd_per_hour_then"]
         console.print(f"${now:,.2f} an hour now, ${then:,.2f} once that is carried out", markup=False)
+    for knob in row["tuned"]:
+        console.print(f"Tuned: {knob['name']} {knob['now']:g}, where the policy says {knob['own']:g}", markup=False)
     for alternative in row["alternatives"]:
         console.print(f"Otherwise: {alternative['text']}", markup=False)
     rows = [

@@ -68,8 +68,9 @@ def explanation(row: schemas.DecisionRow) -> str:
 
 
 def otherwise(row: schemas.DecisionRow) -> list[str]:
-    """What it costs, and what would have changed it."""
-    texts = [alternative.text for alternative in row.alternatives]
+    """What it costs, where tuned knobs are not the policy's, and what would have changed it."""
+    texts = [f"tuned: {knob.name} {knob.now:g}, where the policy says {knob.own:g}" for knob in row.tuned]
+    texts += [alternative.text for alternative in row.alternatives]
     if row.usd_per_hour_now is not None and row.usd_per_hour_then is not None:
         now, then = format.usd(row.usd_per_hour_now), format.usd(row.usd_per_hour_then)
         texts.insert(0, f"{now} an hour now, {then} once that is carried out")

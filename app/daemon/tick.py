@@ -36,6 +36,7 @@ async def tick(daemon: Daemon, at_s: float) -> None:
     started_cpu_s = time.process_time()
     await asyncio.to_thread(read_policies, daemon)
     await asyncio.to_thread(read_overrides, daemon, at_s)
+    tuning.tell(daemon.memory.services)
     seen = await look(daemon, at_s)
     considered = {
         name: consider(known.control, known.in_effect, daemon.minds[name], seen, daemon.previous)

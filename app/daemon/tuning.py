@@ -2,7 +2,9 @@
 
 A search that fails or takes too long leaves the last good settings in force, is told in one line, and is tried again
 when the next one is due. A tick never waits for one. What was chosen is kept in the store, so a restart goes on with
-it, and acts only where the policy says ``tuning.mode: auto``.
+it, and acts only where the policy says ``tuning.mode: auto``. Every decision tells which knobs are not the policy's.
+
+A freeze holds the knobs too: nothing is searched for meanwhile, and what a search still found is void.
 """
 
 from __future__ import annotations
@@ -10,15 +12,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from app.daemon.memory import Memory, ServiceMemory
 from app.daemon.workers import WorkerFailed, answer
 from autoscaler.controller import Considered
+from autoscaler.overrides import in_force
 from autoscaler.tuning.choice import Choice
-from autoscaler.tuning.knobs import values
+from autoscaler.tuning.knobs import turned_of, values
 from autoscaler.tuning.past import moment
 from autoscaler.tuning.store import TuningStore
 from autoscaler.tuning.worker import chosen, packed
@@ -34,6 +37,17 @@ def recall(known: ServiceMemory, kept: TuningStore, now_s: float) -> None:
     newest = kept.newest(known.pool.service)
     if newest is not None and newest[0] <= now_s and newest[1] == values(known.policy):
         known.tuner.adopt(newest[2], newest[0])
+
+
+def tell(services: Mapping[str, ServiceMemory]) -> None:
+    """Put into what decisions are made from which knobs are tuned."""
+    for known in services.values():
+        known.control = replace(known.control, tuned=turned_of(known.policy, known.in_effect))
+
+
+def frozen(known: ServiceMemory, now_s: float) -> bool:
+    """Whether somebody froze the service."""
+    return in_force(known.control.overrides, known.pool.service, now_s).freeze is not None
 
 
 def remember(services: Mapping[str, ServiceMemory], considered: Mapping[str, Considered]) -> None:
@@ -57,11 +71,11 @@ class Searching:
             if not self.running.done():
                 return
             done, self.running = self.running, None
-            choice = self._take(memory.services[self.service], done)
+            choice = self._take(memory.services[self.service], done, now_s)
             if choice is not None:
                 await asyncio.to_thread(kept.keep, self.service, now_s, self.base, choice)
         for name, known in memory.services.items():
-            if known.tuner.due(known.policy):
+            if known.tuner.due(known.policy) and not frozen(known, now_s):
                 self.service, self.base = name, values(known.policy)
                 self.running = asyncio.create_task(elsewhere(packed(known.tuner.task(known.policy))))
                 return
@@ -73,7 +87,7 @@ class Searching:
             with suppress(asyncio.CancelledError, WorkerFailed):
                 await self.running
 
-    def _take(self, known: ServiceMemory, done: asyncio.Task[Choice]) -> Choice | None:
+    def _take(self, known: ServiceMemory, done: asyncio.Task[Choice], now_s: float) -> Choice | None:
         try:
             choice = done.result()
         except WorkerFailed as error:
@@ -81,6 +95,8 @@ class Searching:
             log.warning("tuning: search failed, the last good settings stay", service=self.service, reason=str(error))
             return None
         known.tuning_trouble = None
+        if frozen(known, now_s):
+            return None
         if values(known.policy) == self.base:  # else the operator has turned a knob meanwhile, and it is void
             known.tuner.adopt(choice)
             if choice.switched:

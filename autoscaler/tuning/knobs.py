@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from autoscaler.decision import Turned
 from autoscaler.policy import Policy
 from runtime.pool import Pool
 from runtime.replica import Tier
@@ -38,6 +39,12 @@ def values(policy: Policy) -> Values:
     """The policy's knobs."""
     named = policy.model_dump(include={section: set(names) for section, names in SECTIONS.items()})
     return {f"{section}.{name}": named[section][name] for section, names in SECTIONS.items() for name in names}
+
+
+def turned_of(own: Policy, effective: Policy) -> tuple[Turned, ...]:
+    """Every knob at which the two differ."""
+    before, after = values(own), values(effective)
+    return tuple(Turned(name, before[name], after[name]) for name in after if after[name] != before[name])
 
 
 def laid_over(policy: Policy, turned: Values) -> Policy:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from autoscaler.codec import encode, inputs, replay
 from autoscaler.decide import decide
+from autoscaler.decision import Turned
 from autoscaler.explain import text
 from autoscaler.learning import Learned
 from autoscaler.policy import Mode, Policy
@@ -54,3 +56,11 @@ def test_capacity_as_configured_needs_no_words() -> None:
     known = Learned(POOL.step, factors=(1.01, 1.0, 1.0, 1.0), seconds=60.0)
     decision = decide(observation(), forecast(1.0), state(4, learned=known), AUTO, NOW_S)
     assert "entry says" not in decision.sentence
+
+
+def test_knobs_that_are_not_the_policy_s_are_named_and_replay() -> None:
+    given = observation(), forecast(1.0), state(4, tuned=(Turned("risk.headroom", 1.0, 1.18),)), AUTO, NOW_S
+    decision = decide(*given)
+    assert "tuned     risk.headroom 1.18 (policy 1)" in text(decision)
+    assert encode(replay(inputs(*given))) == encode(decision)
+    assert "tuned" not in text(decide(observation(), forecast(1.0), state(4), AUTO, NOW_S))

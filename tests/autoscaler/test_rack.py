@@ -57,3 +57,10 @@ def test_idle_gpus_are_kept_for_who_wakes_from_zero_within_the_bound() -> None:
     assert (kept.gpus, kept.binding) == (9, "idle") and "2 stay idle" in kept.sentence
     assert hold(RACK, Need(9, 9, 7, True), RackState(8), RackPolicy(min_idle_gpus=2), NOW_S).binding == "need"
     assert hold(RACK, Need(64, 64, 64, True), RackState(64), RackPolicy(min_idle_gpus=2), NOW_S).gpus == 64
+
+
+@given(needs, st.integers(0, 80), st.integers(0, 64))
+def test_frozen_is_as_it_is_whatever_is_needed(found: Need, before: int, least: int) -> None:
+    decision = hold(RACK, found, RackState(before), RackPolicy(min_gpus=least), NOW_S, frozen="says ann (test)")
+    assert (decision.gpus, decision.binding) == (before, "freeze") and decision.next_state.gpus == before
+    assert decision.sentence.endswith("says ann (test).")

@@ -7,6 +7,8 @@ from dataclasses import replace
 from app.api.attention import attention
 from app.daemon.parts import Daemon
 from autoscaler.policy import Mode
+from autoscaler.tuning.choice import Choice, Price
+from autoscaler.tuning.knobs import values
 from collectors.observation import GpuUse
 from runtime.replica import Transition
 from tests.app.daemon.test_tick import ticks
@@ -72,3 +74,19 @@ async def test_shadow_mode_says_what_it_would_do(world: World) -> None:
     daemon = await world.start()
     await ticks(daemon, 4)
     assert any(text.startswith("shadow mode: ") and level == "info" for text, level in texts(daemon).items())
+
+
+async def test_a_switch_of_tuned_knobs_is_told_and_so_is_advice_that_should_act(world: World) -> None:
+    daemon = await world.start()
+    known = daemon.memory.services["chat"]
+    policy = known.policy.model_dump() | {"tuning": {"mode": "auto"}}
+    known.policy = type(known.policy).model_validate(policy)
+    daemon.policies.write("chat", known.policy, known.policy_version, "ann", "tuned", NOW_S)
+    knobs = values(known.policy) | {"risk.headroom": 1.3}
+    known.tuner.adopt(Choice(knobs, Price(7.0), True, 0.1, 0.25, "headroom up"), at_s=NOW_S - 600)
+    await ticks(daemon, 4)
+    assert texts(daemon)["settings tuned 10 min ago: headroom up"] == "info"
+    assert known.decision is not None and [k.name for k in known.decision.next_state.tuned] == ["risk.headroom"]
+    assert not any("settings tuned" in text for text in texts(daemon, NOW_S + 7200))
+    known.tuner.adopt(Choice(knobs, Price(7.0), False, 0.0, 0.0, "advice only", counted=False))
+    assert texts(daemon)["tuning: advice only"] == "info"

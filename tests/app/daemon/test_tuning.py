@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -11,8 +12,9 @@ from app.daemon.memory import Memory, ServiceMemory
 from app.daemon.tuning import Searching, recall
 from app.daemon.workers import WorkerFailed
 from autoscaler.decision import ControlState, TierCounts
+from autoscaler.overrides import Kind, Override
 from autoscaler.policy import Policy
-from autoscaler.tuning.choice import Choice
+from autoscaler.tuning.choice import Choice, Price
 from autoscaler.tuning.knobs import laid_over, values
 from autoscaler.tuning.store import TuningStore
 from autoscaler.tuning.worker import chosen, serve
@@ -94,3 +96,36 @@ async def test_nothing_is_searched_before_it_is_due(store: TuningStore) -> None:
     await searching.advance(service(hours=1.0), store, NOW_S)
     assert searching.running is None
     await searching.stop()
+
+
+def freeze(memory: Memory) -> None:
+    known = memory.services["chat"]
+    held = Override("o", "chat", Kind.FREEZE, None, NOW_S - 60, NOW_S + 600, "ann", "incident 7")
+    known.control = replace(known.control, overrides=(held,))
+
+
+async def test_a_freeze_holds_the_knobs_until_it_is_over(store: TuningStore) -> None:
+    memory, searching = service(), Searching()
+    await searching.advance(memory, store, NOW_S)
+    assert searching.running is not None
+    freeze(memory)
+    await asyncio.wait({searching.running})
+    await searching.advance(memory, store, NOW_S)
+    assert memory.services["chat"].in_effect == LAVISH and store.newest("chat") is None
+    memory = service()
+    freeze(memory)
+    await searching.advance(memory, store, NOW_S)
+    assert searching.running is None
+    await searching.advance(memory, store, NOW_S + 600)
+    assert searching.running is not None
+    await asyncio.wait({searching.running})
+
+
+def test_what_is_decided_from_names_the_knobs_that_are_not_the_policy_s() -> None:
+    memory = service(hours=0.0)
+    known = memory.services["chat"]
+    tuning.tell(memory.services)
+    assert known.control.tuned == ()
+    known.tuner.adopt(Choice(values(POLICY), Price(1.0), True, 0.1, 0.1, "because"))
+    tuning.tell(memory.services)
+    assert {knob.name for knob in known.control.tuned} == {"risk.headroom", "reactive.load_factor"}

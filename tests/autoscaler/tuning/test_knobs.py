@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscaler.decision import Turned
 from autoscaler.policy import Policy
-from autoscaler.tuning.knobs import HEADROOM, LOAD_FACTOR, anywhere, laid_over, near, values
+from autoscaler.tuning.knobs import HEADROOM, LOAD_FACTOR, anywhere, laid_over, near, turned_of, values
 from tests.autoscaler.cases import POOL
 from tests.autoscaler.tuning.pasts import POLICY
 
@@ -45,3 +46,9 @@ def test_what_is_no_knob_is_refused() -> None:
 def test_knobs_out_of_the_policy_s_limits_are_refused() -> None:
     with pytest.raises(ValueError, match="headroom"):
         laid_over(POLICY, {"risk.headroom": 99.0})
+
+
+def test_what_was_turned_is_named_with_both_values() -> None:
+    other = laid_over(POLICY, {"risk.headroom": 1.3})
+    assert turned_of(POLICY, other) == (Turned("risk.headroom", POLICY.risk.headroom, 1.3),)
+    assert turned_of(POLICY, POLICY) == ()
