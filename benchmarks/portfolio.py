@@ -1,7 +1,7 @@
 """Several services on one cluster: apart, as every peer scales them, and together on GPUs that they share.
 
 python -m benchmarks.portfolio TRACES_FOLDER [--case four|tail] [--hours 24] [--seeds 3] [--only hpa,keda-slo]
-                                                [--json FILE]
+                                                [--part both|together|apart] [--json FILE]
 
 ``four``: ServeGen m-small (Llama-3.1-8B FP8 on one H100) and three services made of the clients of m-large, in groups
 of like work (Llama-3.1-70B FP8 on two H100), one day, cold start 180 s. ``tail``: twelve single clients of m-large of
@@ -268,14 +268,17 @@ def main() -> None:
     parser.add_argument("--case", choices=["four", "tail"], default="four")
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", help="peers to play, with commas between; 'none' plays ours together alone")
+    parser.add_argument("--only", help="peers to play, with commas between; ours apart is always one of them")
+    parser.add_argument("--part", choices=["both", "together", "apart"], default="both")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     started_s = time.perf_counter()
     pairs = {"four": four, "tail": tail}[given.case](given.traces, given.hours * 3600)
-    peers = LINE_UP if given.only is None else [n for n in given.only.split(",") if n not in (OURS, "none")]
-    rows = together(pairs, given.seeds, to_zero=given.case == "tail")
-    if given.only != "none":
+    peers = LINE_UP if given.only is None else [n for n in given.only.split(",") if n != OURS]
+    rows = []
+    if given.part != "apart":
+        rows += together(pairs, given.seeds, to_zero=given.case == "tail")
+    if given.part != "together":
         rows += apart(pairs, [*peers, OURS], given.seeds)
     report(given.case, pairs, rows, time.perf_counter() - started_s)
     if given.json:
