@@ -1,0 +1,172 @@
+"""One attempt at one replica: send the request there, and pass the answer on as it comes.
+
+Promises: until the first byte of an answer is passed on, a failure is returned and the request can go elsewhere;
+from then on it cannot, and the client is told. One piece of an answer is in memory at a time, so a client that reads
+slowly slows the engine's stream, not our memory. Leaving the attempt, in whatever way, closes the connection to the
+engine, which aborts the request there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import httpx
+from starlette.types import Message, Send
+
+from runtime.router.answer import ERROR, Answer, error_event
+from runtime.router.load import Asked
+from runtime.router.passage import Passage
+from runtime.router.spec import Limits
+
+HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
+)
+NOT_SENT = (502, 503)
+"""A replica that answers so has not begun."""
+
+ITS_FAULT = (500, 504)
+EVENT_STREAM = "text/event-stream"
+OWN = frozenset([b"host", b"content-length", b"accept-encoding", b"expect"])
+
+
+class ClientSlow(Exception):
+    """The client took nothing for ``write_s``."""
+
+
+class End(Enum):
+    """How an answer that began came to its end."""
+
+    WHOLE = "whole"
+    REFUSED = "refused"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why nothing was passed on. ``began`` where the replica may have worked on it, ``broken`` where the replica
+    cannot serve anybody, ``status`` and ``body`` what it said, if it said something.
+    """
+
+    reason: str
+    began: bool
+    broken: bool
+    status: int = 502
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An answer that was passed on, and how it ended; times of the steady clock, the first None if it came whole."""
+
+    end: End
+    output_tokens: int
+    first_s: float | None
+    last_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as its client sent it; ``answer`` takes the ASGI messages of the response."""
+
+    path: str
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    asked: Asked
+    streamed: bool
+    answer: Send
+
+
+def forwarded(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    """A client's headers as a replica gets them."""
+    kept = [(name, value) for name, value in headers if name not in HOP_BY_HOP and name not in OWN]
+    return (*kept, (b"accept-encoding", b"identity"))
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Sends requests to replicas."""
+
+    http: httpx.AsyncClient
+    limits: Limits
+    clock: Callable[[], float]
+
+    async def attempt(self, call: Call, passage: Passage) -> Failure | Done:
+        """Send it and pass the answer on; raises ``ClientSlow``."""
+        timeout = httpx.Timeout(self.limits.read_s, connect=self.limits.connect_s, pool=None)
+        url = passage.load.base_url + call.path
+        request = self.http.build_request("POST", url, content=call.body, headers=list(call.headers), timeout=timeout)
+        try:
+            response = await self.http.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            return Failure("no replica could be reached", began=False, broken=True)
+        except httpx.TransportError as error:
+            return Failure(f"the replica did not answer: {type(error).__name__}", began=True, broken=True)
+        try:
+            return await self._answered(call, passage, response)
+        finally:
+            await response.aclose()
+
+    async def _answered(self, call: Call, passage: Passage, response: httpx.Response) -> Failure | Done:
+        pieces = response.aiter_raw()
+        streamed = response.headers.get("content-type", "").startswith(EVENT_STREAM)
+        try:
+            first = await anext(pieces, b"")
+        except httpx.TransportError:
+            return Failure("the replica was lost before the first byte", began=True, broken=True)
+        status = response.status_code
+        if status in NOT_SENT or status in ITS_FAULT:
+            return Failure(f"the replica answered {status}", status in ITS_FAULT, status in NOT_SENT, status, first)
+        if streamed and ERROR.match(first):
+            return Failure("the replica failed before the first token", began=True, broken=False)
+        await self._send(call, _start(response))
+        return await self._pass_on(call, passage, _chained(first, pieces), Answer(streamed), status)
+
+    async def _pass_on(
+        self, call: Call, passage: Passage, pieces: AsyncIterator[bytes], answer: Answer, status: int
+    ) -> Done:
+        """The body, piece by piece; a stream that breaks ends with an error, anything else is cut off."""
+        first_s = None
+        cut = False
+        try:
+            async for piece in pieces:
+                passage.write(answer.take(piece))
+                if answer.streamed and first_s is None:
+                    first_s = self.clock()
+                await self._send(call, _body(piece, more=True))
+        except httpx.TransportError:
+            cut = True
+        broken = cut or (status < 400 and not answer.whole)
+        if broken and answer.streamed and not answer.told:
+            await self._send(call, _body(error_event("the replica was lost in mid-stream"), more=True))
+        if answer.streamed or not cut:
+            await self._send(call, _body(b"", more=False))
+        if not answer.streamed:
+            passage.write(answer.output_tokens)
+        end = End.BROKEN if broken else End.WHOLE if status < 400 else End.REFUSED
+        return Done(end, answer.output_tokens, first_s, self.clock())
+
+    async def _send(self, call: Call, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self.limits.write_s):
+                await call.answer(message)
+        except TimeoutError:
+            raise ClientSlow from None
+
+
+async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for piece in rest:
+        yield piece
+
+
+def _start(response: httpx.Response) -> Message:
+    headers = [(name.lower(), value) for name, value in response.headers.raw if name.lower() not in HOP_BY_HOP]
+    return {"type": "http.response.start", "status": response.status_code, "headers": headers}
+
+
+def _body(content: bytes, more: bool) -> Message:
+    return {"type": "http.response.body", "body": content, "more_body": more}

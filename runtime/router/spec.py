@@ -1,0 +1,69 @@
+"""What a router is told: the services it serves, how they are routed, and the bounds that nobody can pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runtime.pool import Pool
+from runtime.router.policies import POLICIES
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """The latency that a service's requests are held to, seconds (DESIGN 3, attainment)."""
+
+    ttft_s: float
+    ttft_s_per_1k_tokens: float
+    tpot_s: float
+
+    def kept(self, input_tokens: int, output_tokens: int, first_s: float | None, last_s: float) -> bool:
+        """Whether the first token came in time and the last by its deadline, both seconds after the arrival; the
+        first is None where an answer came whole, which is judged by its end alone.
+        """
+        limit = self.ttft_s + self.ttft_s_per_1k_tokens * input_tokens / 1000
+        in_time = first_s is None or first_s <= limit
+        return in_time and last_s <= limit + self.tpot_s * max(0, output_tokens - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedService:
+    """A model, by the name that clients give, with its pools by name and the policy among its replicas."""
+
+    name: str
+    pools: Mapping[str, Pool]
+    promise: Promise
+    policy: str = "least-requests"
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise ValueError(f"service {self.name}: no policy {self.policy!r}; there are {', '.join(POLICIES)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds, each of one request unless it says otherwise.
+
+    A request is ``held`` while its service has no replica with room, at most so many at once and so long each; a
+    replica has room for ``in_flight`` requests. ``body_s`` is for reading the body, ``connect_s`` and ``read_s`` for
+    waiting on a replica (``read_s`` between two pieces of an answer, the first included), ``write_s`` for a client to
+    take a piece. A replica that failed gets nothing for ``out_s``.
+    """
+
+    body_bytes: int = 8 * 2**20
+    body_s: float = 30.0
+    held: int = 1000
+    hold_s: float = 120.0
+    in_flight: int = 512
+    connect_s: float = 2.0
+    read_s: float = 300.0
+    write_s: float = 60.0
+    out_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSpec:
+    """All of it."""
+
+    services: tuple[RoutedService, ...]
+    limits: Limits = Limits()
