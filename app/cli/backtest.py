@@ -84,6 +84,8 @@ def backtest(
         if not json:
             rows = [row_of(results[name].row) for name in names]
             output.out().print(output.table(f"{case.name} as {case.pool.name}", COLUMNS, rows, numbers=9))
+            if case.more_pools:
+                output.out().print(pools_of(case))
             bound = bound_of(case)
             output.out().print(
                 f"Knowing all arrivals, no policy could spend less than {bound['gpu_hours']:.1f} GPU-hours at "
@@ -94,6 +96,12 @@ def backtest(
     if json:
         document = {"runs": runs, "bounds": [bound_of(case) for case in cases]}
         output.json_out(document if prometheus is None else document | {"gaps": gaps})
+
+
+def pools_of(case: Case) -> str:
+    """Who plays with which of several pools."""
+    ours = ", ".join(pool.name for pool in case.pools)
+    return f"leadtime plays with {ours}; the peers, and the bound below, with {case.pool.name} alone."
 
 
 def bound_of(case: Case) -> dict[str, Any]:
@@ -164,7 +172,7 @@ def case_of(name: str, service: ServiceSettings, policy: Policy | None, trace: T
     from autoscaler.backtest.case import UNDATED_S, Case
 
     start_s = trace.start_s if trace.start_s is not None else UNDATED_S
-    return Case(name, service.pool, policy or service.policy, trace, start_s, seed)
+    return Case(name, service.pool, policy or service.policy, trace, start_s, seed, more_pools=service.more_pools)
 
 
 def cache_folder() -> Path:

@@ -90,7 +90,9 @@ def tune(
     effort = Effort(screen, confirm, peers, seed, jobs, None if no_cache else cache_folder())
     results = []
     for case in cases_of(traces, config, None, seed):
-        found = begin(case, train_share)
+        if case.more_pools:
+            output.err().print(f"{case.name}: tuned on {case.pool.name} alone, the first of its pools", markup=False)
+        found = begin(case.alone(), train_share)
         search(found, effort)
         results.append(found)
         if not json:

@@ -33,8 +33,8 @@ def code() -> str:
 def key(case: Case, name: str) -> str:
     """Name under which a contender's result on a case is kept."""
     digest = hashlib.sha256(code().encode())
-    pool: dict[str, Any] = dataclasses.asdict(case.pool)
-    told = {"pool": pool, "policy": case.acting().model_dump(mode="json"), "start_s": case.start_s, "seed": case.seed}
+    pools: list[dict[str, Any]] = [dataclasses.asdict(pool) for pool in case.pools]
+    told = {"pools": pools, "policy": case.acting().model_dump(mode="json"), "start_s": case.start_s, "seed": case.seed}
     digest.update(json.dumps([name, told], sort_keys=True, default=str).encode())
     arrays = [case.trace.arrival_s, case.trace.input_tokens, case.trace.output_tokens, *(case.past or ())]
     for array in arrays:

@@ -27,7 +27,10 @@ FIRST_S = 300.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One service on one trace. ``past`` is offered load before it, (times, erlangs), for those who learn from it."""
+    """One service on one trace. ``past`` is offered load before it, (times, erlangs), for those who learn from it.
+
+    ``more_pools`` are other ways to run it, for who knows how to use several; everybody starts on the first.
+    """
 
     name: str
     pool: Pool
@@ -36,13 +39,26 @@ class Case:
     start_s: float
     seed: int = 0
     past: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
+    more_pools: tuple[Pool, ...] = ()
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """Every way to run it, its first pool first."""
+        return (self.pool, *self.more_pools)
+
+    def alone(self) -> Case:
+        """The case on its first pool alone."""
+        return replace(self, more_pools=())
 
     def world(self) -> World:
         """A fresh fleet, with as many replicas as the first minutes need."""
         slo, bounds = self.policy.slo, self.policy.replicas
         target = LatencyTarget(slo.ttft_s, slo.ttft_s_per_1k_tokens, slo.tpot_s)
-        service = SimulatedService(self.pool.service, self.pool, target, self.first_replicas(), bounds.max + 4)
-        return World([service], TraceWorkload(self.trace, self.pool.service, self.start_s), self.seed)
+        first, most = self.first_replicas(), bounds.max + 4
+        service = SimulatedService(self.pool.service, self.pool, target, first, most, more_pools=self.more_pools)
+        workload = TraceWorkload(self.trace, self.pool.service, self.start_s)
+        # Unlike replicas want a router that knows how fast each is; among alike ones that is the default's order.
+        return World([service], workload, self.seed, router="weighted" if self.more_pools else "least-requests")
 
     def first_replicas(self) -> int:
         """Replicas for the mean load of the first ``FIRST_S`` seconds, within the bounds."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from autoscaler.backtest.case import FIRST_S, Case
 from autoscaler.controller import Look, Mind, consider
-from autoscaler.decision import ControlState, TierCounts
+from autoscaler.decision import Branch, ControlState, TierCounts
 from autoscaler.peers.rule import FleetSignals, ReplicaSignals, Rule
 from autoscaler.policy import TuningMode
 from autoscaler.tuning.past import moment
@@ -49,7 +49,8 @@ class Ours:
 
     def __init__(self, case: Case, forecaster: Forecaster | None = None) -> None:
         settled_s = case.start_s - case.policy.scale_in.settle_after_restart_s
-        self._control = ControlState(case.pool.service, case.pool, TierCounts(), settled_s)
+        more = tuple(Branch(pool) for pool in case.more_pools)
+        self._control = ControlState(case.pool.service, case.pool, TierCounts(), settled_s, more=more)
         self._policy = case.acting()
         self._mind = Mind(forecaster or Forecaster(case.pool.service))
         self._previous: Scrape | None = None
@@ -58,7 +59,11 @@ class Ours:
         self.tuner = tuner_of(case) if self._policy.tuning.mode is TuningMode.AUTO else None
 
     def target(self, world: World) -> PoolTarget | None:
-        """One tick of the daemon's loop."""
+        """One tick of the daemon's loop, as the first pool hears of it."""
+        return next(iter(self.targets(world)), None)
+
+    def targets(self, world: World) -> tuple[PoolTarget, ...]:
+        """One tick of the daemon's loop: what each pool should be; nothing to leave them."""
         seen = scrape(world)
         if self._mind.forecaster.due():
             self._mind.forecaster.refit()
@@ -70,7 +75,7 @@ class Ours:
             self.tuner.remember(moment(result, policy), policy.tuning.over_s)
             if self.tuner.due(self._policy):
                 self.tuner.adopt(self.tuner.task(self._policy).chosen())
-        return result.decision.plan.targets[0] if result.decision.act else None
+        return result.decision.plan.targets if result.decision.act else ()
 
 
 def tuner_of(case: Case) -> Tuner:

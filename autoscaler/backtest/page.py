@@ -67,9 +67,14 @@ def _traffic(case: Case, rows: Sequence[Row]) -> str:
     requests = words.number(case.trace.requests, 0)
     return (
         f"{requests} requests in {words.span(case.trace.duration_s)} from {start:%a %d %b %Y %H:%M} UTC, "
-        f"{'all' if len(rows) > 1 else 'served'} on pool {case.pool.name}: the same traffic, first fleet, "
-        "lead-time draws and prices for every policy."
+        f"{'all' if len(rows) > 1 else 'served'} on pool {case.pool.name}{_others(case)}: the same traffic, "
+        "first fleet, lead-time draws and prices for every policy."
     )
+
+
+def _others(case: Case) -> str:
+    more = ", ".join(pool.name for pool in case.more_pools)
+    return f" (ours on {more} too)" if more else ""
 
 
 # --- the rows ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any
 
 from autoscaler.backtest import cache
 from autoscaler.backtest.case import Case
-from autoscaler.backtest.registry import contender
+from autoscaler.backtest.registry import case_for, contender
 from autoscaler.backtest.run import Result, run
 
 LOOK_EVERY_S = 0.2
@@ -94,4 +94,5 @@ def _play(index: int) -> Result:
     def progress(share: float) -> None:
         _shares[index] = share
 
-    return run(case, contender(name, case), progress, name)
+    played = case_for(name, case)
+    return run(played, contender(name, played), progress, name)

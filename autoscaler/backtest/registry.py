@@ -126,6 +126,11 @@ def split(name: str) -> tuple[str, float | None]:
     return plain, knob
 
 
+def case_for(name: str, case: Case) -> Case:
+    """The case as that contender plays it: the peers' rules know one pool, so theirs is the first alone."""
+    return case if split(name)[0] == OURS else case.alone()
+
+
 def contender(name: str, case: Case) -> Contender:
     """A fresh contender by name, with or without a knob; raises ValueError as ``split``."""
     plain, knob = split(name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoscaler.backtest.case import Case
-from autoscaler.backtest.contenders import SCRAPE_S, Contender, Peer
+from autoscaler.backtest.contenders import SCRAPE_S, Contender, Ours, Peer
 from autoscaler.backtest.faults import Fault, due
 from runtime.simulated.summary import summarise
 from runtime.simulated.world import World
@@ -25,7 +25,9 @@ TIMELINE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``row`` has the field names of DESIGN 5; ``timeline`` (seconds from the start, serving, wanted) once a minute."""
+    """``row`` has the field names of DESIGN 5, and the ``pools`` that could be used; ``timeline`` (seconds from the
+    start, serving, wanted) once a minute.
+    """
 
     row: dict[str, Any]
     timeline: tuple[tuple[float, int, int], ...]
@@ -56,10 +58,11 @@ def run(
         _act(contender, world, since_s)
         if _due(since_s, TIMELINE_S):
             serving = int(world.replicas.rotation.counts[0])
-            timeline.append((since_s, serving, world.replicas.targets[case.pool.service].active))
+            timeline.append((since_s, serving, sum(lane.target.active for lane in world.replicas.lanes)))
             if progress:
                 progress(min(1.0, since_s / (end_s - case.start_s)))
-    row = summarise(world)[0] | {"policy": name or contender.name, "wall_s": time.perf_counter() - started_s}
+    told = {"policy": name or contender.name, "pools": [pool.name for pool in case.pools]}
+    row = summarise(world)[0] | told | {"wall_s": time.perf_counter() - started_s}
     return Result(row, tuple(timeline))
 
 
@@ -75,7 +78,11 @@ def _next(since_s: float, interval_s: float) -> float:
 def _act(contender: Contender, world: World, since_s: float) -> None:
     if isinstance(contender, Peer) and _due(since_s, SCRAPE_S):
         contender.scrape(world)
-    if _due(since_s, contender.interval_s):
+    if not _due(since_s, contender.interval_s):
+        return
+    if isinstance(contender, Ours):
+        world.set_targets(contender.targets(world))
+    else:
         target = contender.target(world)
         if target is not None:
             world.set_targets([target])

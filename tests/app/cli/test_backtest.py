@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from app.cli.up import BUILT_IN
 from tests.autoscaler.backtest.vllm_history import FROM_S, made, remembering, scrapes
 
 SPAN = ("--from", "2026-01-05T00:00Z", "--to", f"{FROM_S + 1800}")
@@ -109,3 +111,15 @@ def test_the_history_of_a_prometheus_is_played_and_its_gaps_are_told(tmp_path: P
     assert gap in told.stderr and gap in shown.stderr
     assert shown.returncode == 0 and "llama as chat-h100x2" in shown.stdout and "hpa" in shown.stdout
     assert nothing.returncode == 2 and "of llama and not of chat; give --model" in nothing.stderr
+
+
+def test_ours_plays_with_all_pools_and_it_is_said_who_does(tmp_path: Path, trace: Path) -> None:
+    fleet = yaml.safe_load(BUILT_IN.read_text())
+    first = fleet["services"][0]["pools"][0]
+    fleet["services"][0]["pools"].append(first | {"name": "chat-cheap", "price_usd_per_gpu_hour": 0.1})
+    file = tmp_path / "fleet.yaml"
+    file.write_text(yaml.safe_dump(fleet))
+    asked = (str(trace), "--config", str(file), "--against", "hpa")
+    found = rows(run(tmp_path, *asked, "--json"))
+    assert found["leadtime"]["pools"] == ["chat-h100x2", "chat-cheap"] and found["hpa"]["pools"] == ["chat-h100x2"]
+    assert "the peers, and the bound below, with chat-h100x2 alone" in run(tmp_path, *asked).stdout.replace("\n", " ")

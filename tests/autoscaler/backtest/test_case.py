@@ -77,3 +77,10 @@ def test_a_cut_case_keeps_what_came_before_the_cut() -> None:
     assert 0 < cut.trace.requests == kept < whole.trace.requests
     assert cut.trace.input_tokens.tolist() == whole.trace.input_tokens[:kept].tolist()
     assert (cut.start_s, cut.policy, cut.pool) == (whole.start_s, whole.policy, whole.pool)
+
+
+def test_alone_it_has_its_first_pool_only() -> None:
+    other = replace(POOL, name="other")
+    of = replace(case(), more_pools=(other,))
+    assert [pool.name for pool in of.pools] == [of.pool.name, "other"]
+    assert of.alone().pools == (of.pool,)

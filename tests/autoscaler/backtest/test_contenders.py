@@ -9,6 +9,7 @@ import pytest
 
 from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import Ours, Peer
+from autoscaler.backtest.registry import case_for, contender
 from autoscaler.backtest.run import run
 from autoscaler.peers.rule import FleetSignals, ReplicaSignals
 from autoscaler.tuning import tuner
@@ -166,3 +167,14 @@ def test_a_tuner_starts_with_the_load_of_the_days_before() -> None:
     assert ours.tuner is not None
     assert {moment.erlangs for moment in ours.tuner.moments} == {0.7}
     assert not ours.tuner.due(of.policy)
+
+
+def test_ours_plays_with_every_pool_and_a_peer_with_the_first() -> None:
+    first = case(trace(900.0, rps=12.0)).pool
+    cheap = replace(first, name="cheap", price_usd_per_gpu_hour=first.price_usd_per_gpu_hour / 10)
+    of = replace(case(trace(900.0, rps=12.0)), more_pools=(cheap,))
+    ours = run(case_for("leadtime", of), contender("leadtime", of))
+    hpa = run(case_for("hpa", of), contender("hpa", of))
+    assert ours.row["pools"] == [first.name, "cheap"] and hpa.row["pools"] == [first.name]
+    assert ours.row["cost_usd"] < 0.7 * hpa.row["cost_usd"]
+    assert ours.row["requests"] == hpa.row["requests"] and ours.row["rejected"] == 0
