@@ -23,6 +23,7 @@ from app.cli import (
     policy,
     policy_overrides,
     policy_trials,
+    router,
     simulate,
     tune,
     up,
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.command("up", help=up.HELP)(up.up)
 app.command("daemon", help=daemon.HELP)(daemon.daemon)
+app.command("router", help=router.HELP)(router.router)
 app.command("console", help=console.HELP)(console.console)
 app.command("backtest", help=backtest.HELP)(backtest.backtest)
 app.command("tune", help=tune.HELP)(tune.tune)

@@ -1,0 +1,32 @@
+"""The router is told what the fleet file says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+from app.routing import router_spec
+from app.settings import RouterPolicy, RouterSettings, load
+from runtime.router.policies import POLICIES
+from runtime.router.spec import Limits, Promise
+from tests.app.test_settings import GOOD
+
+
+def test_the_file_names_every_policy() -> None:
+    assert get_args(RouterPolicy) == tuple(POLICIES)
+
+
+def test_services_limits_and_promises(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(GOOD + "router: {policy: lmetric, held: 7, body_bytes: 4096}\n")
+    spec = router_spec(load(path))
+    chat = spec.services[0]
+    assert (chat.name, list(chat.pools), chat.policy) == ("chat", ["chat-h100"], "lmetric")
+    assert chat.promise == Promise(1.5, 0.0, 0.05)
+    assert spec.limits == Limits(held=7, body_bytes=4096)
+
+
+def test_defaults_are_the_router_s_own() -> None:
+    given, limits = RouterSettings(), Limits()
+    for name in ("body_bytes", "held", "hold_s", "in_flight", "connect_s", "read_s", "write_s"):
+        assert getattr(given, name) == getattr(limits, name)
