@@ -54,7 +54,8 @@ def share(
     gap = QUICK_GAP if len(demands) > EXACT_UP_TO else 0.0
     allocation = allocate(demands, replace(limits.market, notice_s=spots), gap)
     granted = _grants(demands, allocation)
-    return {name: _again(one, policies[name], granted.get(name)) for name, one in considered.items()}
+    bound = {name: grant for name, grant in granted.items() if _binds(grant, considered[name])}
+    return {name: _again(one, policies[name], bound.get(name)) for name, one in considered.items()}
 
 
 def _demand(one: Considered, policy: Policy) -> Demand:
@@ -103,6 +104,12 @@ def _grants(demands: Sequence[Demand], allocation: Allocation) -> dict[str, Gran
             most = {option.pool: sum(given.counts[option.pool].values()) for option in scarce}
             grants[demand.service] = Grant(most, _replicas(demand, given), _detail(demand, given, demands))
     return grants
+
+
+def _binds(grant: Grant, one: Considered) -> bool:
+    """Whether the grant is less than was decided; where it is not, the best without it is the best with it."""
+    used = {target.pool: target.active + target.standby + target.asleep for target in one.decision.plan.targets}
+    return grant.replicas is not None or any(used.get(pool, 0) > most for pool, most in grant.most.items())
 
 
 def _scarce(option: Option, allocation: Allocation) -> bool:

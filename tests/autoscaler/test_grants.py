@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+import pytest
+
+from autoscaler import grants
 from autoscaler.allocation import Market
 from autoscaler.codec import inputs, replay
 from autoscaler.controller import Considered
@@ -90,3 +93,15 @@ def test_slices_are_parts_of_the_gpu_they_are_cut_from() -> None:
     small = replace(small, decision=decide(small.observation, small.forecast, small.state, AUTO, NOW_S))
     limits = Limits(Market({"H100": ((1, 1),)}), {"H100-1g": ("H100", Fraction(1, 7))})
     assert actives(share({"chat": small}, {"chat": AUTO}, limits)) == {"chat": [7]}
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 4, 6, 8])
+def test_who_gets_what_it_decided_need_not_decide_again(nodes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = (Branch(OTHER, TierCounts(active=2)),)
+    many = {f"s{i}": considered(f"s{i}", 1.0 + i, FIRST if i % 2 else AUTO, more=more) for i in range(4)}
+    policies = {name: FIRST if i % 2 else AUTO for i, name in enumerate(many)}
+    spared = share(many, policies, h100(nodes))
+    monkeypatch.setattr(grants, "_binds", lambda grant, one: True)
+    every = share(many, policies, h100(nodes))
+    assert actives(spared) == actives(every)
+    assert [one.decision.sentence for one in spared.values()] == [one.decision.sentence for one in every.values()]
