@@ -55,6 +55,7 @@ class SourceSettings(Section):
     kind: Literal["direct", "prometheus"] = Field("direct", description="Scrape the engines, or ask Prometheus.")
     url: str | None = Field(None, description="Address of Prometheus, for kind prometheus.")
     interval_s: float = Field(15.0, ge=1, le=300, description="Time between two ticks, seconds.")
+    gateway_url: str | None = Field(None, description="Metrics page of the router; the fleet's own if absent.")
     timeout_s: float = Field(4.0, gt=0, le=60, description="Deadline of one scrape, seconds of real time.")
     concurrency: int = Field(32, ge=1, le=512, description="Most scrapes in flight at once.")
 

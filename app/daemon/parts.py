@@ -99,6 +99,7 @@ class Daemon:
     interval_s: float
     shared: tuple[Shared, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    gateway_url: str | None = None
     memory: Memory = field(default_factory=Memory)
     minds: dict[str, Mind] = field(default_factory=dict)
     fitting: Fitting = field(default_factory=Fitting)

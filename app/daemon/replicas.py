@@ -15,10 +15,16 @@ def held(replicas: Iterable[Replica]) -> frozenset[str]:
     return frozenset(gpu for replica in replicas for gpu in replica.gpus)
 
 
-def targets(replicas: Iterable[Replica], nodes: Iterable[str], pools: Iterable[Pool], fleet_url: str) -> list[Target]:
-    """One engine target per running replica, one exporter per node, one gateway."""
+def targets(
+    replicas: Iterable[Replica],
+    nodes: Iterable[str],
+    pools: Iterable[Pool],
+    fleet_url: str,
+    gateway_url: str | None = None,
+) -> list[Target]:
+    """One engine target per running replica, one exporter per node, one gateway: the fleet's own if none is given."""
     engines = {pool.name: pool.engine for pool in pools}
     known = [replica for replica in replicas if answers(replica) and replica.pool in engines]
     scraped = [Target("engine", r.name, f"{r.base_url}/metrics", engines[r.pool]) for r in known]
     scraped += [Target("dcgm", node, f"{fleet_url}/nodes/{node}/metrics") for node in nodes]
-    return [*scraped, Target("gateway", "gateway", f"{fleet_url}/gateway/metrics")]
+    return [*scraped, Target("gateway", "gateway", gateway_url or f"{fleet_url}/gateway/metrics")]

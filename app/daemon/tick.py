@@ -86,7 +86,7 @@ async def look(daemon: Daemon, at_s: float) -> Look:
     daemon.replicas, daemon.lead_times, daemon.nodes = replicas, samples, nodes
     pools = [pool for known in daemon.memory.services.values() for pool in known.pools]
     await racks.look(daemon)
-    scrape = await daemon.source.scrape(targets(replicas, nodes, pools, daemon.fleet.url), at_s)
+    scrape = await daemon.source.scrape(targets(replicas, nodes, pools, daemon.fleet.url, daemon.gateway_url), at_s)
     return Look(at_s, replicas, samples, scrape, trouble, vitals(scrape.gpus))
 
 

@@ -50,6 +50,7 @@ def wire(settings: Settings) -> Daemon:
         shared=tuple(Shared(one.rack(), one.policy, tuple(settings.services_in(one.name))) for one in settings.racks),
         limits=settings.market.limits(),
         interval_s=settings.source.interval_s,
+        gateway_url=settings.source.gateway_url,
     )
 
 

@@ -75,14 +75,18 @@ class Router:
     poll_s: float
     reload: Callable[[], RouterSpec] | None = None
     fleet_errors: int = 0
+    fleet_answers: bool = True
 
     async def poll(self) -> None:
         """Ask the fleet once."""
         try:
             self.gateway.rotate(await self.fleet.replicas())
+            self.fleet_answers = True
         except (httpx.HTTPError, ValueError) as error:
             self.fleet_errors += 1
-            log.warning("the fleet could not be asked", error=f"{type(error).__name__}: {error}")
+            if self.fleet_answers:
+                log.warning("the fleet does not answer; its replicas stay", error=f"{type(error).__name__}: {error}")
+            self.fleet_answers = False
 
     async def follow(self) -> None:
         """Ask it for ever."""

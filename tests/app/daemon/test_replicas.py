@@ -16,5 +16,10 @@ def test_targets_are_engines_nodes_and_the_gateway() -> None:
     ]
 
 
+def test_a_router_stands_in_for_the_fleet_s_gateway() -> None:
+    asked = targets([], [], [POOL], "http://fleet", "http://router/metrics")
+    assert [t.url for t in asked] == ["http://router/metrics"]
+
+
 def test_replicas_hold_their_gpus() -> None:
     assert held([replica(0, Tier.ACTIVE), replica(3, Tier.ASLEEP)]) == {"GPU-0", "GPU-3"}
