@@ -23,6 +23,12 @@ class ClockInfo(Schema):
     speed: float
 
 
+class Called(Schema):
+    """Whether the loop was called to decide at once."""
+
+    called: bool
+
+
 class GpuCounts(Schema):
     """GPUs by use; idle_held are occupied by a replica that does nothing."""
 

@@ -10,9 +10,10 @@ from fastapi import APIRouter, HTTPException, Query
 from app.api.backend import Back, Known
 from app.api.capacity import capacity_view
 from app.api.errors import problems
-from app.api.schemas import CapacityView, FleetView, ReplicaView, Series, ServiceRow
+from app.api.schemas import Called, CapacityView, FleetView, ReplicaView, Series, ServiceRow
 from app.api.views import fleet_view, replica_view, service_row
 from app.daemon.signals import FLEET, FLEET_SIGNALS, SIGNALS
+from runtime.replica import Tier, Transition
 
 router = APIRouter(tags=["fleet"])
 
@@ -81,3 +82,12 @@ async def capacity(service: str, known: Known) -> CapacityView:
 async def replicas(known: Known) -> list[ReplicaView]:
     """The replicas of a service, in the fleet's order."""
     return [replica_view(replica, known) for replica in known.replicas]
+
+
+@router.post("/services/{service}/wake", status_code=202, responses=problems(404))
+async def wake(back: Back, known: Known) -> Called:
+    """Requests wait for a first replica: decide now and not at the next tick. One that is on its way is waited for."""
+    coming = any(r.tier is Tier.ACTIVE and r.transition is not Transition.FAILED for r in known.replicas)
+    if not coming:
+        back.memory.called.set()
+    return Called(called=not coming)

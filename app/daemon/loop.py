@@ -84,7 +84,7 @@ async def begin(daemon: Daemon) -> None:
 async def waited(daemon: Daemon, at_s: float) -> float | None:
     """Sleep until then; gives the time, or None where the clock cannot be read. Late ticks are counted and said."""
     try:
-        now_s = told(daemon, await daemon.clock.sleep_until(at_s))
+        now_s = told(daemon, await slept(daemon, at_s))
     except EXPECTED as error:
         failed(daemon, "the clock does not answer", error)
         return None
@@ -95,6 +95,19 @@ async def waited(daemon: Daemon, at_s: float) -> float | None:
         if tally.overruns.bit_count() == 1:  # the 1st, 2nd, 4th, 8th, …: said, but not at every tick
             log.warning("ticks came too late", missed=missed, overruns=tally.overruns)
     return now_s
+
+
+async def slept(daemon: Daemon, at_s: float) -> float:
+    """Sleep until then, or until somebody calls; gives the time."""
+    called = daemon.memory.called
+    sleeping, calling = asyncio.ensure_future(daemon.clock.sleep_until(at_s)), asyncio.ensure_future(called.wait())
+    try:
+        done, _ = await asyncio.wait((sleeping, calling), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sleeping.cancel()
+        calling.cancel()
+    called.clear()
+    return sleeping.result() if sleeping in done else await daemon.clock.now()
 
 
 def told(daemon: Daemon, now_s: float) -> float:

@@ -6,6 +6,7 @@ whole values, so a reader in the same event loop never sees half a tick.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -120,6 +121,7 @@ class Memory:
     """All services and the fleet at the last tick; ``trouble`` is the last failed tick's one line.
 
     ``now_s`` is the time as the clock told it last, when the machine's monotonic clock said ``told_at_monotonic_s``.
+    ``called`` is set by who cannot wait for the next tick.
     """
 
     services: dict[str, ServiceMemory] = field(default_factory=dict)
@@ -134,6 +136,7 @@ class Memory:
     trouble: str | None = None
     tally: Tally = field(default_factory=Tally)
     recent: dict[str, deque[float | None]] = field(default_factory=dict)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def clock(memory: Memory, monotonic_s: float) -> float:

@@ -40,7 +40,9 @@ GRACE_S = 30
 
 @dataclass(slots=True)
 class Waker:
-    """POSTs ``{"service", "held"}`` to ``url`` while requests wait for a first replica, at most once a second each."""
+    """POSTs ``{"service", "held"}`` to ``url``, ``{service}`` in it replaced, while requests wait for a first replica,
+    at most once a second each.
+    """
 
     http: httpx.AsyncClient
     url: str | None
@@ -54,7 +56,7 @@ class Waker:
         if self.url is None or now_s - self.told_s.get(service, -WAKE_EVERY_S) < WAKE_EVERY_S:
             return
         self.told_s[service] = now_s
-        task = asyncio.get_running_loop().create_task(self._tell(self.url, service, held))
+        task = asyncio.get_running_loop().create_task(self._tell(self.url.replace("{service}", service), service, held))
         self.telling.add(task)
         task.add_done_callback(self.telling.discard)
 

@@ -101,3 +101,11 @@ async def test_capacity_can_be_asked_for(api: httpx.AsyncClient) -> None:
     answer = (await api.get("/api/v1/services/chat/capacity")).json()
     assert answer["rho_max"] > 0
     assert [row["tier"] for row in answer["lead_times"]] == ["standby", "cold"]
+
+
+async def test_a_service_without_a_replica_is_decided_on_at_once(daemon: Daemon, api: httpx.AsyncClient) -> None:
+    assert (await api.post("/api/v1/services/chat/wake")).json() == {"called": False}
+    daemon.memory.services["chat"].replicas = ()
+    answer = await api.post("/api/v1/services/chat/wake", json={"service": "chat", "held": 3})
+    assert (answer.status_code, answer.json(), daemon.memory.called.is_set()) == (202, {"called": True}, True)
+    assert (await api.post("/api/v1/services/nobody/wake")).status_code == 404

@@ -54,6 +54,14 @@ async def test_the_end_of_time_is_decided_on_once(world: World, monkeypatch: pyt
     assert daemon.memory.tally.ticks == 3
 
 
+async def test_who_calls_does_not_wait_for_the_next_tick(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = await world.start()
+    monkeypatch.setattr(world.clock, "sleep_until", lambda _: asyncio.Event().wait())
+    daemon.memory.called.set()
+    assert await loop.waited(daemon, START_S + INTERVAL_S) == START_S
+    assert not daemon.memory.called.is_set()
+
+
 async def test_late_ticks_are_counted_and_not_made_up_for(world: World) -> None:
     daemon = await world.start()
     world.clock.late_s = 2.5 * INTERVAL_S
