@@ -6,7 +6,7 @@ Published (llm-d, guide of the SLO-aware KEDA recipe): Qwen3-32B on H100 TP2, 4,
 requests/s for 330 s, then 4, 6, 8, 10 for 360 s each, 4 for 360 s, 1 for 300 s; start about 100 s; targets 3 s and
 100 ms; 3 to 8 replicas: 95.8 % of requests within both targets at 5.93 replicas on average; static 8: 100 %.
 
-"quick" is ours with a scale-in window of 120 s and a cooldown of 15 s, "bold" takes 15 % off its forecast besides;
+"quick" is ours with a scale-in window of 60 s and a cooldown of 15 s, "bold" takes 15 % off its forecast besides;
 "standby" is quick with spare replicas, loaded and out of rotation, whose GPUs others use for 70 % of their price.
 """
 
@@ -36,7 +36,7 @@ STAGES = ((2.0, 330.0), (4.0, 360.0), (6.0, 360.0), (8.0, 360.0), (10.0, 360.0),
 INPUT_TOKENS, OUTPUT_TOKENS = 4000, 1000
 ENTRY = "vllm/Qwen/Qwen3-32B/bf16/H100-SXM/tp2@0.12.0"
 LEADS = {Tier.COLD: LeadTime(100.0, 100.0)}
-QUICK = {"scale_in": ScaleIn(window_s=120.0, cooldown_s=15.0)}
+QUICK = {"scale_in": ScaleIn(window_s=60.0, cooldown_s=15.0)}
 STANDBY = LEADS | {Tier.STANDBY: LeadTime(0.5, 1.0)}
 
 
