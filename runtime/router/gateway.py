@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -23,6 +22,7 @@ from runtime.router.policies import compute_s
 from runtime.router.relay import Call, ClientSlow, Done, End, Failure, Relay, forwarded
 from runtime.router.service import Refused, Service
 from runtime.router.spec import Limits, RouterSpec
+from runtime.router.upstream import Upstream
 
 MOST_STARTS = 2
 """How often a request may begin at a replica that then fails: more, and one bad request could take down a fleet."""
@@ -37,7 +37,7 @@ class Gateway:
     """All services behind one address."""
 
     spec: RouterSpec
-    http: httpx.AsyncClient
+    http: Upstream
     clock: Callable[[], float]
     wake: Callable[[str, int], None]
     services: dict[str, Service] = field(default_factory=dict)

@@ -13,13 +13,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import Enum
 
-import httpx
 from starlette.types import Message, Send
 
 from runtime.router.answer import ERROR, Answer, error_event
 from runtime.router.load import Asked
 from runtime.router.passage import Passage
 from runtime.router.spec import Limits
+from runtime.router.upstream import Answered, Broken, Unreachable, Upstream
 
 HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
@@ -28,7 +28,7 @@ NOT_SENT = (502, 503)
 """A replica that answers so has not begun."""
 
 ITS_FAULT = (500, 504)
-EVENT_STREAM = "text/event-stream"
+EVENT_STREAM = b"text/event-stream"
 OWN = frozenset([b"host", b"content-length", b"accept-encoding", b"expect"])
 
 
@@ -89,34 +89,32 @@ def forwarded(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], 
 class Relay:
     """Sends requests to replicas."""
 
-    http: httpx.AsyncClient
+    http: Upstream
     limits: Limits
     clock: Callable[[], float]
 
     async def attempt(self, call: Call, passage: Passage) -> Failure | Done:
         """Send it and pass the answer on; raises ``ClientSlow``."""
-        timeout = httpx.Timeout(self.limits.read_s, connect=self.limits.connect_s, pool=None)
-        url = passage.load.base_url + call.path
-        request = self.http.build_request("POST", url, content=call.body, headers=list(call.headers), timeout=timeout)
+        url, limits = passage.load.base_url + call.path, self.limits
         try:
-            response = await self.http.send(request, stream=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+            response = await self.http.post(url, call.headers, call.body, limits.connect_s, limits.read_s)
+        except Unreachable:
             return Failure("no replica could be reached", began=False, broken=True)
-        except httpx.TransportError as error:
-            return Failure(f"the replica did not answer: {type(error).__name__}", began=True, broken=True)
+        except Broken as error:
+            return Failure(f"the replica did not answer: {error}", began=True, broken=True)
         try:
             return await self._answered(call, passage, response)
         finally:
-            await response.aclose()
+            response.close()
 
-    async def _answered(self, call: Call, passage: Passage, response: httpx.Response) -> Failure | Done:
-        pieces = response.aiter_raw()
-        streamed = response.headers.get("content-type", "").startswith(EVENT_STREAM)
+    async def _answered(self, call: Call, passage: Passage, response: Answered) -> Failure | Done:
+        pieces = response.pieces()
+        streamed = response.header(b"content-type").startswith(EVENT_STREAM)
         try:
             first = await anext(pieces, b"")
-        except httpx.TransportError:
+        except Broken:
             return Failure("the replica was lost before the first byte", began=True, broken=True)
-        status = response.status_code
+        status = response.status
         if status in NOT_SENT or status in ITS_FAULT:
             return Failure(f"the replica answered {status}", status in ITS_FAULT, status in NOT_SENT, status, first)
         if streamed and ERROR.match(first):
@@ -136,7 +134,7 @@ class Relay:
                 if answer.streamed and first_s is None:
                     first_s = self.clock()
                 await self._send(call, _body(piece, more=True))
-        except httpx.TransportError:
+        except Broken:
             cut = True
         broken = cut or (status < 400 and not answer.whole)
         if broken and answer.streamed and not answer.told:
@@ -163,9 +161,9 @@ async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[by
         yield piece
 
 
-def _start(response: httpx.Response) -> Message:
-    headers = [(name.lower(), value) for name, value in response.headers.raw if name.lower() not in HOP_BY_HOP]
-    return {"type": "http.response.start", "status": response.status_code, "headers": headers}
+def _start(response: Answered) -> Message:
+    headers = [(name, value) for name, value in response.headers if name not in HOP_BY_HOP]
+    return {"type": "http.response.start", "status": response.status, "headers": headers}
 
 
 def _body(content: bytes, more: bool) -> Message:

@@ -26,13 +26,11 @@ from runtime.fleet import Fleet
 from runtime.router.gateway import Gateway
 from runtime.router.page import MEDIA_TYPE, page
 from runtime.router.spec import RouterSpec
+from runtime.router.upstream import Upstream
 
 log = structlog.get_logger(__name__)
 
 POSTS = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings")
-
-KEEP_ALIVE_S = 4.0
-"""Engines close idle connections after five seconds; a request sent on one that is just closing would be lost."""
 
 WAKE_EVERY_S = 1.0
 GRACE_S = 30
@@ -73,6 +71,7 @@ class Router:
     """A gateway that follows a fleet; ``reload`` gives the configuration anew or raises ValueError."""
 
     gateway: Gateway
+    waker: Waker
     fleet: Fleet
     poll_s: float
     reload: Callable[[], RouterSpec] | None = None
@@ -131,7 +130,8 @@ class Router:
         yield
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
-        await self.gateway.http.aclose()
+        self.gateway.http.close()
+        await self.waker.http.aclose()
 
 
 def create_router(
@@ -142,9 +142,8 @@ def create_router(
     reload: Callable[[], RouterSpec] | None = None,
 ) -> Router:
     """A router on the machine's own clock."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=1000, keepalive_expiry=KEEP_ALIVE_S)
-    http = httpx.AsyncClient(limits=limits, trust_env=False, follow_redirects=False)
-    return Router(Gateway(spec, http, time.monotonic, Waker(http, wake_url)), fleet, poll_s, reload)
+    waker = Waker(httpx.AsyncClient(trust_env=False), wake_url)
+    return Router(Gateway(spec, Upstream(), time.monotonic, waker), waker, fleet, poll_s, reload)
 
 
 def create_app(router: Router) -> Starlette:

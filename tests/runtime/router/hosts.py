@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import httpx
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +16,7 @@ from runtime.replica import Replica, Tier
 from runtime.router.gateway import Gateway
 from runtime.router.service import Service
 from runtime.router.spec import Limits, Promise, RoutedService, RouterSpec
+from runtime.router.upstream import Upstream
 from tests.runtime.simulated.fleets import POOL
 
 EVENT = b'data: {"choices": [{"text": " tok"}]}\n\n'
@@ -158,10 +158,11 @@ async def rig(urls: Sequence[str] = (), limits: Limits = LIMITS, policy: str = "
     """A gateway over replicas at these addresses."""
     woken: list[tuple[str, int]] = []
     clock = asyncio.get_running_loop().time
-    async with httpx.AsyncClient(trust_env=False) as http:
-        made = Rig(Gateway(spec(limits, policy), http, clock, lambda *told: woken.append(told)), woken)
-        made.rotate(*urls)
-        yield made
+    http = Upstream()
+    made = Rig(Gateway(spec(limits, policy), http, clock, lambda *told: woken.append(told)), woken)
+    made.rotate(*urls)
+    yield made
+    http.close()
 
 
 @dataclass

@@ -100,7 +100,7 @@ async def test_a_fleet_that_cannot_be_asked_changes_nothing() -> None:
         await router.poll()
     await router.poll()
     assert (list(router.gateway.services["chat"].loads), router.fleet_errors) == (["chat-0001"], 1)
-    await asyncio.gather(fleet.close(), router.gateway.http.aclose())
+    await asyncio.gather(fleet.close(), router.waker.http.aclose())
 
 
 async def test_a_wrong_configuration_changes_nothing() -> None:
@@ -115,7 +115,7 @@ async def test_a_wrong_configuration_changes_nothing() -> None:
     router.reload = wrong
     router.reconfigure()
     assert router.gateway.services["chat"].spec.policy == "lmetric"
-    await router.gateway.http.aclose()
+    await router.waker.http.aclose()
 
 
 def test_a_policy_that_there_is_not_is_refused() -> None:
