@@ -27,6 +27,9 @@ from runtime.router.upstream import Upstream
 MOST_STARTS = 2
 """How often a request may begin at a replica that then fails: more, and one bad request could take down a fleet."""
 
+DISCARDED_BYTES = 64 * 2**20
+"""How much of a body that is too large is still read: a client that writes would see a reset and not our answer."""
+
 
 class ClientLeft(Exception):
     """The client is gone before its request was whole."""
@@ -153,20 +156,26 @@ class _Unreadable(Exception):
 
 
 async def _read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
-    """The whole body; raises ``_Unreadable`` as soon as it is known to be too large."""
+    """The whole body; raises ``_Unreadable``. One that is too large is read on and thrown away, up to a bound."""
     too_large = _Unreadable(413, f"the body is larger than {limits.body_bytes} bytes")
+    most = limits.body_bytes + DISCARDED_BYTES
     declared = _header(scope, b"content-length") or ""
-    if declared.isdecimal() and int(declared[:20]) > limits.body_bytes:
+    if declared.isdecimal() and int(declared[:20]) > most:
         raise too_large
-    content = bytearray()
+    content, size = bytearray(), 0
     try:
         async with asyncio.timeout(limits.body_s):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ClientLeft
-                content += message.get("body", b"")
-                if len(content) > limits.body_bytes:
+                piece = message.get("body", b"")
+                size += len(piece)
+                if size <= limits.body_bytes:
+                    content += piece
+                else:
+                    content.clear()
+                if size > most or (size > limits.body_bytes and not message.get("more_body")):
                     raise too_large
                 if not message.get("more_body"):
                     return bytes(content)

@@ -79,6 +79,12 @@ async def test_a_client_that_hangs_up_frees_the_engine() -> None:
         await engine.aclose()
 
 
+async def test_a_body_of_10_mb_is_told_that_it_is_too_large() -> None:
+    async with routed(active=1) as (_, http, _):
+        body = b'{"model": "chat", "prompt": "' + b"x" * 10_000_000 + b'"}'
+        assert (await http.post("/v1/completions", content=body)).status_code == 413
+
+
 async def test_replicas_come_and_go_with_the_fleet() -> None:
     async with routed(active=1) as (router, http, fleet):
         async with httpx.AsyncClient(base_url=fleet.url) as hand:
