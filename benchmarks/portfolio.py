@@ -1,7 +1,7 @@
 """Several services on one cluster: apart, as every peer scales them, and together on GPUs that they share.
 
 python -m benchmarks.portfolio TRACES_FOLDER [--case four|tail] [--hours 24] [--seeds 3] [--only hpa,keda-slo]
-                                                [--part both|together|apart] [--json FILE]
+                                                [--part both|together|apart] [--untuned] [--json FILE]
 
 ``four``: ServeGen m-small (Llama-3.1-8B FP8 on one H100) and three services made of the clients of m-large, in groups
 of like work (Llama-3.1-70B FP8 on two H100), one day, cold start 180 s. ``tail``: twelve single clients of m-large of
@@ -178,20 +178,23 @@ def alone(task: tuple[int, bool, str, float | None, int]) -> dict[str, Any]:
     return run(case, contender(turned, case), name=name).row | {"knob": knob, "service": index, "seed": seed}
 
 
-def apart(pairs: Sequence[tuple[Case, Case]], names: Sequence[str], seeds: int) -> list[dict[str, Any]]:
+def apart(
+    pairs: Sequence[tuple[Case, Case]], names: Sequence[str], seeds: int, tuning: bool = True
+) -> list[dict[str, Any]]:
     """Every contender on every service, tuned and at its default; one summed row a contender and seed."""
     forking = multiprocessing.get_context("fork")
     services, asked = range(len(pairs)), pairs[0][1].policy.slo.attainment
-    settings = {name: SHORTAGE_USD if name == OURS else PEERS[name].knob[1] for name in names}
+    tuned_names = names if tuning else ()
+    settings = {name: SHORTAGE_USD if name == OURS else PEERS[name].knob[1] for name in tuned_names}
     with ProcessPoolExecutor(os.cpu_count(), forking, inherit, (pairs,)) as workers:
         tasks = [(i, True, n, float(k), 0) for n, knobs in settings.items() for k in knobs for i in services]
         trained = list(workers.map(alone, tasks))
         chosen = {
             (n, i): best((r for r in trained if r["policy"] == n and r["service"] == i), asked)["knob"]
-            for n in names
+            for n in tuned_names
             for i in services
         }
-        tuned = [(i, False, n, chosen[n, i], seed) for n in names for i in services for seed in range(seeds)]
+        tuned = [(i, False, n, chosen[n, i], seed) for n in tuned_names for i in services for seed in range(seeds)]
         plain = [(i, False, n, None, seed) for n in names for i in services for seed in range(seeds)]
         rows = list(workers.map(alone, tuned + plain))
     made = zip(tuned + plain, rows, strict=True)
@@ -269,6 +272,7 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", help="peers to play, with commas between; ours apart is always one of them")
+    parser.add_argument("--untuned", action="store_true", help="contenders apart at their defaults only")
     parser.add_argument("--part", choices=["both", "together", "apart"], default="both")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -279,7 +283,7 @@ def main() -> None:
     if given.part != "apart":
         rows += together(pairs, given.seeds, to_zero=given.case == "tail")
     if given.part != "together":
-        rows += apart(pairs, [*peers, OURS], given.seeds)
+        rows += apart(pairs, [*peers, OURS], given.seeds, tuning=not given.untuned)
     report(given.case, pairs, rows, time.perf_counter() - started_s)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1))
