@@ -44,7 +44,9 @@ from runtime.catalog import pool, transfer
 from runtime.pool import LeadTime, Pool
 from runtime.rack import Rack
 from runtime.replica import Tier
+from runtime.simulated.noise import Floats
 from runtime.traces import Trace, load
+from runtime.traces.trace import Keys
 
 COLD = {Tier.COLD: LeadTime(180.0, 240.0)}
 WAKE = {Tier.ASLEEP: LeadTime(3.0, 6.0)}
@@ -82,7 +84,7 @@ def four(folder: Path, seconds: float) -> list[tuple[Case, Case]]:
     for i, (clients, share) in enumerate(groups(whole, 3)):
         served = named(large(), f"large-{'abc'[i]}")
         policy = Policy(slo=slo, replicas=Replicas(min=1, max=20))
-        trace = whole.take(np.isin(whole.client, clients) & (whole.arrival_s < seconds))
+        trace = whole.take(np.isin(clients_of(whole), clients) & (whole.arrival_s < seconds))
         pairs.append(days(scaled(minutes, share), 9, served, policy, trace))
     day = load(folder / "servegen-m-small-requests.parquet")
     policy = Policy(slo=Slo(ttft_s=1.0, tpot_s=0.05), replicas=Replicas(min=1, max=20))
@@ -96,8 +98,8 @@ def groups(trace: Trace, count: int) -> list[tuple[list[int], float]]:
     group that has least.
     """
     tokens = trace.input_tokens.astype(float) + 4.0 * trace.output_tokens
-    per_client = np.bincount(trace.client, tokens)  # type: ignore[arg-type]
-    requests = np.bincount(trace.client)  # type: ignore[arg-type]
+    per_client = np.bincount(clients_of(trace), tokens)
+    requests = np.bincount(clients_of(trace))
     members: list[list[int]] = [[] for _ in range(count)]
     sums = np.zeros(count)
     for client in np.argsort(-per_client).tolist():
@@ -105,6 +107,13 @@ def groups(trace: Trace, count: int) -> list[tuple[list[int], float]]:
         members[least].append(client)
         sums[least] += per_client[client]
     return [(each, float(requests[each].sum() / trace.requests)) for each in members]
+
+
+def clients_of(trace: Trace) -> Keys:
+    """Who sent each request. Raises ValueError for a trace that does not tell."""
+    if trace.client is None:
+        raise ValueError(f"{trace.name} has no column client; give a trace that tells clients apart")
+    return trace.client
 
 
 def scaled(minutes: pd.DataFrame, share: float) -> pd.DataFrame:
@@ -127,8 +136,8 @@ def tail(folder: Path, seconds: float) -> list[tuple[Case, Case]]:
         replicas=Replicas(min=1, max=16),
     )
     found = []
-    for client in np.unique(whole.client).tolist():  # type: ignore[arg-type]
-        trace = whole.take(whole.client == client)  # type: ignore[arg-type]
+    for client in np.unique(clients_of(whole)).tolist():
+        trace = whole.take(clients_of(whole) == client)
         if (trace.arrival_s >= TRAINING_S).sum() < FEWEST:
             continue
         minutes = offered_load(large(), trace, 60.0)
@@ -144,7 +153,7 @@ def tail(folder: Path, seconds: float) -> list[tuple[Case, Case]]:
         load_before = offered_load(served, first, 60.0) if first.requests else np.zeros(1)
         known = np.zeros(int(TRAINING_S / 60))
         known[: len(load_before)] = load_before
-        times = UNDATED_S + 60.0 * np.arange(1, len(known) + 1)
+        times: Floats = UNDATED_S + 60.0 * np.arange(1.0, len(known) + 1)
         test = Case(served.name, served, policy, rest, UNDATED_S + TRAINING_S, past=(times, known))
         pairs.append((Case("training", served, policy, first, UNDATED_S), test))
     return pairs
