@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.fleet import LeadTimeSample, PoolTarget
+from runtime.lifecycle import Member, Move, Verb, reconcile
 from runtime.pool import LeadTime, Pool
 from runtime.rack import Rack
 from runtime.replica import Tier, Transition
 from runtime.simulated.gpus import Gpu, Inventory
 from runtime.simulated.lanes import Lane, lanes_of
-from runtime.simulated.lifecycle import Member, Move, Verb, reconcile
 from runtime.simulated.racks import Order, SimulatedRack
 from runtime.simulated.replica import SimulatedReplica
 from runtime.simulated.services import SimulatedService, next_slower

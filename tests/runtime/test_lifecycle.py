@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.fleet import PoolTarget
+from runtime.lifecycle import Member, Move, Verb, reconcile
 from runtime.replica import Tier, Transition
-from runtime.simulated.lifecycle import Member, Move, Verb, reconcile
 
 STARTING = (Transition.LAUNCHING, Transition.WAKING)
 STATES = [
