@@ -18,7 +18,9 @@ def router_spec(settings: Settings) -> RouterSpec:
         read_s=chosen.read_s,
         write_s=chosen.write_s,
     )
-    return RouterSpec(tuple(_routed(service, chosen.policy) for service in settings.services), limits)
+    return RouterSpec(
+        tuple(_routed(service, service.router.policy or chosen.policy) for service in settings.services), limits
+    )
 
 
 def _routed(service: ServiceSettings, policy: str) -> RoutedService:

@@ -11,8 +11,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from app.routersettings import RouterSettings, ServiceRouterSettings
+from app.section import Section
 from app.yamlfile import load_yaml
 from autoscaler.allocation import Market
 from autoscaler.grants import Limits
@@ -21,12 +23,6 @@ from autoscaler.rack import RackPolicy
 from runtime.pool import LeadTime, Pool, StepTime
 from runtime.rack import Rack
 from runtime.replica import Tier
-
-
-class Section(BaseModel):
-    """Base of the file's parts: immutable, unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ApiSettings(Section):
@@ -72,37 +68,6 @@ class FleetSettings(Section):
 
     kind: Literal["simulated"] = Field("simulated", description="Kind of fleet.")
     url: str = Field("http://127.0.0.1:8900", description="Address of the fleet.")
-
-
-RouterPolicy = Literal[
-    "least-requests",
-    "round-robin",
-    "random",
-    "power-of-two",
-    "least-tokens",
-    "weighted",
-    "session-affinity",
-    "prefix-affinity",
-    "lmetric",
-    "sal",
-]
-
-
-class RouterSettings(Section):
-    """The gateway in front of the replicas: ``leadtime router``."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on; loopback unless changed.")
-    port: int = Field(8700, ge=1, le=65535, description="TCP port.")
-    policy: RouterPolicy = Field("sal", description="Which replica a request goes to.")
-    poll_s: float = Field(0.5, ge=0.05, le=60, description="Time between two looks at the fleet's replicas, seconds.")
-    body_bytes: int = Field(8 * 2**20, ge=1024, le=2**30, description="Largest body of a request, bytes.")
-    held: int = Field(1000, ge=0, le=100_000, description="Most requests of a service that wait for a replica.")
-    hold_s: float = Field(120.0, gt=0, le=3600, description="Longest wait for a replica, seconds.")
-    in_flight: int = Field(512, ge=1, le=100_000, description="Most requests sent to one replica at once.")
-    connect_s: float = Field(2.0, gt=0, le=60, description="Deadline of a connection to a replica, seconds.")
-    read_s: float = Field(300.0, gt=0, le=3600, description="Longest silence of a replica, seconds.")
-    write_s: float = Field(60.0, gt=0, le=3600, description="Longest time a client may take for a piece, seconds.")
-    wake_url: str | None = Field(None, description="Told by POST while requests wait for a first replica.")
 
 
 class StepSettings(Section):
@@ -166,6 +131,7 @@ class ServiceSettings(Section):
         min_length=1, description="a list of pools; load and replicas are counted in those of the first"
     )
     rack: str | None = Field(None, description="Name of the rack on whose GPUs it sleeps, with others.")
+    router: ServiceRouterSettings = Field(ServiceRouterSettings(), description="how its requests are routed")
 
     @property
     def pool(self) -> Pool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+from app.routersettings import RouterPolicy, RouterSettings
 from app.routing import router_spec
-from app.settings import RouterPolicy, RouterSettings, load
+from app.settings import load
 from runtime.router.policies import POLICIES
 from runtime.router.spec import Limits, Promise
 from tests.app.test_settings import GOOD
@@ -24,6 +25,13 @@ def test_services_limits_and_promises(tmp_path: Path) -> None:
     assert (chat.name, list(chat.pools), chat.policy) == ("chat", ["chat-h100"], "lmetric")
     assert chat.promise == Promise(1.5, 0.0, 0.05)
     assert spec.limits == Limits(held=7, body_bytes=4096)
+
+
+def test_a_service_may_name_its_own_policy(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    service = GOOD.split("services:\n")[1].replace("chat", "code")
+    path.write_text(GOOD + service + "    router: {policy: lmetric}\n")
+    assert [routed.policy for routed in router_spec(load(path)).services] == ["sal", "lmetric"]
 
 
 def test_defaults_are_the_router_s_own() -> None:
