@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
-from pydantic import TypeAdapter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from runtime.fleet import PoolTarget, RackTarget
+from runtime.agent import messages
 from runtime.rack import Rack
 from runtime.simulated import openai
 from runtime.simulated.live import LiveWorld
@@ -33,9 +32,6 @@ from runtime.simulated.world import World
 PAST_HOURS = 7 * 24
 
 FAULTS = ("xid", "ecc", "heat")
-
-_TARGETS = TypeAdapter(list[PoolTarget])
-_RACK_TARGETS = TypeAdapter(list[RackTarget])
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,25 +142,24 @@ class _Api:
 
     async def replicas(self, request: Request) -> Response:
         base_url = str(request.base_url).rstrip("/")
-        return JSONResponse([asdict(replica) for replica in self.world.view(base_url)])
+        return JSONResponse(messages.rows(self.world.view(base_url)))
 
     async def targets(self, request: Request) -> Response:
         body = await _body(request)
         try:
-            rows = [asdict(PoolTarget(**row)) for row in body["targets"]]
-            self.world.set_targets(_TARGETS.validate_python(rows))
+            self.world.set_targets(messages.pool_targets(body))
         except (KeyError, TypeError, ValueError) as error:
             raise HTTPException(422, f"no such service or a bad target: {error}") from error
         return JSONResponse({"decision_id": body.get("decision_id")})
 
     async def racks(self, _: Request) -> Response:
-        return JSONResponse([asdict(rack.view()) for rack in self.world.racks.values()])
+        return JSONResponse(messages.rows(rack.view() for rack in self.world.racks.values()))
 
     async def hold(self, request: Request) -> Response:
         """Racks are set one after the other; of a wrong list nothing is."""
         body = await _body(request)
         try:
-            targets = _RACK_TARGETS.validate_python([asdict(RackTarget(**row)) for row in body["targets"]])
+            targets = messages.rack_targets(body)
             for target in targets:
                 self.world.racks[target.rack].check_target(target.gpus)
         except (KeyError, TypeError, ValueError) as error:
@@ -174,7 +169,7 @@ class _Api:
         return JSONResponse({"decision_id": body.get("decision_id")})
 
     async def lead_times(self, _: Request) -> Response:
-        return JSONResponse([asdict(sample) for sample in self.world.replicas.lead_times])
+        return JSONResponse(messages.rows(self.world.replicas.lead_times))
 
     async def summary(self, _: Request) -> Response:
         return JSONResponse(summarise(self.world))

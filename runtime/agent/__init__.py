@@ -1,0 +1,1 @@
+"""A fleet behind an address: the same protocol in another process, or on another machine."""

@@ -1,0 +1,128 @@
+"""The agent over real connections: the protocol round and round, and nobody without the token."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from runtime.agent.client import RemoteFleet
+from runtime.agent.server import BODY_BYTES, create_agent
+from runtime.fleet import Fleet, LeadTimeSample, PoolTarget, RackTarget
+from runtime.replica import Tier
+from tests.runtime.agent.hosted import Instant
+from tests.runtime.router.hosts import listening
+
+TOKEN = "a-token-of-tests"
+AIM = PoolTarget("chat", "chat-pool", active=2, standby=1)
+
+
+@asynccontextmanager
+async def agent(fleet: Instant, token: str | None = TOKEN) -> AsyncIterator[str]:
+    async with listening(create_agent(fleet, token)) as url:
+        yield url
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[tuple[Instant, RemoteFleet]]:
+    fleet = Instant()
+    async with agent(fleet) as url:
+        client = RemoteFleet(url + "/", TOKEN)
+        yield fleet, client
+        await client.close()
+
+
+async def test_it_starts_and_closes_its_fleet() -> None:
+    fleet = Instant()
+    async with agent(fleet):
+        assert fleet.running
+    assert not fleet.running
+
+
+async def test_what_is_ordered_here_is_done_there(served: tuple[Instant, RemoteFleet]) -> None:
+    behind, client = served
+    remote: Fleet = client
+    await remote.apply([AIM], "d1")
+    assert behind.told == ["d1"]
+    assert behind.targets == {"chat-pool": AIM}
+    assert await remote.replicas() == await behind.replicas()
+    assert [r.tier for r in await remote.replicas()] == [Tier.ACTIVE, Tier.ACTIVE, Tier.STANDBY]
+    assert await remote.lead_times() == (LeadTimeSample("chat-pool", Tier.COLD, 21.5, 7.0),)
+    assert await remote.racks() == ()
+    assert (await client.events())[0]["why"] == "exit code -9"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (PoolTarget("chat", "other", 1), "no pool other; there is chat-pool"),
+        (PoolTarget("chat", "chat-pool", 1, asleep=1), "its engine cannot sleep; give 0"),
+        (PoolTarget("chat", "chat-pool", -1), "active -1 is below 0"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_with_the_reason(
+    served: tuple[Instant, RemoteFleet], wrong: PoolTarget, why: str
+) -> None:
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        await served[1].apply([wrong], "d1")
+    assert refused.value.response.status_code == 422
+    assert why in refused.value.response.text
+    assert served[0].targets == {}
+
+
+async def test_racks_that_are_not_there_are_refused(served: tuple[Instant, RemoteFleet]) -> None:
+    with pytest.raises(httpx.HTTPStatusError, match="422"):
+        await served[1].hold([RackTarget("r", 4)], "d1")
+
+
+@pytest.mark.parametrize("token", [None, "another", TOKEN + "x", ""])
+async def test_without_the_token_nothing_is_told_or_done(token: str | None) -> None:
+    fleet = Instant()
+    async with agent(fleet) as url:
+        client = RemoteFleet(url, token)
+        for ask in (client.replicas, client.events, lambda: client.apply([AIM], "d1")):
+            with pytest.raises(httpx.HTTPStatusError, match="401"):
+                await ask()
+        await client.close()
+        async with httpx.AsyncClient(base_url=url) as http:
+            assert (await http.get("/healthz")).status_code == 200
+            assert (await http.get("/metrics")).status_code == 401
+    assert fleet.targets == {}
+
+
+async def test_large_and_broken_orders_are_refused() -> None:
+    fleet = Instant()
+    async with agent(fleet, None) as url, httpx.AsyncClient(base_url=url) as http:
+        for body, status in ((b"x" * (BODY_BYTES + 1), 413), (b"{", 400), (b"[" * 100_000, 400), (b"[]", 400)):
+            assert (await http.put("/fleet/targets", content=body)).status_code == status
+    assert fleet.targets == {}
+
+
+async def test_prometheus_finds_every_engine_with_its_labels(served: tuple[Instant, RemoteFleet]) -> None:
+    _, client = served
+    await client.apply([PoolTarget("chat", "chat-pool", active=1, warm_node=1)], "d1")
+    groups = await client._get("/sd")
+    assert groups[1:] == [
+        {
+            "targets": ["127.0.0.1:9000"],
+            "labels": {
+                "__metrics_path__": "/r0/metrics",
+                "leadtime_service": "chat",
+                "leadtime_pool": "chat-pool",
+                "leadtime_replica": "r0",
+            },
+        }
+    ]
+
+
+async def test_the_metrics_page_counts_replicas_and_what_befell_them() -> None:
+    async with agent(Instant(), None) as url:
+        client = RemoteFleet(url)
+        await client.apply([AIM], "d1")
+        await client.close()
+        async with httpx.AsyncClient(base_url=url) as http:
+            text = (await http.get("/metrics")).text
+    assert 'leadtime_agent_replicas{pool="chat-pool",state="active"} 2.0' in text
+    assert 'leadtime_agent_events_total{pool="chat-pool",what="crashed"} 1.0' in text
