@@ -15,7 +15,7 @@ from runtime.replica import Replica
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Told:
     """What is told, as a collector of prometheus-client."""
 
