@@ -130,10 +130,10 @@ class LocalSpec:
 
     def _check_names(self) -> None:
         for what, names in (
-            ("engines", [(e.service, e.pool) for e in self.engines]),
+            ("engines", [f"{e.service} {e.pool}" for e in self.engines]),
             ("slots", [s.name for s in self.slots]),
         ):
-            if twice := {str(name) for name in names if names.count(name) > 1}:
+            if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what}: {', '.join(sorted(twice))} is there twice; names must differ")
 
     def _check_slots(self) -> None:
