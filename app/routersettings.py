@@ -5,9 +5,9 @@ Promise: what loads can be routed; a policy, header or pool that there is not is
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.section import Section
 
@@ -25,6 +25,36 @@ RouterPolicy = Literal[
 ]
 
 
+class QuotaSettings(Section):
+    """What one tenant may use; what is not named is not limited."""
+
+    weight: float = Field(1.0, gt=0, le=1000, description="Part of the line of held requests beside other tenants.")
+    requests_per_s: float | None = Field(None, gt=0, description="Most requests per second; one second's may burst.")
+    tokens_per_min: float | None = Field(None, gt=0, description="Most tokens per minute; one minute's may burst.")
+    in_flight: int | None = Field(None, ge=1, description="Most requests at once, held ones among them.")
+
+
+class TenantsSettings(Section):
+    """Who sends, and what each may use."""
+
+    header: str = Field(
+        "x-tenant-id", pattern=r"^[a-z0-9-]+$", description="Header that names the tenant; else a hash of the API key."
+    )
+    named: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], QuotaSettings] = Field(
+        default_factory=dict, max_length=1000, description="quotas by tenant; these have metrics of their own"
+    )
+    default: QuotaSettings = Field(QuotaSettings(), description="the quota of each tenant that is not named")
+
+
+class ClassSettings(Section):
+    """A class of a service's requests."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name that requests give in the header.")
+    share: float = Field(1.0, gt=0, le=1, description="Part of each replica's in_flight that it may fill.")
+    ttft_s: float | None = Field(None, gt=0, description="Its TTFT target, seconds; the service's if absent.")
+    tpot_s: float | None = Field(None, gt=0, description="Its TPOT target, seconds; the service's if absent.")
+
+
 class RouterSettings(Section):
     """The gateway in front of the replicas: ``leadtime router``."""
 
@@ -39,6 +69,8 @@ class RouterSettings(Section):
     connect_s: float = Field(2.0, gt=0, le=60, description="Deadline of a connection to a replica, seconds.")
     read_s: float = Field(300.0, gt=0, le=3600, description="Longest silence of a replica, seconds.")
     write_s: float = Field(60.0, gt=0, le=3600, description="Longest time a client may take for a piece, seconds.")
+    tenants: TenantsSettings = TenantsSettings()
+    class_header: str = Field("x-slo-class", pattern=r"^[a-z0-9-]+$", description="Header that names the class.")
     wake_url: str | None = Field(None, description="Told by POST while requests wait for a first replica.")
 
 
@@ -46,3 +78,14 @@ class ServiceRouterSettings(Section):
     """What a service says of its own routing."""
 
     policy: RouterPolicy | None = Field(None, description="Which replica a request goes to; the router's if absent.")
+    classes: list[ClassSettings] = Field(
+        default_factory=list, description="classes of requests, most urgent first; a request that names none is of it"
+    )
+
+    @model_validator(mode="after")
+    def distinct(self) -> ServiceRouterSettings:
+        """Classes are told apart by name."""
+        names = [each.name for each in self.classes]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"class name {twice[0]!r} is used twice; give each class its own name")
+        return self

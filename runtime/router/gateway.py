@@ -17,22 +17,18 @@ from starlette.types import Receive, Scope, Send
 from runtime.replica import Replica
 from runtime.router import prompt
 from runtime.router.answer import error_body
+from runtime.router.body import ClientLeft, Unreadable, header, read_body
+from runtime.router.line import Claim
 from runtime.router.passage import Passage
 from runtime.router.policies import compute_s
 from runtime.router.relay import Call, ClientSlow, Done, End, Failure, Relay, forwarded
 from runtime.router.service import Refused, Service
-from runtime.router.spec import Limits, RouterSpec
+from runtime.router.spec import RouterSpec
+from runtime.router.tenants import Account, Tenants
 from runtime.router.upstream import Upstream
 
 MOST_STARTS = 2
 """How often a request may begin at a replica that then fails: more, and one bad request could take down a fleet."""
-
-DISCARDED_BYTES = 64 * 2**20
-"""How much of a body that is too large is still read: a client that writes would see a reset and not our answer."""
-
-
-class ClientLeft(Exception):
-    """The client is gone before its request was whole."""
 
 
 @dataclass(slots=True)
@@ -44,6 +40,7 @@ class Gateway:
     clock: Callable[[], float]
     wake: Callable[[str, int], None]
     services: dict[str, Service] = field(default_factory=dict)
+    tenants: Tenants = field(default_factory=Tenants)
     replicas: Sequence[Replica] = ()
 
     def __post_init__(self) -> None:
@@ -57,6 +54,7 @@ class Gateway:
             service = old.get(routed.name) or Service(routed, spec.limits, self.clock, self.wake)
             service.spec, service.limits = routed, spec.limits
             self.services[routed.name] = service
+        self.tenants.configure(spec.tenancy, self.clock())
         self.rotate(self.replicas)
 
     def rotate(self, replicas: Iterable[Replica]) -> None:
@@ -69,11 +67,11 @@ class Gateway:
         """One POST of the API, an ASGI application."""
         arrived_s = self.clock()
         try:
-            content = await _read_body(scope, receive, self.spec.limits)
+            content = await read_body(scope, receive, self.spec.limits)
             body = prompt.read(content)
         except ClientLeft:
             return
-        except _Unreadable as error:
+        except Unreadable as error:
             return await _refuse(error.status, str(error), {"connection": "close"})(scope, receive, send)
         except ValueError as error:
             return await _refuse(400, str(error))(scope, receive, send)
@@ -81,12 +79,35 @@ class Gateway:
         if service is None:
             known = ", ".join(self.services)
             return await _refuse(404, f"no model {body['model'][:100]!r}; there is {known}")(scope, receive, send)
-        asked = prompt.asked(body, _header(scope, prompt.SESSION_HEADER.encode()))
-        headers = forwarded(scope["headers"])
-        call = Call(scope["path"], content, headers, asked, bool(body.get("stream")), send)
+        account = self.tenants.of(scope["headers"], arrived_s)
+        try:
+            call = self._call(service, scope, body, content, account, send)
+        except ValueError as error:
+            return await _refuse(400, str(error))(scope, receive, send)
+        if over := account.enter(call.claim.tokens, arrived_s):
+            told = _refuse(429, f"over the quota of {over[0]}", {"retry-after": str(over[1])})
+            return await told(scope, receive, send)
         service.counts.arrived += 1
-        if not await _unless_gone(receive, self._serve(service, call, arrived_s)):
-            service.counts.left += 1
+        try:
+            if not await _unless_gone(receive, self._serve(service, call, arrived_s)):
+                service.counts.left += 1
+        finally:
+            # What was reckoned with when it came in; what was really written has been counted since.
+            account.spend(call.asked.input_tokens - call.claim.tokens)
+            account.leave()
+
+    def _call(
+        self, service: Service, scope: Scope, body: dict[str, Any], content: bytes, account: Account, send: Send
+    ) -> Call:
+        """A request as it will be sent; raises ValueError for a class that there is not."""
+        asked = prompt.asked(body, header(scope, prompt.SESSION_HEADER.encode()))
+        level = 0
+        if len(service.spec.classes) > 1:
+            level = service.spec.level(header(scope, self.spec.class_header.encode()))
+        tokens = asked.input_tokens + service.expected_output(asked)
+        claim = Claim(account.name, account.quota.weight, level, tokens=tokens)
+        headers = forwarded(scope["headers"])
+        return Call(scope["path"], content, headers, asked, bool(body.get("stream")), send, claim, account)
 
     async def _serve(self, service: Service, call: Call, arrived_s: float) -> None:
         """Answer it and count how it ended."""
@@ -112,7 +133,7 @@ class Gateway:
             counts.lost += done.end is End.BROKEN
             first_s = None if done.first_s is None else done.first_s - arrived_s
             size = (call.asked.input_tokens, done.output_tokens)
-            kept = service.spec.promise.kept(*size, first_s, done.last_s - arrived_s)
+            kept = service.spec.promised(call.claim.level).kept(*size, first_s, done.last_s - arrived_s)
             counts.attained += kept and done.end is End.WHOLE
 
     async def _place(self, service: Service, call: Call, until_s: float) -> Failure | Done:
@@ -120,7 +141,7 @@ class Gateway:
         tried: frozenset[str] = frozenset()
         starts = 0
         while True:
-            passage = await service.admit(call.asked, tried, until_s)
+            passage = await service.admit(call.asked, call.claim, tried, until_s)
             result = await self._attempt(service, call, passage)
             if isinstance(result, Done):
                 return result
@@ -144,47 +165,8 @@ class Gateway:
                 service.succeeded(passage.load)
             return result
         finally:
+            call.account.spend(passage.written)
             service.end(passage)
-
-
-class _Unreadable(Exception):
-    """A body that is too large or too slow."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-async def _read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
-    """The whole body; raises ``_Unreadable``. One that is too large is read on and thrown away, up to a bound."""
-    too_large = _Unreadable(413, f"the body is larger than {limits.body_bytes} bytes")
-    most = limits.body_bytes + DISCARDED_BYTES
-    declared = _header(scope, b"content-length") or ""
-    if declared.isdecimal() and int(declared[:20]) > most:
-        raise too_large
-    content, size = bytearray(), 0
-    try:
-        async with asyncio.timeout(limits.body_s):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientLeft
-                piece = message.get("body", b"")
-                size += len(piece)
-                if size <= limits.body_bytes:
-                    content += piece
-                else:
-                    content.clear()
-                if size > most or (size > limits.body_bytes and not message.get("more_body")):
-                    raise too_large
-                if not message.get("more_body"):
-                    return bytes(content)
-    except TimeoutError:
-        raise _Unreadable(408, f"the body did not come within {limits.body_s:g} s") from None
-
-
-def _header(scope: Scope, name: bytes) -> str | None:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
 
 
 def _refuse(status: int, message: str, headers: dict[str, str] | None = None) -> Response:

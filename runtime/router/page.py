@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from collectors import gateway
 from runtime.router.service import Service
+from runtime.router.tenants import Tenants
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -25,16 +26,36 @@ PER_REPLICA = (
     ("leadtime_gateway_replica_kv_tokens", "kv_tokens", "Context of what runs on a replica, tokens."),
 )
 
+PER_TENANT = (
+    ("leadtime_gateway_tenant_requests_total", "requests", "counter", "Requests of a tenant that were let in."),
+    ("leadtime_gateway_tenant_tokens_total", "tokens", "counter", "Tokens of a tenant, prompts and answers."),
+    ("leadtime_gateway_tenant_limited_total", "limited", "counter", "Requests of a tenant over its quota."),
+    ("leadtime_gateway_tenant_in_flight", "in_flight", "gauge", "Requests of a tenant that have no end yet."),
+)
 
-def page(services: Iterable[Service], fleet_errors: int) -> str:
+
+def page(services: Iterable[Service], tenants: Tenants, fleet_errors: int) -> str:
     """Everything, in the Prometheus text format."""
-    return "\n".join([*_lines(list(services), fleet_errors), ""])
+    return "\n".join([*_lines(list(services), fleet_errors), *_of_tenants(tenants), ""])
+
+
+def _of_tenants(tenants: Tenants) -> Iterator[str]:
+    """By name where it is configured; all others together."""
+    for name, field, kind, text in PER_TENANT:
+        yield from _head(name, kind, text)
+        for tenant, used in tenants.used.items():
+            yield f'{name}{{tenant="{tenant}"}} {getattr(used, field)}'
 
 
 def _lines(services: list[Service], fleet_errors: int) -> Iterator[str]:
     yield from _head(gateway.HELD, "gauge", "Requests that wait for a replica.")
     for service in services:
         yield f'{gateway.HELD}{{service="{service.spec.name}"}} {service.held}'
+    by_class = "leadtime_gateway_class_held"
+    yield from _head(by_class, "gauge", "Requests of a class that wait for a replica.")
+    for service in services:
+        for level, each in enumerate(service.spec.classes):
+            yield f'{by_class}{{service="{service.spec.name}",class="{each.name}"}} {service.held_of(level)}'
     for name, field, text in COUNTERS:
         yield from _head(name, "counter", text)
         for service in services:

@@ -16,9 +16,11 @@ from enum import Enum
 from starlette.types import Message, Send
 
 from runtime.router.answer import ERROR, Answer, error_event
+from runtime.router.line import Claim
 from runtime.router.load import Asked
 from runtime.router.passage import Passage
 from runtime.router.spec import Limits
+from runtime.router.tenants import Account
 from runtime.router.upstream import Answered, Broken, Unreachable, Upstream
 
 HOP_BY_HOP = frozenset(
@@ -69,7 +71,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as its client sent it; ``answer`` takes the ASGI messages of the response."""
+    """A request as its client sent it; ``answer`` takes the ASGI messages of the response, ``claim`` is its place among
+    those that are held, ``account`` its sender's.
+    """
 
     path: str
     body: bytes
@@ -77,6 +81,8 @@ class Call:
     asked: Asked
     streamed: bool
     answer: Send
+    claim: Claim
+    account: Account
 
 
 def forwarded(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:

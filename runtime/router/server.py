@@ -113,7 +113,8 @@ class Router:
 
     async def metrics(self, _: Request) -> Response:
         """For Prometheus, and for the daemon."""
-        return PlainTextResponse(page(self.gateway.services.values(), self.fleet_errors), media_type=MEDIA_TYPE)
+        text = page(self.gateway.services.values(), self.gateway.tenants, self.fleet_errors)
+        return PlainTextResponse(text, media_type=MEDIA_TYPE)
 
     async def healthz(self, _: Request) -> Response:
         """It answers, so it lives."""

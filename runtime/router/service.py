@@ -1,18 +1,18 @@
 """One service at the router: its replicas in rotation, and the line of requests that wait for one.
 
 Promises: a request is accounted for in the same breath in which its replica is chosen, so that no two see the same
-account; who came first is sent first; whoever waits is bounded in number and time; a replica that leaves is given
+account; whoever waits does so in the order of ``line``, bounded in number and time; a replica that leaves is given
 nothing more and keeps what it has.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from runtime.replica import Replica
+from runtime.router.line import Claim, Kind, Line, Waiter
 from runtime.router.load import Asked, Load
 from runtime.router.passage import Passage, send
 from runtime.router.policies import POLICIES
@@ -44,7 +44,7 @@ class Counts:
 
 
 @dataclass(slots=True)
-class _Waiter:
+class _Waiting:
     asked: Asked
     tried: frozenset[str]
     place: asyncio.Future[Passage]
@@ -62,8 +62,10 @@ class Service:
     wake: Callable[[str, int], None]
     loads: dict[str, Load] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
-    line: deque[_Waiter] = field(default_factory=deque)
+    line: Line[_Waiting] = field(default_factory=Line)
     turn: int = 0
+    written_tokens: int = 0
+    finished: int = 0
 
     @property
     def held(self) -> int:
@@ -82,18 +84,26 @@ class Service:
         self.loads = kept
         self.pump()
 
-    async def admit(self, asked: Asked, tried: frozenset[str], until_s: float) -> Passage:
+    def held_of(self, level: int) -> int:
+        """Requests of one class that wait."""
+        return sum(count for (held, _), count in self.line.holding.items() if held == level)
+
+    def expected_output(self, asked: Asked) -> int:
+        """Tokens that a request will probably write: the mean so far, at most what it allows."""
+        mean = self.written_tokens // max(1, self.finished)
+        return mean if asked.most_output_tokens is None else min(mean, asked.most_output_tokens)
+
+    async def admit(self, asked: Asked, claim: Claim, tried: frozenset[str], until_s: float) -> Passage:
         """A place for the request, by ``until_s``; raises ``Refused``. Replicas ``tried`` are last to be chosen."""
-        if not self.line and (passage := self._place(asked, tried)):
+        if not (self.line and self.line.ahead(claim)) and (passage := self._place(asked, claim, tried)):
             return passage
         if len(self.line) >= self.limits.held:
-            raise self._full()
-        waiter = _Waiter(asked, tried, asyncio.get_running_loop().create_future())
-        self.line.append(waiter)
+            self._make_room(claim)
+        waiter = self.line.add(claim, _Waiting(asked, tried, asyncio.get_running_loop().create_future()))
         self._call()
         try:
             async with asyncio.timeout(until_s - self.clock()):
-                return await asyncio.shield(waiter.place)
+                return await asyncio.shield(waiter.what.place)
         except TimeoutError:
             self._leave(waiter)
             raise Refused(503, "no replica came in time", 5) from None
@@ -103,18 +113,22 @@ class Service:
 
     def pump(self) -> None:
         """Send whoever can be sent; to be called whenever there may be room."""
-        while self.line:
-            waiter = self.line[0]
-            passage = self._place(waiter.asked, waiter.tried)
+        stuck: set[Kind] = set()
+        while self.line and (waiter := self.line.first(stuck)):
+            passage = self._place(waiter.what.asked, waiter.claim, waiter.what.tried)
             if passage is None:
-                break
-            self.line.popleft()
-            waiter.place.set_result(passage)
+                stuck.add(waiter.claim.kind)
+            else:
+                self.line.take(waiter)
+                waiter.what.place.set_result(passage)
         self._call()
 
     def end(self, passage: Passage) -> None:
         """The request is over; its place is free."""
         passage.end(self.clock())
+        if passage.written:
+            self.written_tokens += passage.written
+            self.finished += 1
         self.pump()
 
     def succeeded(self, load: Load) -> None:
@@ -132,26 +146,34 @@ class Service:
         """Whether there is a replica that has not been tried."""
         return any(name not in tried for name in self.loads)
 
-    def _place(self, asked: Asked, tried: frozenset[str]) -> Passage | None:
-        now_s = self.clock()
-        room = [x for x in self.loads.values() if x.out_until_s <= now_s and x.requests < self.limits.in_flight]
+    def _place(self, asked: Asked, claim: Claim, tried: frozenset[str]) -> Passage | None:
+        now_s, most = self.clock(), self.limits.in_flight * self.spec.share(claim.level)
+        room = [x for x in self.loads.values() if x.out_until_s <= now_s and x.requests < most]
         if not room:
             return None
         fresh = [load for load in room if load.name not in tried] if tried else room
         self.turn += 1
         return send(POLICIES[self.spec.policy](fresh or room, asked, self.turn), asked, now_s)
 
-    def _leave(self, waiter: _Waiter) -> None:
+    def _leave(self, waiter: Waiter[_Waiting]) -> None:
         """A waiter goes away; a place that it got in the same moment is given back."""
-        if waiter.place.done():
-            self.end(waiter.place.result())
-        else:
-            self.line.remove(waiter)
-            waiter.place.cancel()
+        place = waiter.what.place
+        if not place.done():
+            self.line.leave(waiter)
+            place.cancel()
+        elif place.exception() is None:
+            self.end(place.result())
 
     def _call(self) -> None:
         if self.line and not self.loads:
             self.wake(self.spec.name, len(self.line))
+
+    def _make_room(self, claim: Claim) -> None:
+        """Turn away whoever must give way in a full line, or else raise ``Refused`` for who comes."""
+        if (waiter := self.line.giving_way(claim)) is None:
+            raise self._full()
+        waiter.what.place.set_exception(self._full())
+        self.line.leave(waiter)
 
     def _full(self) -> Refused:
         if self.loads:

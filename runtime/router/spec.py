@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runtime.pool import Pool
 from runtime.router.policies import POLICIES
+from runtime.router.tenants import Tenancy
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +28,48 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceClass:
+    """A class of requests of one service. ``share`` is the part of each replica's room that it may fill; ``promise``
+    is its own where it is not the service's.
+    """
+
+    name: str
+    share: float = 1.0
+    promise: Promise | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RoutedService:
-    """A model, by the name that clients give, with its pools by name and the policy among its replicas."""
+    """A model, by the name that clients give, with its pools by name and the policy among its replicas. The first of
+    its ``classes`` goes before the second, and is that of a request that names none.
+    """
 
     name: str
     pools: Mapping[str, Pool]
     promise: Promise
     policy: str = "least-requests"
+    classes: tuple[ServiceClass, ...] = (ServiceClass("all"),)
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise ValueError(f"service {self.name}: no policy {self.policy!r}; there are {', '.join(POLICIES)}")
+
+    def level(self, name: str | None) -> int:
+        """Place of a class, by its name; raises ValueError where there is none of that name."""
+        if name is None or len(self.classes) == 1:
+            return 0
+        names = [each.name for each in self.classes]
+        if name not in names:
+            raise ValueError(f"no class {name[:100]!r}; there are {', '.join(names)}")
+        return names.index(name)
+
+    def share(self, level: int) -> float:
+        """The part of each replica's room that a class may fill; of one that is gone by now, the last's."""
+        return self.classes[min(level, len(self.classes) - 1)].share
+
+    def promised(self, level: int) -> Promise:
+        """What a class is held to."""
+        return self.classes[min(level, len(self.classes) - 1)].promise or self.promise
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +99,5 @@ class RouterSpec:
 
     services: tuple[RoutedService, ...]
     limits: Limits = Limits()
+    tenancy: Tenancy = field(default_factory=Tenancy)
+    class_header: str = "x-slo-class"

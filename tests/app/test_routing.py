@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
+from app.errors import UserError
 from app.routersettings import RouterPolicy, RouterSettings
 from app.routing import router_spec
 from app.settings import load
 from runtime.router.policies import POLICIES
-from runtime.router.spec import Limits, Promise
+from runtime.router.spec import Limits, Promise, ServiceClass
+from runtime.router.tenants import Quota, Tenancy
 from tests.app.test_settings import GOOD
 
 
@@ -32,6 +36,26 @@ def test_a_service_may_name_its_own_policy(tmp_path: Path) -> None:
     service = GOOD.split("services:\n")[1].replace("chat", "code")
     path.write_text(GOOD + service + "    router: {policy: lmetric}\n")
     assert [routed.policy for routed in router_spec(load(path)).services] == ["sal", "lmetric"]
+
+
+def test_tenants_and_classes(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    service = "    router: {classes: [{name: interactive}, {name: batch, share: 0.5, ttft_s: 60}]}\n"
+    named = "{acme: {weight: 2, requests_per_s: 5, tokens_per_min: 60000, in_flight: 8}}"
+    path.write_text(GOOD + service + f"router: {{tenants: {{named: {named}, default: {{in_flight: 4}}}}}}\n")
+    spec = router_spec(load(path))
+    assert spec.tenancy == Tenancy("x-tenant-id", {"acme": Quota(2.0, 5.0, 60000.0, 8)}, Quota(in_flight=4))
+    assert spec.services[0].classes == (
+        ServiceClass("interactive", 1.0, Promise(1.5, 0.0, 0.05)),
+        ServiceClass("batch", 0.5, Promise(60.0, 0.0, 0.05)),
+    )
+
+
+def test_a_class_that_is_there_twice_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(GOOD + "    router: {classes: [{name: batch}, {name: batch}]}\n")
+    with pytest.raises(UserError, match="class name 'batch' is used twice"):
+        load(path)
 
 
 def test_defaults_are_the_router_s_own() -> None:

@@ -122,9 +122,9 @@ def replica(name: str, url: str, **changed: Any) -> Replica:
     return replace(Replica(name, "chat", "pool", Tier.ACTIVE, None, 0.0, url, "node", ()), **changed)
 
 
-def spec(limits: Limits = LIMITS, policy: str = "round-robin") -> RouterSpec:
-    """One service, chat, on the test pool."""
-    return RouterSpec((RoutedService("chat", {"pool": POOL}, Promise(20.0, 0.0, 1.0), policy),), limits)
+def spec(limits: Limits = LIMITS, policy: str = "round-robin", **more: Any) -> RouterSpec:
+    """One service, chat, on the test pool; ``more`` of it where a test needs more."""
+    return RouterSpec((RoutedService("chat", {"pool": POOL}, Promise(20.0, 0.0, 1.0), policy, **more),), limits)
 
 
 @dataclass
@@ -142,9 +142,11 @@ class Rig:
         """These are in rotation, named r0, r1 and so on."""
         self.gateway.rotate([replica(f"r{i}", url) for i, url in enumerate(urls)])
 
-    async def ask(self, leave: asyncio.Event | None = None, **body: Any) -> Client:
-        """Ask for a completion, as a client that leaves once ``leave`` is set."""
-        client = Client(json.dumps({"model": "chat", "prompt": "hello", **body}).encode(), leave or asyncio.Event())
+    async def ask(self, leave: asyncio.Event | None = None, headers: Sequence[str] = (), **body: Any) -> Client:
+        """Ask for a completion, as a client that leaves once ``leave`` is set; headers as ``name: value``."""
+        content = json.dumps({"model": "chat", "prompt": "hello", **body}).encode()
+        parts = [header.encode().partition(b": ") for header in headers]
+        client = Client(content, leave or asyncio.Event(), [(name, value) for name, _, value in parts])
         return await client.post(self.gateway)
 
     def counts(self) -> dict[str, int]:
