@@ -82,6 +82,10 @@ class ServiceRouterSettings(Section):
         default_factory=list, description="classes of requests, most urgent first; a request that names none is of it"
     )
 
+    up_to_tokens: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, description="largest token budget, prompt and max_tokens, by pool; others take any"
+    )
+
     @model_validator(mode="after")
     def distinct(self) -> ServiceRouterSettings:
         """Classes are told apart by name."""
@@ -89,3 +93,7 @@ class ServiceRouterSettings(Section):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"class name {twice[0]!r} is used twice; give each class its own name")
         return self
+
+    def pool_names(self) -> list[str]:
+        """Pools that it speaks of."""
+        return list(self.up_to_tokens)

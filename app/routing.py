@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from app.routersettings import ClassSettings
 from app.settings import ServiceSettings, Settings
+from runtime.router.sizes import Sizes
 from runtime.router.spec import Limits, Promise, RoutedService, RouterSpec, ServiceClass
 from runtime.router.tenants import Quota, Tenancy
 
@@ -33,7 +34,9 @@ def _routed(service: ServiceSettings, policy: str) -> RoutedService:
     pools = {pool.name: pool for pool in (service.pool, *service.more_pools)}
     promise = Promise(slo.ttft_s, slo.ttft_s_per_1k_tokens, slo.tpot_s)
     classes = tuple(_class(each, promise) for each in service.router.classes)
-    return RoutedService(service.name, pools, promise, policy, classes or (ServiceClass("all"),))
+    return RoutedService(
+        service.name, pools, promise, policy, classes or (ServiceClass("all"),), Sizes(service.router.up_to_tokens)
+    )
 
 
 def _class(chosen: ClassSettings, promise: Promise) -> ServiceClass:

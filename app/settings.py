@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from app.fleetsettings import FleetSettings, LaunchSettings
 from app.routersettings import RouterSettings, ServiceRouterSettings
 from app.section import Section
 from app.yamlfile import load_yaml
@@ -63,13 +64,6 @@ class SourceSettings(Section):
         return self
 
 
-class FleetSettings(Section):
-    """What moves the replicas."""
-
-    kind: Literal["simulated"] = Field("simulated", description="Kind of fleet.")
-    url: str = Field("http://127.0.0.1:8900", description="Address of the fleet.")
-
-
 class StepSettings(Section):
     """The step-time law of a pool, milliseconds."""
 
@@ -114,10 +108,11 @@ class PoolSettings(Section):
         default_factory=dict, description="Part of the price a replica of a tier is charged; 1 unless shared."
     )
     spot: bool = Field(False, description="The provider may take these GPUs back at a moment's notice.")
+    launch: LaunchSettings | None = Field(None, description="How an agent starts its engine; for fleet kind local.")
 
     def pool(self, service: str) -> Pool:
         """The value that sizing, cost and the simulator work on."""
-        plain = self.model_dump(exclude={"step", "lead_times"})
+        plain = self.model_dump(exclude={"step", "lead_times", "launch"})
         lead_times = {tier: LeadTime(time.p50_s, time.p90_s) for tier, time in self.lead_times.items()}
         return Pool(service=service, step=StepTime(**self.step.model_dump()), lead_times=lead_times, **plain)
 
@@ -132,6 +127,14 @@ class ServiceSettings(Section):
     )
     rack: str | None = Field(None, description="Name of the rack on whose GPUs it sleeps, with others.")
     router: ServiceRouterSettings = Field(ServiceRouterSettings(), description="how its requests are routed")
+
+    @model_validator(mode="after")
+    def routable(self) -> ServiceSettings:
+        """Its routing names pools that it has."""
+        names = [pool.name for pool in self.pools]
+        if unknown := sorted(set(self.router.pool_names()) - set(names)):
+            raise ValueError(f"router: no pool {unknown[0]!r}; there are {', '.join(names)}")
+        return self
 
     @property
     def pool(self) -> Pool:

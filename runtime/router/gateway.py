@@ -105,7 +105,7 @@ class Gateway:
         if len(service.spec.classes) > 1:
             level = service.spec.level(header(scope, self.spec.class_header.encode()))
         tokens = asked.input_tokens + service.expected_output(asked)
-        claim = Claim(account.name, account.quota.weight, level, tokens=tokens)
+        claim = Claim(account.name, account.quota.weight, level, service.size(asked), tokens)
         headers = forwarded(scope["headers"])
         return Call(scope["path"], content, headers, asked, bool(body.get("stream")), send, claim, account)
 

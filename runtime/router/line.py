@@ -21,7 +21,7 @@ from typing import Generic, TypeVar
 MOST_ENDS, MOST_GONE = 10_000, 64
 T = TypeVar("T")
 Kind = tuple[int, int]
-"""Class, 0 goes first, and the size that decides which pools can take it."""
+"""Class, 0 goes first, and the size (``runtime.router.sizes``) that decides which pools can take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,10 @@ class Line(Generic[T]):
         """Whether somebody waits whom this one must not pass."""
         same = [kind for kind in self.heaps if kind[0] <= claim.level and kind[1] == claim.size]
         return any(self._top(kind) for kind in same)
+
+    def sizes(self) -> set[int]:
+        """Sizes of those who wait."""
+        return {kind[1] for kind in self.heaps if self._top(kind)}
 
     def take(self, waiter: Waiter[T]) -> None:
         """It is sent."""

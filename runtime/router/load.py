@@ -92,6 +92,7 @@ class Load:
     speed: Speed
     cached: Cached
     key: int = 0
+    pool: str = ""
     running: int = 0
     waiting: int = 0
     unprefilled: int = 0
@@ -109,12 +110,16 @@ class Load:
     def of(cls, name: str, base_url: str, pool: Pool) -> Load:
         """An idle replica of a pool."""
         speed = Speed.of(pool)
-        return cls(name, base_url, speed, Cached(speed.kv_tokens // BLOCK_TOKENS), number(name))
+        return cls(name, base_url, speed, Cached(speed.kv_tokens // BLOCK_TOKENS), number(name), pool.name)
 
     @property
     def requests(self) -> int:
         """Requests sent to it that have not ended."""
         return self.running + self.waiting
+
+    def has_room(self, most: float, now_s: float) -> bool:
+        """Whether it takes one more, fewer than ``most`` being there."""
+        return self.running + self.waiting < most and self.out_until_s <= now_s
 
     @property
     def output_tokens(self) -> float:

@@ -88,6 +88,12 @@ class Service:
         """Requests of one class that wait."""
         return sum(count for (held, _), count in self.line.holding.items() if held == level)
 
+    def size(self, asked: Asked) -> int:
+        """The size that decides which pools take it."""
+        written = asked.most_output_tokens
+        budget = asked.input_tokens + (self.expected_output(asked) if written is None else written)
+        return self.spec.size(budget)
+
     def expected_output(self, asked: Asked) -> int:
         """Tokens that a request will probably write: the mean so far, at most what it allows."""
         mean = self.written_tokens // max(1, self.finished)
@@ -148,12 +154,13 @@ class Service:
 
     def _place(self, asked: Asked, claim: Claim, tried: frozenset[str]) -> Passage | None:
         now_s, most = self.clock(), self.limits.in_flight * self.spec.share(claim.level)
-        room = [x for x in self.loads.values() if x.out_until_s <= now_s and x.requests < most]
+        room = [x for x in self.spec.sizes.able(self.loads.values(), claim.size) if x.has_room(most, now_s)]
         if not room:
             return None
         fresh = [load for load in room if load.name not in tried] if tried else room
         self.turn += 1
-        return send(POLICIES[self.spec.policy](fresh or room, asked, self.turn), asked, now_s)
+        among = self.spec.sizes.smallest(fresh or room)
+        return send(POLICIES[self.spec.policy](among, asked, self.turn), asked, now_s)
 
     def _leave(self, waiter: Waiter[_Waiting]) -> None:
         """A waiter goes away; a place that it got in the same moment is given back."""
@@ -165,7 +172,8 @@ class Service:
             self.end(place.result())
 
     def _call(self) -> None:
-        if self.line and not self.loads:
+        """Have replicas woken where somebody waits whom none that there is could take."""
+        if any(not self.spec.sizes.able(self.loads.values(), size) for size in self.line.sizes()):
             self.wake(self.spec.name, len(self.line))
 
     def _make_room(self, claim: Claim) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from runtime.pool import Pool
 from runtime.router.policies import POLICIES
+from runtime.router.sizes import Sizes
 from runtime.router.tenants import Tenancy
 
 
@@ -49,10 +50,15 @@ class RoutedService:
     promise: Promise
     policy: str = "least-requests"
     classes: tuple[ServiceClass, ...] = (ServiceClass("all"),)
+    sizes: Sizes = field(default_factory=Sizes)
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise ValueError(f"service {self.name}: no policy {self.policy!r}; there are {', '.join(POLICIES)}")
+
+    def size(self, tokens: int) -> int:
+        """The size of a request with that token budget."""
+        return self.sizes.need(tokens, self.pools)
 
     def level(self, name: str | None) -> int:
         """Place of a class, by its name; raises ValueError where there is none of that name."""

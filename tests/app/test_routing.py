@@ -12,6 +12,7 @@ from app.routersettings import RouterPolicy, RouterSettings
 from app.routing import router_spec
 from app.settings import load
 from runtime.router.policies import POLICIES
+from runtime.router.sizes import Sizes
 from runtime.router.spec import Limits, Promise, ServiceClass
 from runtime.router.tenants import Quota, Tenancy
 from tests.app.test_settings import GOOD
@@ -49,6 +50,15 @@ def test_tenants_and_classes(tmp_path: Path) -> None:
         ServiceClass("interactive", 1.0, Promise(1.5, 0.0, 0.05)),
         ServiceClass("batch", 0.5, Promise(60.0, 0.0, 0.05)),
     )
+
+
+def test_pools_by_length(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(GOOD + "    router: {up_to_tokens: {chat-h100: 4096}}\n")
+    assert router_spec(load(path)).services[0].sizes == Sizes({"chat-h100": 4096})
+    path.write_text(GOOD + "    router: {up_to_tokens: {chat-l4: 4096}}\n")
+    with pytest.raises(UserError, match="router: no pool 'chat-l4'; there are chat-h100"):
+        load(path)
 
 
 def test_a_class_that_is_there_twice_is_told(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ class Rig:
     def counts(self) -> dict[str, int]:
         """What was counted, without the zeros."""
         counts = self.chat.counts
-        return {name: getattr(counts, name) for name in counts.__slots__ if getattr(counts, name)}  # type: ignore[attr-defined]
+        return {name: getattr(counts, name) for name in counts.__slots__ if getattr(counts, name)}
 
 
 @contextlib.asynccontextmanager
