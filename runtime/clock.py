@@ -30,3 +30,10 @@ class WallClock:
         """Sleep until ``at_s``."""
         await asyncio.sleep(max(0.0, at_s - time.time()))
         return time.time()
+
+    async def speed(self) -> float:
+        """Real speed."""
+        return 1.0
+
+    async def close(self) -> None:
+        """Nobody waits for this clock."""

@@ -11,6 +11,7 @@ import sys
 import typer
 
 from app.cli import (
+    agent,
     backtest,
     catalog,
     console,
@@ -23,6 +24,7 @@ from app.cli import (
     policy,
     policy_overrides,
     policy_trials,
+    replay,
     router,
     simulate,
     tune,
@@ -38,6 +40,7 @@ app = typer.Typer(
 )
 app.command("up", help=up.HELP)(up.up)
 app.command("daemon", help=daemon.HELP)(daemon.daemon)
+app.command("agent", help=agent.HELP)(agent.agent)
 app.command("router", help=router.HELP)(router.router)
 app.command("console", help=console.HELP)(console.console)
 app.command("backtest", help=backtest.HELP)(backtest.backtest)
@@ -57,6 +60,7 @@ for override in (
 app.add_typer(policy.app, name="policy", help=policy.HELP)
 app.command("plan", help=plan.HELP)(plan.plan)
 app.command("simulate", help=simulate.HELP)(simulate.simulate)
+app.command("replay", help=replay.HELP)(replay.replay)
 app.command("explain", help=explain.HELP)(explain.explain)
 app.command("fleet", hidden=True)(fleet.fleet)
 app.command("doctor", help=doctor.HELP)(doctor.doctor)

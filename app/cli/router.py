@@ -19,18 +19,21 @@ def router(
     """Serve until stopped."""
     from app.cli.ports import refuse_used
     from app.daemon.main import log_to_stderr
+    from app.fleets import fleet_of
     from app.routing import router_spec
     from app.settings import load
     from runtime.router.server import create_router, serve
-    from runtime.simulated.client import SimulatedFleet
 
     settings = load(config)
     where = (settings.router.host, settings.router.port)
     refuse_used({"router": where})
     log_to_stderr()
-    fleet = SimulatedFleet(settings.fleet.url)
     made = create_router(
-        router_spec(settings), fleet, settings.router.poll_s, settings.router.wake_url, lambda: again(config)
+        router_spec(settings),
+        fleet_of(settings),
+        settings.router.poll_s,
+        settings.router.wake_url,
+        lambda: again(config),
     )
     serve(made, *where)
 

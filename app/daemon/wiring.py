@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from app.daemon.memory import Memory, clock
-from app.daemon.parts import Configured, Daemon, HttpFleet, Shared
+from app.daemon.parts import Configured, Daemon, Shared
 from app.errors import UserError
+from app.fleets import clock_of, fleet_of
 from app.settings import Settings, SourceSettings
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
@@ -20,7 +21,6 @@ from collectors.prometheus import PrometheusSource, SourceUnavailable
 from collectors.scrape import DirectSource
 from collectors.source import Source
 from collectors.store import StoreUnavailable, open_store
-from runtime.simulated.client import SimulatedClock, SimulatedFleet
 
 PROMETHEUS_MAX_AGE_INTERVALS = 3.0
 """Samples that Prometheus took longer ago than this many of our intervals are stale."""
@@ -37,7 +37,7 @@ def wire(settings: Settings) -> Daemon:
         memory=memory,
         fleet=fleet_of(settings),
         source=source_of(settings.source, memory),
-        clock=SimulatedClock(settings.fleet.url),
+        clock=clock_of(settings),
         history=History(engine),
         ledger=SqlLedger(engine),
         rack_ledger=RackLedger(engine),
@@ -66,11 +66,6 @@ async def check_source(source: Source) -> None:
 def from_wall(memory: Memory, wall_s: float) -> float:
     """The fleet's time at a moment of the machine's UTC clock."""
     return clock(memory, wall_s - time.time() + time.monotonic())
-
-
-def fleet_of(settings: Settings) -> HttpFleet:
-    """What moves the replicas."""
-    return SimulatedFleet(settings.fleet.url)
 
 
 def source_of(source: SourceSettings, memory: Memory) -> Source:

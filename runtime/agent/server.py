@@ -62,8 +62,8 @@ class Hosted(Fleet, Protocol):
         """Adopt what still runs, and begin to move replicas."""
         ...
 
-    async def close(self) -> None:
-        """Stop moving; what happens to replicas is the fleet's own setting."""
+    async def close(self, *, stop: bool = True) -> None:
+        """End every replica, or leave them for the next one to adopt."""
         ...
 
     def events(self) -> Sequence[Event]:
@@ -92,8 +92,8 @@ class Guard:
         return JSONResponse({"detail": wrong}, 401, {"WWW-Authenticate": "Bearer"})
 
 
-def create_agent(fleet: Hosted, token: str | None) -> Starlette:
-    """The fleet as an ASGI application, which starts and closes it."""
+def create_agent(fleet: Hosted, token: str | None, keep: bool = False) -> Starlette:
+    """The fleet as an ASGI application, which starts and closes it; with ``keep`` its replicas go on without it."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -101,7 +101,7 @@ def create_agent(fleet: Hosted, token: str | None) -> Starlette:
         try:
             yield
         finally:
-            await fleet.close()
+            await fleet.close(stop=not keep)
 
     api = _Api(fleet)
     gets: dict[str, Callable[[Request], Awaitable[Response]]] = {

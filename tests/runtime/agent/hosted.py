@@ -31,8 +31,8 @@ class Instant:
     async def start(self) -> None:
         self.running = True
 
-    async def close(self) -> None:
-        self.running = False
+    async def close(self, *, stop: bool = True) -> None:
+        self.running = not stop
 
     async def replicas(self) -> tuple[Replica, ...]:
         tiers = {Tier.ACTIVE: "active", Tier.STANDBY: "standby", Tier.ASLEEP: "asleep", Tier.WARM_NODE: "warm_node"}

@@ -41,6 +41,13 @@ async def test_it_starts_and_closes_its_fleet() -> None:
     assert not fleet.running
 
 
+async def test_replicas_go_on_where_that_is_asked_for() -> None:
+    fleet = Instant()
+    async with listening(create_agent(fleet, TOKEN, keep=True)):
+        pass
+    assert fleet.running
+
+
 async def test_what_is_ordered_here_is_done_there(served: tuple[Instant, RemoteFleet]) -> None:
     behind, client = served
     remote: Fleet = client
