@@ -52,6 +52,9 @@ SPREAD = 160 / 120
 """P90 over P50 of a cold start."""
 
 CASES = tuple(f"{name}@{cold}" for name in ("m-small", "m-large", "azure") for cold in COLD_STARTS_S)
+HOPELESS = 0.9
+"""Where two values of a knob attain less than this in training, still more careless ones are not played."""
+
 ROW = ("attainment", "requests", "gpu_hours", "cost_usd", "scale_ups", "scale_downs")
 
 
@@ -149,8 +152,11 @@ def knobs(who: str) -> tuple[float, ...]:
 
 def trained(bench: Bench, name: str, who: str) -> float:
     """The knob's value that the training day says."""
-    tuned_as = FROZEN if who == OURS else who
-    rows = bench.rows([Job(name, tuned_as, value, training=True) for value in knobs(who)])
+    tuned_as, rows = FROZEN if who == OURS else who, list[dict[str, Any]]()
+    for value in sorted(knobs(who)):  # a peer's from careful to careless
+        rows += bench.rows([Job(name, tuned_as, value, training=True)])
+        if len(rows) > 1 and max(row["attainment"] for row in rows[-2:]) < HOPELESS:
+            break
     asked = bench.case(name)[0].policy.slo.attainment
     return float(best((row | {"knob": row["job"]["knob"]} for row in rows), asked)["knob"])
 
