@@ -13,6 +13,9 @@ from pathlib import Path
 
 VLLM = ("-m", "vllm.entrypoints.openai.api_server")
 
+UNBOUND = "nobind"
+"""In place of CPU cores: the engine runs where the system puts it. Slots may have that in common."""
+
 
 class Sleep(StrEnum):
     """What ``asleep`` means for an engine: weights to host memory, weights dropped, or only its scheduler paused."""
@@ -71,8 +74,9 @@ class Slot:
     memory_bytes: int = 0
 
     def overlaps(self, other: Slot) -> bool:
-        """Whether they have a device in common."""
-        return self.kind is other.kind and not set(self.devices).isdisjoint(other.devices)
+        """Whether they have a device in common; engines that are not bound to cores have none."""
+        common = set(self.devices) & set(other.devices) - {UNBOUND}
+        return self.name == other.name or (self.kind is other.kind and bool(common))
 
 
 @dataclass(frozen=True, slots=True)
