@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from app.section import Section
+from runtime.router.bandit import Arm, BanditSpec, Reward
 
 RouterPolicy = Literal[
     "least-requests",
@@ -22,6 +23,7 @@ RouterPolicy = Literal[
     "prefix-affinity",
     "lmetric",
     "sal",
+    "bandit",
 ]
 
 
@@ -74,6 +76,31 @@ class RouterSettings(Section):
     wake_url: str | None = Field(None, description="Told by POST while requests wait for a first replica.")
 
 
+class BanditSettings(Section):
+    """What the policy bandit chooses among, and by what."""
+
+    arms: list[str] = Field(
+        ["sal", "lmetric", "prefix-affinity"], min_length=1, description="policies; sal@POOL is sal within one pool"
+    )
+    reward: Literal["latency", "cost", "energy"] = Field("latency", description="What is to be little.")
+    memory_requests: float = Field(500.0, ge=10, le=1e6, description="Requests until a loss counts for a third.")
+    late_factor: float = Field(3.0, ge=1, le=1000, description="What a late request counts, in cost or energy.")
+    joules_per_token: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="energy by pool, joules per token; for reward energy"
+    )
+
+    @model_validator(mode="after")
+    def known(self) -> BanditSettings:
+        """Arms are policies."""
+        self.spec()
+        return self
+
+    def spec(self) -> BanditSpec:
+        """The value that the router works on."""
+        given = self.model_dump(exclude={"arms", "reward"})
+        return BanditSpec(tuple(Arm.read(arm) for arm in self.arms), Reward(self.reward), **given)
+
+
 class ServiceRouterSettings(Section):
     """What a service says of its own routing."""
 
@@ -85,6 +112,7 @@ class ServiceRouterSettings(Section):
     up_to_tokens: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict, description="largest token budget, prompt and max_tokens, by pool; others take any"
     )
+    bandit: BanditSettings = BanditSettings()
 
     @model_validator(mode="after")
     def distinct(self) -> ServiceRouterSettings:

@@ -34,9 +34,8 @@ def _routed(service: ServiceSettings, policy: str) -> RoutedService:
     pools = {pool.name: pool for pool in (service.pool, *service.more_pools)}
     promise = Promise(slo.ttft_s, slo.ttft_s_per_1k_tokens, slo.tpot_s)
     classes = tuple(_class(each, promise) for each in service.router.classes)
-    return RoutedService(
-        service.name, pools, promise, policy, classes or (ServiceClass("all"),), Sizes(service.router.up_to_tokens)
-    )
+    sizes, bandit = Sizes(service.router.up_to_tokens), service.router.bandit.spec()
+    return RoutedService(service.name, pools, promise, policy, classes or (ServiceClass("all"),), sizes, bandit)
 
 
 def _class(chosen: ClassSettings, promise: Promise) -> ServiceClass:

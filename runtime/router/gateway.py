@@ -19,9 +19,9 @@ from runtime.router import prompt
 from runtime.router.answer import error_body
 from runtime.router.body import ClientLeft, Unreadable, header, read_body
 from runtime.router.line import Claim
-from runtime.router.passage import Passage
+from runtime.router.passage import Done, End, Passage
 from runtime.router.policies import compute_s
-from runtime.router.relay import Call, ClientSlow, Done, End, Failure, Relay, forwarded
+from runtime.router.relay import Call, ClientSlow, Failure, Relay, forwarded
 from runtime.router.service import Refused, Service
 from runtime.router.spec import RouterSpec
 from runtime.router.tenants import Account, Tenants
@@ -52,7 +52,7 @@ class Gateway:
         old, self.services = self.services, {}
         for routed in spec.services:
             service = old.get(routed.name) or Service(routed, spec.limits, self.clock, self.wake)
-            service.spec, service.limits = routed, spec.limits
+            service.configure(routed, spec.limits)
             self.services[routed.name] = service
         self.tenants.configure(spec.tenancy, self.clock())
         self.rotate(self.replicas)
@@ -160,9 +160,9 @@ class Gateway:
             result = await relay.attempt(call, passage)
             # Before its place is free, or whoever waits would be sent to a replica that is known to be broken.
             if isinstance(result, Failure):
-                service.failed(passage.load, result.broken)
+                service.failed(passage, result.broken)
             else:
-                service.succeeded(passage.load)
+                service.answered(passage, result)
             return result
         finally:
             call.account.spend(passage.written)

@@ -34,9 +34,17 @@ PER_TENANT = (
 )
 
 
+PER_ARM = (
+    ("leadtime_gateway_bandit_chosen_total", "chosen", "counter", "Requests that a bandit gave an arm."),
+    ("leadtime_gateway_bandit_loss", "mean", "gauge", "Mean loss of an arm: share of time, usd per 1M tokens, or J."),
+    ("leadtime_gateway_bandit_weight", "weight", "gauge", "Requests that the loss of an arm is known from."),
+)
+
+
 def page(services: Iterable[Service], tenants: Tenants, fleet_errors: int) -> str:
     """Everything, in the Prometheus text format."""
-    return "\n".join([*_lines(list(services), fleet_errors), *_of_tenants(tenants), ""])
+    known = list(services)
+    return "\n".join([*_lines(known, fleet_errors), *_of_tenants(tenants), *_of_arms(known), ""])
 
 
 def _of_tenants(tenants: Tenants) -> Iterator[str]:
@@ -45,6 +53,16 @@ def _of_tenants(tenants: Tenants) -> Iterator[str]:
         yield from _head(name, kind, text)
         for tenant, used in tenants.used.items():
             yield f'{name}{{tenant="{tenant}"}} {getattr(used, field)}'
+
+
+def _of_arms(services: list[Service]) -> Iterator[str]:
+    """What bandits believe; no loss where an arm was never tried."""
+    for name, field, kind, text in PER_ARM:
+        yield from _head(name, kind, text)
+        for service in services:
+            for arm, belief in service.bandit.beliefs.items() if service.bandit else ():
+                if (value := getattr(belief, field)) is not None:
+                    yield f'{name}{{service="{service.spec.name}",arm="{arm}"}} {value}'
 
 
 def _lines(services: list[Service], fleet_errors: int) -> Iterator[str]:

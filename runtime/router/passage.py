@@ -7,18 +7,40 @@ totals aside. Time is passed in, seconds of any steady clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
+from runtime.router.bandit import Arm
 from runtime.router.load import Asked, Load
+
+
+class End(Enum):
+    """How an answer that began came to its end."""
+
+    WHOLE = "whole"
+    REFUSED = "refused"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An answer that was passed on, and how it ended; times of the steady clock, the first None if it came whole."""
+
+    end: End
+    output_tokens: int
+    first_s: float | None
+    last_s: float
 
 
 @dataclass(slots=True)
 class Passage:
-    """A request that was sent; ``send`` makes one."""
+    """A request that was sent; ``send`` makes one. ``arm`` is the bandit's, where one chose."""
 
     load: Load
     asked: Asked
     uncached: int
     expected: int
+    sent_s: float = 0.0
+    arm: Arm | None = None
     written: int = 0
     began: bool = False
     over: bool = False
@@ -63,7 +85,7 @@ class Passage:
             load.busy_s += now_s - load.busy_since_s
 
 
-def send(load: Load, asked: Asked, now_s: float) -> Passage:
+def send(load: Load, asked: Asked, now_s: float, arm: Arm | None = None) -> Passage:
     """Account for a request the moment it is sent."""
     expected = int(load.output_tokens) if load.ended else 0
     if asked.most_output_tokens is not None:
@@ -74,4 +96,4 @@ def send(load: Load, asked: Asked, now_s: float) -> Passage:
     load.waiting += 1
     load.unprefilled += uncached
     load.in_flight_tokens += asked.input_tokens + expected
-    return Passage(load, asked, uncached, expected)
+    return Passage(load, asked, uncached, expected, now_s, arm)

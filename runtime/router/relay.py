@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from enum import Enum
 
 from starlette.types import Message, Send
 
 from runtime.router.answer import ERROR, Answer, error_event
 from runtime.router.line import Claim
 from runtime.router.load import Asked
-from runtime.router.passage import Passage
+from runtime.router.passage import Done, End, Passage
 from runtime.router.spec import Limits
 from runtime.router.tenants import Account
 from runtime.router.upstream import Answered, Broken, Unreachable, Upstream
@@ -38,14 +37,6 @@ class ClientSlow(Exception):
     """The client took nothing for ``write_s``."""
 
 
-class End(Enum):
-    """How an answer that began came to its end."""
-
-    WHOLE = "whole"
-    REFUSED = "refused"
-    BROKEN = "broken"
-
-
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why nothing was passed on. ``began`` where the replica may have worked on it, ``broken`` where the replica
@@ -57,16 +48,6 @@ class Failure:
     broken: bool
     status: int = 502
     body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """An answer that was passed on, and how it ended; times of the steady clock, the first None if it came whole."""
-
-    end: End
-    output_tokens: int
-    first_s: float | None
-    last_s: float
 
 
 @dataclass(frozen=True, slots=True)

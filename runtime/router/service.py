@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from runtime.replica import Replica
+from runtime.router import bandit
+from runtime.router.bandit import Bandit
 from runtime.router.line import Claim, Kind, Line, Waiter
 from runtime.router.load import Asked, Load
-from runtime.router.passage import Passage, send
+from runtime.router.passage import Done, End, Passage, send
 from runtime.router.policies import POLICIES
 from runtime.router.spec import Limits, RoutedService
 
@@ -64,6 +66,7 @@ class Service:
     counts: Counts = field(default_factory=Counts)
     line: Line[_Waiting] = field(default_factory=Line)
     turn: int = 0
+    bandit: Bandit | None = None
     written_tokens: int = 0
     finished: int = 0
 
@@ -71,6 +74,14 @@ class Service:
     def held(self) -> int:
         """Requests that wait for a replica."""
         return len(self.line)
+
+    def configure(self, spec: RoutedService, limits: Limits) -> None:
+        """Go on with another configuration; a bandit whose own did not change keeps what it knows."""
+        self.spec, self.limits = spec, limits
+        if spec.policy != bandit.NAME:
+            self.bandit = None
+        elif self.bandit is None or self.bandit.spec != spec.bandit:
+            self.bandit = Bandit(spec.bandit)
 
     def rotate(self, replicas: Iterable[Replica]) -> None:
         """These are in rotation now; those that were already keep their accounts."""
@@ -137,13 +148,25 @@ class Service:
             self.finished += 1
         self.pump()
 
-    def succeeded(self, load: Load) -> None:
-        """The replica answers."""
-        load.failures = 0
+    def answered(self, passage: Passage, done: Done) -> None:
+        """The replica answered; what it began may have broken off."""
+        passage.load.failures = 0
+        pool = self.spec.pools.get(passage.load.pool)
+        if self.bandit is None or passage.arm is None or pool is None or done.end is End.REFUSED:
+            return
+        if done.end is End.BROKEN:
+            return self.bandit.fail(passage.arm)
+        due_s = self.spec.promise.last_s(passage.asked.input_tokens, done.output_tokens)
+        taken = (done.last_s - passage.sent_s) / due_s
+        loss = self.bandit.spec.loss(pool, (passage.uncached, done.output_tokens), taken, taken <= 1)
+        self.bandit.learn(passage.arm, loss)
 
-    def failed(self, load: Load, broken: bool) -> None:
+    def failed(self, passage: Passage, broken: bool) -> None:
         """The replica did not answer as it should; ``broken`` where it cannot be the request's fault."""
+        load = passage.load
         load.failures += 1
+        if self.bandit is not None and passage.arm is not None:
+            self.bandit.fail(passage.arm)
         if broken or load.failures >= FAILURES_IN_A_ROW:
             load.out_until_s = self.clock() + self.limits.out_s
             asyncio.get_running_loop().call_later(self.limits.out_s + 0.001, self.pump)
@@ -160,7 +183,11 @@ class Service:
         fresh = [load for load in room if load.name not in tried] if tried else room
         self.turn += 1
         among = self.spec.sizes.smallest(fresh or room)
-        return send(POLICIES[self.spec.policy](among, asked, self.turn), asked, now_s)
+        if self.bandit is None:
+            return send(POLICIES[self.spec.policy](among, asked, self.turn), asked, now_s)
+        by_arm = {arm: [load for load in among if arm.pool in (None, load.pool)] for arm in self.bandit.beliefs}
+        arm = self.bandit.choose([arm for arm, loads in by_arm.items() if loads], self.turn)
+        return send(POLICIES[arm.policy](by_arm[arm], asked, self.turn), asked, now_s, arm)
 
     def _leave(self, waiter: Waiter[_Waiting]) -> None:
         """A waiter goes away; a place that it got in the same moment is given back."""

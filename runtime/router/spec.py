@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runtime.pool import Pool
+from runtime.router import bandit
+from runtime.router.bandit import BanditSpec
 from runtime.router.policies import POLICIES
 from runtime.router.sizes import Sizes
 from runtime.router.tenants import Tenancy
@@ -23,9 +25,16 @@ class Promise:
         """Whether the first token came in time and the last by its deadline, both seconds after the arrival; the
         first is None where an answer came whole, which is judged by its end alone.
         """
-        limit = self.ttft_s + self.ttft_s_per_1k_tokens * input_tokens / 1000
-        in_time = first_s is None or first_s <= limit
-        return in_time and last_s <= limit + self.tpot_s * max(0, output_tokens - 1)
+        in_time = first_s is None or first_s <= self.first_s(input_tokens)
+        return in_time and last_s <= self.last_s(input_tokens, output_tokens)
+
+    def first_s(self, input_tokens: int) -> float:
+        """When the first token is due, seconds after the arrival."""
+        return self.ttft_s + self.ttft_s_per_1k_tokens * input_tokens / 1000
+
+    def last_s(self, input_tokens: int, output_tokens: int) -> float:
+        """When the last token is due."""
+        return self.first_s(input_tokens) + self.tpot_s * max(0, output_tokens - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +60,14 @@ class RoutedService:
     policy: str = "least-requests"
     classes: tuple[ServiceClass, ...] = (ServiceClass("all"),)
     sizes: Sizes = field(default_factory=Sizes)
+    bandit: BanditSpec = field(default_factory=BanditSpec)
 
     def __post_init__(self) -> None:
-        if self.policy not in POLICIES:
-            raise ValueError(f"service {self.name}: no policy {self.policy!r}; there are {', '.join(POLICIES)}")
+        if self.policy == bandit.NAME:
+            self.bandit.check(list(self.pools))
+        elif self.policy not in POLICIES:
+            known = ", ".join((*POLICIES, bandit.NAME))
+            raise ValueError(f"service {self.name}: no policy {self.policy!r}; there are {known}")
 
     def size(self, tokens: int) -> int:
         """The size of a request with that token budget."""

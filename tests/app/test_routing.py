@@ -11,6 +11,7 @@ from app.errors import UserError
 from app.routersettings import RouterPolicy, RouterSettings
 from app.routing import router_spec
 from app.settings import load
+from runtime.router.bandit import Arm, BanditSpec, Reward
 from runtime.router.policies import POLICIES
 from runtime.router.sizes import Sizes
 from runtime.router.spec import Limits, Promise, ServiceClass
@@ -19,7 +20,7 @@ from tests.app.test_settings import GOOD
 
 
 def test_the_file_names_every_policy() -> None:
-    assert get_args(RouterPolicy) == tuple(POLICIES)
+    assert get_args(RouterPolicy) == (*POLICIES, "bandit")
 
 
 def test_services_limits_and_promises(tmp_path: Path) -> None:
@@ -58,6 +59,21 @@ def test_pools_by_length(tmp_path: Path) -> None:
     assert router_spec(load(path)).services[0].sizes == Sizes({"chat-h100": 4096})
     path.write_text(GOOD + "    router: {up_to_tokens: {chat-l4: 4096}}\n")
     with pytest.raises(UserError, match="router: no pool 'chat-l4'; there are chat-h100"):
+        load(path)
+
+
+def test_a_bandit(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    more = "    router: {policy: bandit, bandit: {arms: [sal, lmetric@chat-h100], reward: cost, memory_requests: 50}}\n"
+    path.write_text(GOOD + more)
+    chat = router_spec(load(path)).services[0]
+    arms = Arm("sal"), Arm("lmetric", "chat-h100")
+    assert (chat.policy, chat.bandit) == ("bandit", BanditSpec(arms, Reward.COST, 50.0))
+    path.write_text(GOOD + more.replace("sal,", "best,"))
+    with pytest.raises(UserError, match="arm 'best': no policy 'best'"):
+        load(path)
+    path.write_text(GOOD + more.replace("cost", "energy"))
+    with pytest.raises(UserError, match="joules_per_token of pool chat-h100 is missing"):
         load(path)
 
 
