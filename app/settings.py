@@ -134,6 +134,7 @@ class ServiceSettings(Section):
         names = [pool.name for pool in self.pools]
         if unknown := sorted(set(self.router.pool_names()) - set(names)):
             raise ValueError(f"router: no pool {unknown[0]!r}; there are {', '.join(names)}")
+        self.router.bandit.spec().check(names)
         return self
 
     @property
