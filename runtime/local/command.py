@@ -44,7 +44,8 @@ def fingerprint(engine: EngineSpec, slot: Slot) -> str:
 
 
 def _ours(engine: EngineSpec, slot: Slot) -> dict[str, str]:
-    variables = {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1"}
+    # Safe path: what lies in the folder that we run in is not to be imported by the engine.
+    variables = {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "PYTHONSAFEPATH": "1"}
     devices = ",".join(slot.devices)
     if slot.kind is Kind.GPU:
         # By bus, as nvidia-smi counts them; CUDA alone would put the fastest first.

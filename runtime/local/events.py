@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 
 import structlog
@@ -23,15 +23,17 @@ class Event:
 
 
 class Events:
-    """The last ``KEPT`` events; each is logged as well."""
+    """The last ``KEPT`` events, and how many there were by pool and word; each is logged as well."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque(maxlen=KEPT)
+        self.counts: Counter[tuple[str, str]] = Counter()
 
-    def add(self, at_s: float, replica: str, what: str, why: str = "") -> None:
+    def add(self, at_s: float, pool: str, replica: str, what: str, why: str = "") -> None:
         """Note one."""
         self._events.append(Event(at_s, replica, what, why))
-        log.info(what, replica=replica, why=why)
+        self.counts[pool, what] += 1
+        log.info(what, pool=pool, replica=replica, why=why)
 
     def all(self) -> tuple[Event, ...]:
         """Oldest first."""

@@ -10,19 +10,18 @@ from runtime.local.spec import EngineSpec, LocalSpec, Sleep
 
 @dataclass(slots=True)
 class Lane:
-    """``crashed`` and ``hung`` count since the fleet was started; ``in_a_row`` are failures that begin to look alike."""
+    """``in_a_row`` are failures without a replica that served for long between them; ``decision`` asked for the
+    target.
+    """
 
     engine: EngineSpec
     target: PoolTarget
-    crashed: int = 0
-    hung: int = 0
     in_a_row: int = 0
     start_after_s: float = 0.0
+    decision: str = ""
 
-    def failed(self, now_s: float, served_s: float, hung: bool, spec: LocalSpec) -> None:
+    def failed(self, now_s: float, served_s: float, spec: LocalSpec) -> None:
         """A replica was lost after serving that long. The first is replaced at once, then the pause doubles."""
-        self.hung += hung
-        self.crashed += not hung
         self.in_a_row = 1 if served_s >= spec.steady_s else self.in_a_row + 1
         if self.in_a_row > 1:
             # Bounded before the power is taken: a crash loop may go on for weeks.

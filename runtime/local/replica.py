@@ -17,8 +17,9 @@ class LocalReplica:
     """``tier`` is where it is or is going; the flags say how far it has come.
 
     It ``claims`` its slot while its engine uses, or is about to use, the devices; it is ``ready`` once its engine has
-    answered, ``admitted`` from its first moment in rotation until it was seen empty after leaving at ``left_s``.
-    ``moved_s`` is when what is measured as its lead time began, in the tier ``origin``.
+    answered, ``switching`` while it is told to sleep or wake, ``admitted`` from its first moment in rotation until it
+    was seen empty after leaving at ``left_s``. What is measured as its lead time began at ``moved_s`` in the tier
+    ``origin``.
     """
 
     name: str
@@ -36,6 +37,7 @@ class LocalReplica:
     admitted: bool = False
     adopted: bool = False
     ending: bool = False
+    switching: bool = False
     origin: Tier = Tier.COLD
     moved_s: float = 0.0
     left_s: float = 0.0

@@ -29,7 +29,7 @@ CHUNK_BYTES = 65536
 
 
 def stat(pid: int) -> list[str]:
-    """The fields of proc(5) stat from the third, state, on; empty where there is no such process, or only its zombie."""
+    """The fields of proc(5) stat from the third, state, on; empty where there is no such process, or its zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
