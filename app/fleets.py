@@ -10,7 +10,7 @@ from app.fleetsettings import GIB, TOKEN_LEAST, LaunchSettings, LocalSettings, S
 from app.settings import PoolSettings, Settings
 from runtime.agent.client import RemoteFleet
 from runtime.clock import WallClock
-from runtime.local.spec import EngineSpec, Kind, LocalSpec, Slot
+from runtime.local.spec import UNBOUND, EngineSpec, Kind, LocalSpec, Slot
 from runtime.simulated.client import SimulatedClock, SimulatedFleet
 
 if TYPE_CHECKING:
@@ -90,4 +90,5 @@ def _engine(service: str, pool: PoolSettings, launch: LaunchSettings, local: Loc
 
 def _slot(index: int, slot: SlotSettings) -> Slot:
     kind = Kind.GPU if slot.gpus else Kind.CPU
-    return Slot(f"slot{index}", tuple(slot.gpus or slot.cores), kind, slot.group, round(slot.memory_gib * GIB))
+    devices = slot.gpus or [UNBOUND if cores == "any" else cores for cores in slot.cores]
+    return Slot(f"slot{index}", tuple(devices), kind, slot.group, round(slot.memory_gib * GIB))

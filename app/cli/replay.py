@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -82,6 +84,45 @@ def part(
         input_tokens=np.minimum(chosen.input_tokens, cut[0]).astype(np.int32),
         output_tokens=np.minimum(chosen.output_tokens, cut[1]).astype(np.int32),
     )
+
+
+class Sending:
+    """A replay beside whatever else its caller does; it ends with the process."""
+
+    def __init__(self, trace: Trace, url: str, model: str, speed: float) -> None:
+        self.trace, self.url, self.model, self.speed = trace, url, model, speed
+        self.ended = 0
+        self._answers: Future[list[Answered]] = Future()
+        Thread(target=self._run, daemon=True).start()
+
+    @property
+    def running(self) -> bool:
+        """Whether requests are still to come, or to end."""
+        return not self._answers.done()
+
+    def result(self, ttft_s: float, tpot_s: float) -> dict[str, Any]:
+        """What it came to; raises what went wrong."""
+        from runtime.traces.replay import summary
+
+        answers = self._answers.result()
+        told = {"trace": self.trace.name, "url": self.url, "model": self.model}
+        return {**told, **summary(answers, ttft_s, tpot_s)}
+
+    def _run(self) -> None:
+        import asyncio
+
+        from runtime.traces.replay import Endpoint
+        from runtime.traces.replay import replay as send
+
+        try:
+            sent = send(self.trace, Endpoint(self.url, self.model), self.speed, told=self._count)
+            self._answers.set_result(asyncio.run(sent))
+        except BaseException as error:  # whoever waits must hear of it
+            self._answers.set_exception(error)
+            raise
+
+    def _count(self, _: Answered) -> None:
+        self.ended += 1
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """``leadtime up``: fleet, daemon and console in one process tree on this machine.
 
 No account, no GPU, no cluster. With a trace it replays it, prints what the run came to and ends; without one
-it runs the built-in workload until Ctrl-C.
+it runs until Ctrl-C: the built-in workload where the fleet is simulated, whatever comes to its router where it is real.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,11 +25,29 @@ if TYPE_CHECKING:
     from app.cli.supervise import Supervisor
     from app.settings import Settings
 
-HELP = "Run everything on this machine: a simulated fleet, the daemon with its API, the console."
+HELP = "Run everything on this machine: a fleet, simulated or of real engines, the daemon with its API, the console."
 BUILT_IN = Path(__file__).parent / "simulated.yaml"
 READY_WITHIN_S = 60.0
+SIMULATED_SPEED, REAL_SPEED = 60.0, 1.0
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535)]
+
+
+class Kind(StrEnum):
+    """What the fleet is made of."""
+
+    SIMULATED = "simulated"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports that were asked for; None is the settings'."""
+
+    api: int | None = None
+    console: int | None = None
+    fleet: int | None = None
+    router: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +65,21 @@ class Run:
         """Address of the API."""
         return f"http://{self.settings.api.host}:{self.settings.api.port}"
 
+    @property
+    def router(self) -> str:
+        """Address of the gateway, where engines are real."""
+        return f"http://{self.settings.router.host}:{self.settings.router.port}"
+
+    @property
+    def real(self) -> bool:
+        """Whether engines are real."""
+        return self.settings.fleet.kind == "local"
+
     def health(self) -> dict[str, str]:
         """What answers 200 once each part serves."""
         checks = {"fleet": f"{self.settings.fleet.url}/healthz", "daemon": f"{self.api}/readyz"}
+        if self.real:
+            checks["router"] = f"{self.router}/healthz"
         if self.console:
             at = self.settings.console
             checks["console"] = f"http://{at.host}:{at.port}/_stcore/health"
@@ -58,25 +89,37 @@ class Run:
 def up(
     trace: Annotated[Path | None, typer.Option(help="Replay this trace and end with a summary.")] = None,
     speed: Annotated[
-        float, typer.Option(min=0.1, max=10_000, help="Times real speed: at 60 a minute shows an hour, 1 is real time.")
-    ] = 60.0,
-    fleet: Annotated[str, typer.Option(help="Kind of fleet: simulated.")] = "simulated",
+        float | None,
+        typer.Option(min=0.1, max=10_000, help="Times real speed: 60 for a simulated fleet, 1 for a real one."),
+    ] = None,
+    fleet: Annotated[Kind | None, typer.Option(help="Kind of fleet; the fleet file's if absent.")] = None,
     config: Annotated[Path | None, typer.Option(help="Fleet file; a built-in fleet if absent.")] = None,
+    model: Annotated[str | None, typer.Option(help="For a local fleet: folder or name; a tiny one if absent.")] = None,
+    max_replicas: Annotated[int, typer.Option(min=1, max=64, help="For a local fleet: most replicas.")] = 2,
+    python: Annotated[Path | None, typer.Option(help="For a local fleet: the interpreter that has vLLM.")] = None,
+    price: Annotated[float, typer.Option(min=0.0, help="For a local fleet: USD per GPU-hour.")] = 1.0,
     state: Annotated[Path | None, typer.Option(help="Keep store and logs here; temporary if absent.")] = None,
     api_port: Port = None,
     console_port: Port = None,
     fleet_port: Port = None,
+    router_port: Port = None,
     no_console: Annotated[bool, typer.Option("--no-console", help="Start no console.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document.")] = False,
 ) -> None:
     """Start, wait, and stop everything again."""
-    if fleet != "simulated":
-        raise UserError(f"--fleet {fleet}: not available; give --fleet simulated")
     if trace is not None and not trace.is_file():
         raise UserError(f"{trace}: no such file; give a trace as parquet or CSV")
+    ports = Ports(api_port, console_port, fleet_port, router_port)
     with folder(state) as home:
-        settings = settled(config, trace, home, api_port, console_port, fleet_port)
-        run = Run(settings, write(settings, home), trace, speed, not no_console)
+        if fleet is Kind.LOCAL and config is None:
+            from app.cli.up_local import local_settings
+
+            content = local_settings(home, model, max_replicas, python, price)
+        else:
+            content = simulated_settings(config, fleet, one_service=trace is not None)
+        settings = settled(content, home, ports, own_store=config is None)
+        paced = speed or (SIMULATED_SPEED if settings.fleet.kind == "simulated" else REAL_SPEED)
+        run = Run(settings, write(settings, home), trace, paced, not no_console)
         refuse_ports(run)
         supervise(run, home, json)
 
@@ -95,27 +138,37 @@ def folder(state: Path | None) -> Iterator[Path]:
     yield state.resolve()
 
 
-def settled(
-    config: Path | None,
-    trace: Path | None,
-    home: Path,
-    api_port: int | None,
-    console_port: int | None,
-    fleet_port: int | None,
-) -> Settings:
-    """The fleet file with this run's ports and folder; the built-in one is cut to one service for a trace."""
-    from app.settings import Settings, load
+def simulated_settings(config: Path | None, fleet: Kind | None, one_service: bool) -> dict[str, Any]:
+    """A fleet file's content, or the built-in one's, which is cut to one service for a trace."""
+    from app.settings import load
 
-    chosen = load(config or BUILT_IN).model_dump(mode="json")
-    if config is None:
+    loaded = load(config or BUILT_IN)
+    if fleet is not None and loaded.fleet.kind != fleet:
+        raise UserError(f"--fleet {fleet}: {config} has fleet.kind {loaded.fleet.kind}; give one or the other")
+    content: dict[str, Any] = loaded.model_dump(mode="json")
+    if config is None and one_service:
+        content["services"] = content["services"][:1]
+    return content
+
+
+def settled(content: dict[str, Any], home: Path, ports: Ports, own_store: bool) -> Settings:
+    """The settings with this run's ports and folder; a real fleet's parts are told of each other."""
+    from app.settings import Settings
+
+    chosen = Settings.model_validate(content).model_dump(mode="json")
+    if own_store:
         chosen["store"]["url"] = f"sqlite:///{home / 'leadtime.db'}"
-        if trace is not None:
-            chosen["services"] = chosen["services"][:1]
-    for part, port in (("api", api_port), ("console", console_port)):
+    for part, port in (("api", ports.api), ("console", ports.console), ("router", ports.router)):
         if port is not None:
             chosen[part]["port"] = port
-    if fleet_port is not None:
-        chosen["fleet"]["url"] = f"http://127.0.0.1:{fleet_port}"
+    if ports.fleet is not None:
+        chosen["fleet"]["url"] = f"http://127.0.0.1:{ports.fleet}"
+    if chosen["fleet"]["kind"] == "local":
+        api, router = chosen["api"], chosen["router"]
+        wake = f"http://{api['host']}:{api['port']}/api/v1/services/{{service}}/wake"
+        router["wake_url"] = router["wake_url"] or wake
+        gateway = f"http://{router['host']}:{router['port']}/metrics"
+        chosen["source"]["gateway_url"] = chosen["source"]["gateway_url"] or gateway
     return Settings.model_validate(chosen)
 
 
@@ -137,6 +190,8 @@ def refuse_ports(run: Run) -> None:
     ports = {"fleet": address(settings), "API": (settings.api.host, settings.api.port)}
     if run.console:
         ports["console"] = (settings.console.host, settings.console.port)
+    if run.real:
+        ports["router"] = (settings.router.host, settings.router.port)
     refuse_used(ports)
 
 
@@ -149,6 +204,8 @@ def supervise(run: Run, home: Path, json: bool) -> None:
             start(run, supervisor)
             wait_ready(run, supervisor)
             announce(run)
+            if run.real and run.trace is not None:
+                return replayed(run, run.trace, supervisor, json)
             ended = wait_end(run, supervisor)
         except KeyboardInterrupt:
             return
@@ -162,7 +219,11 @@ def start(run: Run, supervisor: Supervisor) -> None:
     leadtime = [sys.executable, "-m", "app.cli.main"]
     replay = ["--trace", str(run.trace.resolve())] if run.trace else []
     config = ["--config", str(run.config)]
-    supervisor.start("fleet", [*leadtime, "fleet", *config, "--speed", str(run.speed), *replay])
+    if run.real:
+        supervisor.start("fleet", [*leadtime, "agent", *config])
+        supervisor.start("router", [*leadtime, "router", *config])
+    else:
+        supervisor.start("fleet", [*leadtime, "fleet", *config, "--speed", str(run.speed), *replay])
     supervisor.start("daemon", [*leadtime, "daemon", *config])
     if run.console:
         at = run.settings.console
@@ -179,13 +240,15 @@ def wait_ready(run: Run, supervisor: Supervisor) -> None:
         while waiting:
             status.update(f"waiting for {', '.join(waiting)}")
             supervisor.check()
-            hold(run.settings)
+            if not run.real:
+                hold(run.settings)
             waiting = {name: url for name, url in waiting.items() if not answers(url)}
             if waiting and time.monotonic() > deadline:
                 silent = ", ".join(f"{name} at {url}" for name, url in waiting.items())
                 raise UserError(f"no answer within {READY_WITHIN_S:.0f} s from {silent}")
             time.sleep(0.1 if waiting else 0)
-    release(run.settings)
+    if not run.real:
+        release(run.settings)
 
 
 def answers(url: str) -> bool:
@@ -204,6 +267,8 @@ def announce(run: Run) -> None:
     if run.console:
         console.print(f"console  http://{run.settings.console.host}:{run.settings.console.port}")
     console.print(f"API      {run.api}/docs")
+    if run.real:
+        console.print(f"router   {run.router}/v1  (model: {', '.join(run.settings.service_names())})")
     console.print(f"fleet    {run.settings.fleet.url}")
     console.print("Ctrl-C stops everything." if run.trace is None else f"replaying {run.trace.name}")
 
@@ -221,6 +286,22 @@ def wait_end(run: Run, supervisor: Supervisor) -> list[dict[str, Any]]:
                     return summary
             status.update(progress(run.api))
             time.sleep(0.5)
+
+
+def replayed(run: Run, trace: Path, supervisor: Supervisor, json: bool) -> None:
+    """Send the trace through the router, for the first service, and tell what a reader there felt."""
+    from app.cli.replay import Sending, loaded, show
+
+    service = run.settings.services[0]
+    slo = service.policy.slo
+    sending = Sending(loaded(trace), run.router, service.name, run.speed)
+    with output.err().status("running") as status:
+        while sending.running:
+            supervisor.check()
+            status.update(f"{sending.ended:,} of {sending.trace.requests:,} requests ended · {progress(run.api)}")
+            time.sleep(0.5)
+    result = sending.result(slo.ttft_s, slo.tpot_s)
+    return output.json_out(result) if json else show(result)
 
 
 def progress(api: str) -> str:
