@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,14 +44,26 @@ class Engine:
 
 
 @contextmanager
-def started(python: Path, model: Path, port: int, blocks: int, log: Path) -> Iterator[Engine]:
-    """vLLM with so many KV blocks. Raises RuntimeError with the end of its log if it does not come up."""
+def started(
+    python: Path,
+    model: Path,
+    port: int,
+    blocks: int,
+    log: Path,
+    options: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Engine]:
+    """vLLM with so many KV blocks, and further options and environment variables.
+
+    Raises RuntimeError with the end of its log if it does not come up.
+    """
     command = [
         *(str(python), "-m", "vllm.entrypoints.openai.api_server"),
         *("--model", str(model), "--load-format", "dummy", "--served-model-name", NAME),
         *("--host", "127.0.0.1", "--port", str(port), "--enforce-eager", "--no-enable-prefix-caching"),
         *("--block-size", str(BLOCK_TOKENS), "--num-gpu-blocks-override", str(blocks)),
         *("--max-num-seqs", str(MAX_SEQS), "--max-num-batched-tokens", str(BATCHED_TOKENS)),
+        *options,
     ]
     environment = {
         **os.environ,
@@ -60,6 +72,7 @@ def started(python: Path, model: Path, port: int, blocks: int, log: Path) -> Ite
         "VLLM_CPU_OMP_THREADS_BIND": str(COMPUTE_CORE),
         "VLLM_LOGGING_LEVEL": "WARNING",
         "VLLM_NO_USAGE_STATS": "1",
+        **(variables or {}),
     }
     with log.open("w") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
