@@ -46,8 +46,9 @@ class Ground:
         return self.spec.home / "replicas" / replica.name
 
     def lane(self, replica: LocalReplica) -> Lane | None:
-        """Its pool; None where that was taken out of the specification."""
-        return self.lanes.get((replica.engine.service, replica.engine.pool))
+        """Its pool; None where it is not, or no longer, one as that pool's are."""
+        lane = self.lanes.get((replica.engine.service, replica.engine.pool))
+        return lane if lane and lane.engine == replica.engine else None
 
     async def now(self) -> float:
         """UTC seconds."""

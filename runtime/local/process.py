@@ -5,6 +5,7 @@ Everything needed to find them again is in the folder, so a fleet that was kille
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -60,6 +61,7 @@ class Process:
                 stderr=said,
                 start_new_session=True,
             )
+        _announce(folder, started.pid)
         return cls(folder, started)
 
     def touch(self) -> None:
@@ -124,6 +126,16 @@ class Process:
         return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "empty log")
 
 
+def _announce(folder: Path, pid: int) -> None:
+    """Say which process the warden is until it does so itself, so that a fleet that comes in that moment finds it."""
+    draft = folder / "state.announced"
+    state = {"warden": [pid, warden.started_ticks(pid)], "engine": [0, None], "exit": None, "why": ""}
+    draft.write_text(json.dumps(state))
+    with contextlib.suppress(FileExistsError):  # it was quicker
+        os.link(draft, folder / STATE)
+    draft.unlink()
+
+
 def members(session: int) -> list[int]:
     """Living processes of that session, none for 0."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()] if session else []
@@ -131,10 +143,8 @@ def members(session: int) -> list[int]:
 
 
 def _send(pid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        return
 
 
 def forget(folders: Sequence[Path], keep: int) -> None:
