@@ -6,12 +6,12 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 DEBIAN := prometheus:prometheus chromium:chromium postgresql:/usr/lib/postgresql
 
-.PHONY: run test check debian clean
+.PHONY: run test check debian vllm vllm-if-possible clean
 
 run: $(VENV)/.installed ## Install, then run everything on this machine.
 	$(BIN)/leadtime up
 
-test: $(VENV)/.installed-dev debian check ## Install for development, check and test.
+test: $(VENV)/.installed-dev debian vllm-if-possible check ## Install for development, check and test.
 	$(BIN)/pytest
 
 check: $(VENV)/.installed-dev ## Style, types and the direction of imports.
@@ -45,5 +45,12 @@ debian:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; \
 	elif [ -n "$$missing" ]; then echo "not installed, its tests will be skipped: $$missing"; fi
 
+vllm: $(VENV)/bin/python ## Real engines for this machine (GPU or CPU build), in an environment of their own.
+	$(BIN)/python -m runtime.local.install .venv-vllm
+
+vllm-if-possible: $(VENV)/bin/python
+	@test -n "$$LEADTIME_VLLM_PYTHON" || $(BIN)/python -m runtime.local.install .venv-vllm \
+		|| echo "without vLLM, its tests will be skipped"
+
 clean: ## Remove the virtual environment and caches.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-vllm .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

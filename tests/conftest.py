@@ -14,10 +14,19 @@ def _postgres() -> bool:
     return any(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
 
+VLLM = Path(__file__).parents[1] / ".venv-vllm/bin/python"
+
+
+def vllm_python() -> str:
+    """The interpreter that has vLLM, which lives in an environment of its own."""
+    return os.environ.get("LEADTIME_VLLM_PYTHON") or str(VLLM)
+
+
 PARTS = {
     "prometheus": (lambda: shutil.which("prometheus") is not None, "Debian package prometheus"),
     "chromium": (lambda: shutil.which("chromium") is not None, "Debian package chromium"),
     "postgres": (_postgres, "Debian package postgresql"),
+    "vllm": (lambda: Path(vllm_python()).exists(), "make vllm, or LEADTIME_VLLM_PYTHON=VENV/bin/python"),
     "torch": (lambda: find_spec("torch") is not None, "Python package torch"),
 }
 

@@ -82,7 +82,7 @@ class Played:
     async def all(self, pool: str = "p") -> list[Replica]:
         return [replica for replica in await self.fleet.replicas() if replica.pool == pool]
 
-    async def settled(self, pool: str = "p", **tiers: int) -> list[Replica]:
+    async def settled(self, pool: str = "p", within_s: float = 15.0, **tiers: int) -> list[Replica]:
         """Wait until exactly so many are in each tier, in no transition."""
         wanted = sorted(tier for tier, count in tiers.items() for _ in range(count))
 
@@ -90,7 +90,7 @@ class Played:
             found = await self.all(pool)
             return sorted(r.tier for r in found) == wanted and all(r.transition is None for r in found)
 
-        await until(there)
+        await until(there, within_s)
         return await self.all(pool)
 
     def said(self, what: str) -> list[str]:
