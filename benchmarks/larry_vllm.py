@@ -114,15 +114,13 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="write what was measured to this file")
     parser.add_argument("--saved", type=Path, help="measure nothing, read such a file")
     given = parser.parse_args()
-    seen = read(given.saved) if given.saved else measure(given.python, given.port, given)
-    if given.save:
-        write(given.save, seen)
-    report(seen)
+    report(read(given.saved) if given.saved else measure(given))
 
 
-def measure(python: Path, port: int, given: argparse.Namespace) -> Seen:
-    """Answers and preemptions by level, scheduler and repetition."""
+def measure(given: argparse.Namespace) -> Seen:
+    """Answers and preemptions by level, scheduler and repetition; kept whenever an engine is through."""
     seen: Seen = {}
+    python, port = given.python, given.port
     console.print(f"{os.cpu_count()} cores, load average before: {os.getloadavg()[0]:.2f}")
     with tempfile.TemporaryDirectory() as folder:
         model.write(Path(folder))
@@ -134,7 +132,10 @@ def measure(python: Path, port: int, given: argparse.Namespace) -> Seen:
                     for seed, (level, share) in enumerate(LEVELS.items(), 1):
                         load = trace(share * per_s, given.seconds, seed)
                         seen[f"{level}|{scheduler}|{repetition}"] = send(running, load, seed)
-                        console.print(f"{level}, {scheduler}: {len(load.arrival_s)} requests; load {os.getloadavg()[0]:.2f}")
+                        count, busy = len(load.arrival_s), os.getloadavg()[0]
+                        console.print(f"{level}, {scheduler}: {count} requests; load average {busy:.2f}")
+                if given.save:
+                    write(given.save, seen)
     return seen
 
 

@@ -23,6 +23,8 @@ Floats = npt.NDArray[np.float64]
 
 LEAD_S = 0.5
 ANSWER_WITHIN_S = 120.0
+IDLE_S = 2.0
+"""Below the 5 s after which vLLM closes an idle connection, or a request could meet its end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +56,7 @@ def serve(url: str, model: str, trace: Trace, seed: int) -> list[Answer]:
 async def _serve(url: str, model: str, trace: Trace, seed: int) -> list[Answer]:
     rng = np.random.default_rng(seed)
     bodies = [_body(model, rng, int(i), int(o)) for i, o in zip(trace.input_tokens, trace.output_tokens, strict=True)]
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_S)
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=ANSWER_WITHIN_S) as http:
         start_s = time.perf_counter() + LEAD_S
         asked = [
