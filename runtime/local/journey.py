@@ -104,6 +104,8 @@ async def _become_ready(replica: LocalReplica, ground: Ground) -> None:
                 replica.ready, replica.asleep, replica.claims = True, True, False
                 return
             await client.answer(ANSWER_S)
+            if replica.process and not replica.process.listens(replica.port):
+                raise Lost(f"port {replica.port} is answered by a process that is not ours")
             if not replica.adopted:
                 replica.golden = await client.golden(ANSWER_S)
             break

@@ -81,6 +81,11 @@ class Process:
         """Whether nothing is left of it, so that its devices and port are free."""
         return not self.running and not members(self._engine_pid())
 
+    def listens(self, port: int) -> bool:
+        """Whether it is one of ours that listens there: between choosing a port and using it another may have come."""
+        sockets = {f"socket:[{inode}]" for inode in _listening(port)}
+        return any(not sockets.isdisjoint(_open_files(pid)) for pid in members(self._engine_pid()))
+
     def ending(self) -> str:
         """How it ended, in words."""
         state = self._state()
@@ -140,6 +145,21 @@ def members(session: int) -> list[int]:
     """Living processes of that session, none for 0."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()] if session else []
     return [pid for pid in pids if (fields := warden.stat(pid)) and int(fields[3]) == session]
+
+
+def _listening(port: int) -> set[str]:
+    """Inodes of the sockets that listen on that port, of any IPv4 address."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {row[9] for row in rows if row[3] == "0A" and int(row[1].partition(":")[2], 16) == port}
+
+
+def _open_files(pid: int) -> list[str]:
+    found = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(str(entry.readlink()))
+    return found
 
 
 def _send(pid: int, number: signal.Signals) -> None:

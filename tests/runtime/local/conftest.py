@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -20,7 +21,8 @@ from runtime.local.spec import EngineSpec, Kind, LocalSpec, Sleep, Slot
 from runtime.replica import Replica
 
 STAND_IN = (str(Path(__file__).with_name("stand_in.py")),)
-PORTS = itertools.count(18200, 10)
+PORTS = itertools.count(10000 + os.getpid() % 50 * 400, 5)
+"""Of their own for each run of the tests, below those that the system hands out."""
 
 
 def engine(pool: str = "p", **changes: Any) -> EngineSpec:
@@ -40,7 +42,7 @@ def local(home: Path, *engines: EngineSpec, **changes: Any) -> LocalSpec:
         "engines": engines or (engine(sleep=Sleep.PAUSE),),
         "slots": cores(3),
         "home": home,
-        "ports": (port, port + 9),
+        "ports": (port, port + 4),
         "ready_within_s": 10.0,
         "settle_s": 0.1,
         "hang_s": 1.5,

@@ -15,7 +15,7 @@ import pytest
 
 from runtime.local.process import Process, members
 from runtime.local.spec import Sleep
-from tests.runtime.local.conftest import Played, engine, local, until
+from tests.runtime.local.conftest import PORTS, Played, engine, local, until
 
 Play = Callable[..., Any]
 
@@ -109,7 +109,7 @@ from runtime.local.fleet import LocalFleet
 from tests.runtime.local.conftest import local
 
 async def main():
-    fleet = LocalFleet(local(Path(sys.argv[1]), ports=(int(sys.argv[2]), int(sys.argv[2]) + 9)), WallClock())
+    fleet = LocalFleet(local(Path(sys.argv[1]), ports=(int(sys.argv[2]), int(sys.argv[2]) + 4)), WallClock())
     await fleet.start()
     await fleet.apply([PoolTarget("tiny", "p", 1)], "d1")
     await asyncio.sleep(600)
@@ -129,13 +129,14 @@ async def killed_fleet(home: Path, port: int) -> int:
 
 
 async def test_after_kill_9_of_the_fleet_the_engine_runs_on_and_is_adopted(play: Play, tmp_path: Path) -> None:
-    pid = await killed_fleet(tmp_path, 18180)
+    port = next(PORTS)
+    pid = await killed_fleet(tmp_path, port)
     os.kill(pid, 0)
-    played = await play(spec=local(tmp_path, ports=(18180, 18189)))
+    played = await play(spec=local(tmp_path, ports=(port, port + 4)))
     (adopted,) = await played.settled(active=1)
     assert adopted.name == "tiny-p-0001"
 
 
 async def test_after_kill_9_of_the_fleet_nothing_stays_when_nobody_comes(tmp_path: Path) -> None:
-    pid = await killed_fleet(tmp_path, 18190)
+    pid = await killed_fleet(tmp_path, next(PORTS))
     await until(lambda: not members(pid))

@@ -13,7 +13,7 @@ from runtime.fleet import RackTarget
 from runtime.local.process import members
 from runtime.local.spec import Sleep
 from runtime.replica import Tier, Transition
-from tests.runtime.local.conftest import Played, cores, engine, on_gpus, switch, until
+from tests.runtime.local.conftest import Played, cores, engine, local, on_gpus, switch, until
 
 Play = Callable[..., Any]
 
@@ -159,6 +159,16 @@ async def test_a_crash_loop_backs_off(play: Play) -> None:
     assert any(why.startswith("a pause after") for why in played.said("waiting"))
     await played.want(active=0)
     await played.settled()
+
+
+async def test_somebody_else_on_its_port_is_not_taken_for_the_engine(play: Play) -> None:
+    first = await play()
+    second = await play(spec=local(first.fleet.spec.home / "other", ports=first.fleet.spec.ports))
+    for played in (first, second):  # both choose the first port, one of them comes too late
+        await played.want(active=1)
+    urls = [replica.base_url for played in (first, second) for replica in await played.settled(active=1)]
+    assert len(set(urls)) == 2
+    assert len(first.said("failed") + first.said("crashed") + second.said("failed") + second.said("crashed")) == 1
 
 
 async def test_a_launch_without_a_slot_waits_and_says_so(play: Play) -> None:
