@@ -26,7 +26,7 @@ async def adopt(ground: Ground) -> list[LocalReplica]:
         if process.running:
             alive.append(process)
         else:
-            process.kill()  # an engine whose warden was killed is gone in all likelihood; this makes sure
+            process.kill_leftovers()
             dead.append(folder)
     forget(dead, DEAD_KEPT)
     return [replica for process in alive if (replica := await _adopted(process, ground))]

@@ -76,7 +76,9 @@ class Ground:
         self.samples.append(LeadTimeSample(replica.engine.pool, replica.origin, now_s - replica.moved_s, now_s))
 
     def write_down(self, replica: LocalReplica) -> None:
-        """For the fleet after this one; nothing where there is no process to find again."""
+        """For the fleet after this one; nothing where there is no process to find again. A full disk ends no replica:
+        it is told, and costs at most an adoption.
+        """
         if replica.process is None or replica.slot is None:
             return
         engine, slot = replica.engine, replica.slot
@@ -92,7 +94,10 @@ class Ground:
             started_s=replica.moved_s,
             golden=replica.golden,
         )
-        record.write(self.folder(replica), written)
+        try:
+            record.write(self.folder(replica), written)
+        except OSError as error:
+            self.events.add(replica.since_s, engine.pool, replica.name, "not written down", str(error))
 
     def free_port(self) -> int | None:
         """A port that neither a replica nor anybody else has; None where all are taken."""

@@ -81,14 +81,15 @@ async def _start(replica: LocalReplica, ground: Ground) -> None:
     port = ground.free_port()
     if port is None:
         raise Lost(f"no port from {ground.spec.ports[0]} to {ground.spec.ports[1]} is free")
-    folder = ground.folder(replica)
-    folder.mkdir(parents=True, exist_ok=True)
     argv = command.argv(replica.engine, port)
     env = command.environment(replica.engine, replica.slot, ground.spec.home / "cache", os.environ)
     replica.moved_s = await ground.now()
     replica.become(replica.moved_s, replica.tier, Transition.LAUNCHING)
     replica.port, replica.ready, replica.asleep, replica.adopted = port, False, False, False
-    replica.process = Process.start(folder, argv, env, ground.bounds)
+    try:
+        replica.process = Process.start(ground.folder(replica), argv, env, ground.bounds)
+    except OSError as error:
+        raise Lost(f"no process can be started: {error}") from error
     replica.client = Engine(ground.http, f"http://{command.HOST}:{port}", replica.engine.service)
     ground.write_down(replica)
     await ground.say(replica, "launching", f"from {replica.origin} in slot {replica.slot.name}, port {port}")

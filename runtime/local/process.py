@@ -49,6 +49,7 @@ class Process:
             "log_bytes": bounds.log_bytes,
             "log_count": bounds.log_count,
         }
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / ORDER).write_text(json.dumps(order))
         (folder / STATE).unlink(missing_ok=True)
         (folder / LEASE).touch()
@@ -65,8 +66,9 @@ class Process:
         return cls(folder, started)
 
     def touch(self) -> None:
-        """Say that somebody still wants it."""
-        (self.folder / LEASE).touch()
+        """Say that somebody still wants it; where its folder was removed nobody can, and its warden will end it."""
+        with contextlib.suppress(FileNotFoundError):
+            (self.folder / LEASE).touch()
 
     @property
     def running(self) -> bool:
@@ -102,6 +104,15 @@ class Process:
         self._signal(signal.SIGKILL)
         for pid in members(self._engine_pid()):
             _send(pid, signal.SIGKILL)
+
+    def kill_leftovers(self) -> None:
+        """End an engine that outlived its warden, of which there should be none. Only where it surely is that one:
+        this may be a state of days ago, and its pid anybody's.
+        """
+        pid, ticks = self._state()["engine"]
+        if ticks is not None and warden.started_ticks(pid) == ticks:
+            for member in members(pid):
+                _send(member, signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._started is not None:

@@ -161,6 +161,18 @@ async def test_a_crash_loop_backs_off(play: Play) -> None:
     await played.settled()
 
 
+async def test_a_disk_that_takes_nothing_fails_starts_and_nothing_else(play: Play) -> None:
+    played = await play()
+    await played.want(active=1)
+    (first,) = await played.settled(active=1)
+    replicas = played.fleet.spec.home / "replicas"
+    (replicas / "tiny-p-0002").write_text("no folder")
+    await played.want(active=2)
+    await until(lambda: played.said("failed"))
+    assert played.said("failed")[0].startswith("no process can be started")
+    assert first.name in {replica.name for replica in await played.settled(active=2)}
+
+
 async def test_somebody_else_on_its_port_is_not_taken_for_the_engine(play: Play) -> None:
     first = await play()
     second = await play(spec=local(first.fleet.spec.home / "other", ports=first.fleet.spec.ports))

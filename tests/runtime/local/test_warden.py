@@ -125,6 +125,20 @@ async def test_another_process_with_the_same_pid_is_not_taken_for_it(begin: Begi
     (process.folder / "state.json").write_text(state)
 
 
+async def test_leftovers_are_killed_only_where_they_surely_are_its_own(begin: Begin) -> None:
+    process = begin(FOREVER)
+    pid = await engine_pid(process)
+    state = process.folder / "state.json"
+    said = state.read_text()
+    ticks = str(warden.started_ticks(pid))
+    state.write_text(said.replace(ticks, "1"))
+    process.kill_leftovers()
+    assert members(pid)
+    state.write_text(said)
+    process.kill_leftovers()
+    await until(lambda: not members(pid))
+
+
 def test_old_folders_are_forgotten_the_oldest_first(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in "abc"]
     for age, folder in enumerate(folders):
