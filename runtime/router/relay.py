@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import Message, Send
 
@@ -18,6 +18,7 @@ from runtime.router.answer import ERROR, Answer, error_event
 from runtime.router.line import Claim
 from runtime.router.load import Asked
 from runtime.router.passage import Done, End, Passage
+from runtime.router.patience import Patience
 from runtime.router.spec import Limits
 from runtime.router.tenants import Account
 from runtime.router.upstream import Answered, Broken, Unreachable, Upstream
@@ -72,13 +73,18 @@ def forwarded(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], 
     return (*kept, (b"accept-encoding", b"identity"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Relay:
-    """Sends requests to replicas."""
+    """Sends one request to one replica."""
 
     http: Upstream
     limits: Limits
     clock: Callable[[], float]
+    writing: Patience = field(init=False)
+    client: asyncio.Timeout = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writing = Patience(self.limits.write_s, self._slow)
 
     async def attempt(self, call: Call, passage: Passage) -> Failure | Done:
         """Send it and pass the answer on; raises ``ClientSlow``."""
@@ -90,8 +96,12 @@ class Relay:
         except Broken as error:
             return Failure(f"the replica did not answer: {error}", began=True, broken=True)
         try:
-            return await self._answered(call, passage, response)
+            async with asyncio.timeout(None) as self.client:
+                return await self._answered(call, passage, response)
+        except TimeoutError:
+            raise ClientSlow from None
         finally:
+            self.writing.close()
             response.close()
 
     async def _answered(self, call: Call, passage: Passage, response: Answered) -> Failure | Done:
@@ -134,11 +144,13 @@ class Relay:
         return Done(end, answer.output_tokens, first_s, self.clock())
 
     async def _send(self, call: Call, message: Message) -> None:
-        try:
-            async with asyncio.timeout(self.limits.write_s):
-                await call.answer(message)
-        except TimeoutError:
-            raise ClientSlow from None
+        self.writing.begin()
+        await call.answer(message)
+        self.writing.rest()
+
+    def _slow(self) -> None:
+        """The client took nothing: end the attempt."""
+        self.client.reschedule(0.0)
 
 
 async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

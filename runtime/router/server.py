@@ -30,7 +30,7 @@ from runtime.router.upstream import Upstream
 
 log = structlog.get_logger(__name__)
 
-POSTS = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings")
+POSTS = frozenset(("/v1/completions", "/v1/chat/completions", "/v1/embeddings"))
 
 WAKE_EVERY_S = 1.0
 GRACE_S = 30
@@ -147,24 +147,35 @@ def create_router(
     return Router(Gateway(spec, Upstream(), time.monotonic, waker), waker, fleet, poll_s, reload)
 
 
-def create_app(router: Router) -> Starlette:
+@dataclass(frozen=True, slots=True)
+class App:
+    """The router as an ASGI application: the API's POSTs go straight to the gateway, past a framework that would stand
+    between each piece of a stream and its client; everything else is pages.
+    """
+
+    router: Router
+    pages: Starlette
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in POSTS:
+            await self.router.gateway.post(scope, receive, send)
+        else:
+            await self.pages(scope, receive, send)
+
+
+def create_app(router: Router) -> App:
     """The router as an ASGI application."""
     gets = {"/v1/models": router.models, "/metrics": router.metrics, "/healthz": router.healthz}
     # The daemon reads a gateway's page at this path of its fleet; the router can stand in for it.
     gets["/gateway/metrics"] = router.metrics
     routes = [Route(path, handler) for path, handler in gets.items()]
-    routes += [Route(path, _Post(router.gateway), methods=["POST"]) for path in POSTS]
-    return Starlette(routes=routes, lifespan=router.lifespan)
+    routes += [Route(path, _not_a_post, methods=["POST"]) for path in POSTS]
+    return App(router, Starlette(routes=routes, lifespan=router.lifespan))
 
 
-@dataclass(frozen=True, slots=True)
-class _Post:
-    """``Gateway.post`` as an application: starlette takes a bound method for a handler of its own kind."""
-
-    gateway: Gateway
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.gateway.post(scope, receive, send)
+async def _not_a_post(_: Request) -> Response:
+    """Never asked: it makes other methods of the API a 405 and not a 404."""
+    return Response(status_code=405)
 
 
 def serve(router: Router, host: str, port: int) -> None:

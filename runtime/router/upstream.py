@@ -12,6 +12,9 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
+from runtime.router.chunks import Chunks
+from runtime.router.patience import Patience
+
 PIECE_BYTES = 65536
 MOST_IDLE = 256
 KEEP_ALIVE_S = 4.0
@@ -55,17 +58,20 @@ class Answered:
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes; raises ``Broken``."""
         length = self.header(b"content-length")
-        if self.status == 204:
-            source = self._exactly(0)
-        elif self.header(b"transfer-encoding").lower() == b"chunked":
-            source = self._chunks()
-        elif length.isdigit():
-            source = self._exactly(int(length))
-        else:
-            source = self._until_closed()
-        async for piece in source:
-            yield piece
-        self.ended = bool(length) or self.header(b"transfer-encoding") != b""
+        silence = Patience(self.read_s, self._silent)
+        try:
+            if self.status == 204:
+                source = self._exactly(0, silence)
+            elif self.header(b"transfer-encoding").lower() == b"chunked":
+                source = self._chunks(silence)
+            elif length.isdigit():
+                source = self._exactly(int(length), silence)
+            else:
+                source = self._until_closed(silence)
+            async for piece in source:
+                yield piece
+        finally:
+            silence.close()
 
     def close(self) -> None:
         """Done with it: the connection is kept if nothing of the answer is left in it."""
@@ -75,35 +81,44 @@ class Answered:
         else:
             self.connection.writer.transport.abort()
 
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        while size := _size(await self._line()):
-            async for piece in self._exactly(size):
+    async def _chunks(self, silence: Patience) -> AsyncIterator[bytes]:
+        chunks = Chunks()
+        while not chunks.ended:
+            data = await self._read(PIECE_BYTES, silence)
+            if not data:
+                raise Broken("closed in the middle")
+            try:
+                piece = chunks.feed(data)
+            except ValueError as error:
+                raise Broken(str(error)) from None
+            if piece:
                 yield piece
-            await self._line()
-        while await self._line():
-            pass
+        self.ended = not chunks.rest
 
-    async def _exactly(self, size: int) -> AsyncIterator[bytes]:
+    async def _exactly(self, size: int, silence: Patience) -> AsyncIterator[bytes]:
         while size:
-            piece = await self._read(min(size, PIECE_BYTES))
+            piece = await self._read(min(size, PIECE_BYTES), silence)
             if not piece:
                 raise Broken("closed in the middle")
             size -= len(piece)
             yield piece
+        self.ended = True
 
-    async def _until_closed(self) -> AsyncIterator[bytes]:
-        while piece := await self._read(PIECE_BYTES):
+    async def _until_closed(self, silence: Patience) -> AsyncIterator[bytes]:
+        while piece := await self._read(PIECE_BYTES, silence):
             yield piece
 
-    async def _read(self, most: int) -> bytes:
+    async def _read(self, most: int, silence: Patience) -> bytes:
+        silence.begin()
         try:
-            async with asyncio.timeout(self.read_s):
-                return await self.connection.reader.read(most)
+            return await self.connection.reader.read(most)
         except (OSError, TimeoutError) as error:
             raise Broken(type(error).__name__) from None
+        finally:
+            silence.rest()
 
-    async def _line(self) -> bytes:
-        return (await _until(self.connection.reader, b"\r\n", self.read_s))[:-2]
+    def _silent(self) -> None:
+        self.connection.reader.set_exception(TimeoutError())
 
 
 @dataclass(slots=True)
@@ -170,13 +185,6 @@ def _parsed(head: bytes) -> tuple[int, Headers]:
         raise Broken("no HTTP")
     split = (line.partition(b":") for line in lines)
     return int(rest[:3]), tuple((name.strip().lower(), value.strip()) for name, _, value in split)
-
-
-def _size(line: bytes) -> int:
-    try:
-        return int(line.split(b";")[0], 16)
-    except ValueError:
-        raise Broken("no size of a chunk") from None
 
 
 async def _until(reader: asyncio.StreamReader, mark: bytes, read_s: float) -> bytes:
