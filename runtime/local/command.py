@@ -21,6 +21,8 @@ def argv(engine: EngineSpec, port: int) -> list[str]:
     """What is run."""
     words = [engine.python, *engine.entry, "--model", engine.model, "--served-model-name", engine.service]
     words += ["--host", HOST, "--port", str(port)]
+    # We ask for these twice a second; the log is for what users and the engine do.
+    words += ["--disable-access-log-for-endpoints", "/metrics,/health"]
     if engine.load_format != "auto":
         words += ["--load-format", engine.load_format]
     if engine.gpus_per_replica > 1:

@@ -132,14 +132,15 @@ class Process:
         return state
 
     def _last_words(self, name: str) -> str:
-        """The last line that was written, 200 letters of it; empty where there is none."""
+        """The last line that speaks of an error, else the last line: 200 letters of it, from the last 4,000."""
         path = self.folder / name
         if not path.exists():
             return "no log"
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4000))
-            lines = file.read().decode(errors="replace").split("\n")
-        return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "empty log")
+            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower()]
+        return (errors or lines or ["empty log"])[-1][:200]
 
 
 def _announce(folder: Path, pid: int) -> None:

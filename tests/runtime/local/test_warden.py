@@ -48,6 +48,12 @@ async def test_an_engine_that_ends_is_recorded_with_its_code_and_last_words(begi
     assert process.ending() == "ended by itself, exit 3 (no memory)"
 
 
+async def test_of_its_last_words_those_of_an_error_are_told(begin: Begin) -> None:
+    process = begin("import sys; print('ValueError: no memory'); print('bye'); sys.exit(3)")
+    await until(lambda: process.gone)
+    assert process.ending() == "ended by itself, exit 3 (ValueError: no memory)"
+
+
 async def test_an_order_that_cannot_be_run_is_told(tmp_path: Path) -> None:
     process = Process.start(tmp_path, ["/nowhere/python"], os.environ, Bounds(60.0, 1.0, 1000, 3))
     await until(lambda: process.gone)
