@@ -30,7 +30,9 @@ CPU_STEP = {"a_ms": 10.64, "b_ms_per_seq": 0.051, "k_ms_per_1k_kv_tokens": 0.76,
 """Measured on two cores with the tiny model, docs/fidelity.md."""
 
 CPU_ARGS = ("--enforce-eager", "--max-model-len", str(CONTEXT_TOKENS), "--block-size", str(BLOCK_TOKENS))
-CPU_ENV = {"VLLM_CPU_KVCACHE_SPACE": "1"}
+CPU_ENV = {"VLLM_CPU_KVCACHE_SPACE": "1", "OMP_NUM_THREADS": "1"}
+"""Several engines share the cores; threads of one that wait for each other would keep the others from them."""
+
 CPU_LEAD_TIMES = {"standby": {"p50_s": 0.2, "p90_s": 1.0}, "cold": {"p50_s": 30.0, "p90_s": 60.0}}
 GPU_LEAD_TIMES = {"standby": {"p50_s": 0.2, "p90_s": 1.0}, "cold": {"p50_s": 60.0, "p90_s": 120.0}}
 """Until they are measured, which the first starts do."""
@@ -54,7 +56,7 @@ def local_settings(home: Path, model: str | None, most: int, python: Path | None
     service = Path(folder).name if Path(folder).is_dir() else folder.rpartition("/")[2]
     launch = {"model": folder, "load_format": load_format(folder)}
     pool = gpu_pool(folder, machine, launch) if machine.gpus else cpu_pool(launch)
-    pool |= {"name": f"{service}-{machine.gpu.lower()}", "price_usd_per_gpu_hour": price}
+    pool |= {"name": machine.gpu.lower(), "price_usd_per_gpu_hour": price}
     policy = {"mode": "auto", "replicas": {"min": 1, "max": most}}
     slots = [{"gpus": [gpu]} for gpu in machine.gpus[:most]] or [{"cores": ["any"]}] * most
     return {

@@ -1,0 +1,122 @@
+"""What stands behind a fleet of the file: its client, its clock, and what an agent of this machine is told to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.errors import UserError
+from app.fleets import clock_of, fleet_of, local_spec, token
+from app.settings import Settings, load
+from runtime.agent.client import RemoteFleet
+from runtime.clock import WallClock
+from runtime.local.spec import UNBOUND, Kind, Sleep
+from runtime.simulated.client import SimulatedClock, SimulatedFleet
+
+POOL = {
+    "name": "chat-l4",
+    "gpu": "L4",
+    "price_usd_per_gpu_hour": 0.8,
+    "step": {"a_ms": 10, "b_ms_per_seq": 0.1, "k_ms_per_1k_kv_tokens": 0.02, "p_ms_per_1k_prefill_tokens": 30},
+    "kv_blocks": 2000,
+    "lead_times": {"cold": {"p50_s": 60, "p90_s": 90}},
+    "launch": {"model": "/models/chat", "args": ["--max-model-len", "4096"], "memory_gib": 10, "sleep": "level1"},
+}
+LOCAL = {"python": "/opt/vllm/bin/python", "slots": [{"gpus": ["0"], "memory_gib": 22}, {"gpus": ["1"]}]}
+
+
+def content(fleet: dict[str, Any], **pool: Any) -> dict[str, Any]:
+    return {"fleet": fleet, "services": [{"name": "chat", "pools": [{**POOL, **pool}]}]}
+
+
+def settings(fleet: dict[str, Any], **pool: Any) -> Settings:
+    return Settings.model_validate(content(fleet, **pool))
+
+
+def refused(tmp_path: Path, fleet: dict[str, Any], **pool: Any) -> str:
+    file = tmp_path / "fleet.yaml"
+    file.write_text(yaml.safe_dump(content(fleet, **pool)))
+    with pytest.raises(UserError) as error:
+        load(file)
+    return str(error.value)
+
+
+async def test_a_simulated_fleet_has_a_clock_of_its_own_and_a_real_one_the_machine_s() -> None:
+    for fleet, client, clock in (
+        ({}, SimulatedFleet, SimulatedClock),
+        ({"kind": "local", "local": LOCAL}, RemoteFleet, WallClock),
+    ):
+        chosen = settings(fleet)
+        made = fleet_of(chosen)
+        assert type(made) is client and type(clock_of(chosen)) is clock
+        await made.close()
+
+
+def test_the_agent_is_told_engines_and_slots() -> None:
+    spec = local_spec(settings({"kind": "local", "local": LOCAL | {"orphan_s": 300}}))
+    (engine,) = spec.engines
+    assert (engine.service, engine.pool, engine.model) == ("chat", "chat-l4", "/models/chat")
+    assert (engine.memory_bytes, engine.sleep, engine.args) == (10 << 30, Sleep.LEVEL1, ("--max-model-len", "4096"))
+    assert [slot.devices for slot in spec.slots] == [("0",), ("1",)]
+    assert spec.slots[0].memory_bytes == 22 << 30
+    assert spec.orphan_s == 300 and spec.home.is_absolute()
+
+
+def test_any_core_is_no_core_in_particular() -> None:
+    local = LOCAL | {"slots": [{"cores": ["any"]}, {"cores": ["any"]}, {"cores": ["0-3", "4-7"]}]}
+    spec = local_spec(settings({"kind": "local", "local": local}, launch={"model": "m"}))
+    assert [slot.devices for slot in spec.slots] == [(UNBOUND,), (UNBOUND,), ("0-3", "4-7")]
+    assert {slot.kind for slot in spec.slots} == {Kind.CPU}
+    assert not spec.slots[0].overlaps(spec.slots[1])
+
+
+@pytest.mark.parametrize(
+    ("fleet", "pool", "why"),
+    [
+        ({"kind": "local"}, {}, "fleet.local is missing"),
+        ({"kind": "local", "local": LOCAL}, {"launch": None}, "no pool has launch"),
+        ({"kind": "local", "local": LOCAL}, {"gpus_per_replica": 2}, "slot0: 1 GPUs, engine chat-l4 needs 2"),
+        ({"kind": "local", "local": LOCAL | {"ports": [9000, 8000]}}, {}, "9000 to 8000 is no range"),
+        (
+            {"kind": "local", "local": LOCAL | {"slots": [{"cores": ["0"]}]}},
+            {},
+            "sleep level1 needs GPUs; on CPU cores, pause or none",
+        ),
+    ],
+)
+def test_what_an_agent_could_not_run_is_one_line(fleet: dict[str, Any], pool: dict[str, Any], why: str) -> None:
+    with pytest.raises(UserError) as error:
+        local_spec(settings(fleet, **pool))
+    assert why in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("fleet", "why"),
+    [
+        ({"kind": "local", "url": "http://10.0.0.7:8900"}, "not loopback and token_file is missing"),
+        ({"kind": "local", "url": "10.0.0.7"}, "is no address; give http://HOST:PORT"),
+        ({"kind": "local", "local": LOCAL | {"slots": [{}]}}, "give either gpus or cores"),
+        ({"kind": "local", "local": LOCAL | {"slots": [{"gpus": ["0"], "cores": ["1"]}]}}, "give either gpus or cores"),
+        ({"kind": "local", "local": LOCAL | {"drain_s": 0}}, "drain_s: 0"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_place(tmp_path: Path, fleet: dict[str, Any], why: str) -> None:
+    told = refused(tmp_path, fleet)
+    assert why in told and "fleet.yaml" in told and "\n" not in told
+
+
+def test_a_token_is_one_long_word(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    assert token(None) is None
+    file.write_text("a-secret-of-some-length\n")
+    assert token(file) == "a-secret-of-some-length"
+    for wrong in ("", "short", "two words-that-are-long-enough"):
+        file.write_text(wrong)
+        with pytest.raises(UserError, match="at least 16 characters") as error:
+            token(file)
+        assert wrong == "" or wrong not in str(error.value)
+    with pytest.raises(UserError, match="No such file"):
+        token(tmp_path / "none")

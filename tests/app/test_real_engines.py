@@ -1,0 +1,103 @@
+"""The loop on real parts: vLLM scraped by Prometheus, a burst through the router, one replica to three and back."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from benchmarks.real.stack import SERVICE, Stack, prepared, running, until, vllm_python
+from runtime.traces import Trace, load
+from runtime.traces.replay import Answered, Endpoint, Fate, replay
+
+BURST = Path(__file__).parents[1] / "fixtures" / "azure-2023-conv-150s.csv"
+BURST_S = 100.0
+MOST_INPUT, MOST_OUTPUT = 200, 60
+
+pytestmark = [pytest.mark.vllm, pytest.mark.prometheus, pytest.mark.timeout(480)]
+
+
+def burst() -> Trace:
+    """The trace's rise, its requests cut to what three engines on two cores can do."""
+    whole = load(BURST)
+    part = whole.take(whole.arrival_s < BURST_S)
+    return replace(
+        part,
+        input_tokens=np.minimum(part.input_tokens, MOST_INPUT).astype(np.int32),
+        output_tokens=np.minimum(part.output_tokens, MOST_OUTPUT).astype(np.int32),
+    )
+
+
+@contextmanager
+def trickle(stack: Stack, answers: list[Answered]) -> Iterator[None]:
+    """A request a second for as long as the block lasts."""
+    ended, one = threading.Event(), Trace("one", np.zeros(1), np.array([50], np.int32), np.array([20], np.int32))
+
+    def send() -> None:
+        while not ended.wait(1.0):
+            answers.extend(sent(stack, one))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def sent(stack: Stack, trace: Trace) -> list[Answered]:
+    return asyncio.run(replay(trace, Endpoint(stack.url("router"), SERVICE)))
+
+
+def test_a_burst_is_met_by_three_replicas_and_left_by_two(tmp_path: Path) -> None:
+    stack = prepared(tmp_path, vllm_python())
+    answers: list[Answered] = []
+    with running(stack):
+        until(lambda: stack.serving() == 1, 150, "the first replica serves")
+        began_s = time.time()
+        sending = threading.Thread(target=lambda: answers.extend(sent(stack, burst())))
+        sending.start()
+        until(lambda: stack.serving() == 3, 200, "three replicas serve")
+        sending.join()
+        with trickle(stack, answers):
+            until(lambda: len(stack.replicas()) == 1, 150, "one replica is left")
+        nobody_lost(answers)
+        the_ledger_has_it(stack, began_s)
+        lead_times_are_measured(stack)
+        the_router_has_counted(stack, len(answers))
+
+
+def nobody_lost(answers: list[Answered]) -> None:
+    assert {(a.fate, a.why) for a in answers} == {(Fate.SERVED, None)}
+    assert all(a.tokens == a.output_tokens for a in answers)
+
+
+def the_ledger_has_it(stack: Stack, began_s: float) -> None:
+    """Decisions up and down, each with its sentence, and what the replicas cost."""
+    rows = [row for row in stack.api(f"/services/{SERVICE}/decisions?limit=500") if row["at_s"] >= began_s]
+    assert max(row["desired_active"] for row in rows) == 3
+    assert all(row["sentence"] for row in rows)
+    fleet = stack.api("/fleet")
+    assert fleet["usd_per_hour"] == pytest.approx(1.0) and fleet["replicas_active"] == 1
+
+
+def lead_times_are_measured(stack: Stack) -> None:
+    told = stack.api(f"/services/{SERVICE}/capacity")
+    (cold,) = [row for row in told["lead_times"] if row["tier"] == "cold"]
+    assert cold["measured"] == 3
+    assert 5 < cold["p50_s"] < 150
+
+
+def the_router_has_counted(stack: Stack, requests: int) -> None:
+    page = httpx.get(f"{stack.url('router')}/metrics").text
+    assert f'leadtime_gateway_requests_arrived_total{{service="{SERVICE}"}} {requests}' in page
+    assert f'leadtime_gateway_requests_lost_total{{service="{SERVICE}"}} 0' in page
