@@ -37,6 +37,10 @@ CONFIG = {
 }
 
 
+CHAT = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
+"""Every message by itself; the model says nothing that makes sense anyway."""
+
+
 def write(folder: Path) -> None:
     """Put the model into an existing folder."""
     words = {f"w{i}": i for i in range(VOCABULARY)}
@@ -46,7 +50,7 @@ def write(folder: Path) -> None:
         "pre_tokenizer": {"type": "WhitespaceSplit"},
         "model": {"type": "WordLevel", "vocab": words, "unk_token": "w0"},
     }
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": MAX_TOKENS}
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": MAX_TOKENS, "chat_template": CHAT}
     for name, content in (
         ("config.json", CONFIG),
         ("tokenizer.json", tokenizer),

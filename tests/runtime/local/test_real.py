@@ -38,7 +38,9 @@ async def test_cold_active_standby_asleep_killed_replaced_and_stopped(play: Call
     played = await play(spec=local(tmp_path / "home", real, slots=cores(2)[1:], **patient))
     await played.want(active=1)
     (first,) = await played.settled(active=1, within_s=180.0)
-    assert len((await complete(first.base_url))["choices"][0]["text"].split()) == 8
+    assert len((await complete(first.base_url, prompt="w5 w6"))["choices"][0]["text"].split()) == 8
+    chat = {"messages": [{"role": "user", "content": "w5 w6"}]}
+    assert (await complete(first.base_url, "chat/completions", **chat))["usage"]["completion_tokens"] == 8
     await played.want(standby=1)
     await played.settled(standby=1)
     await played.want(asleep=1)
@@ -57,8 +59,8 @@ async def test_cold_active_standby_asleep_killed_replaced_and_stopped(play: Call
     assert not members(pid)
 
 
-async def complete(url: str) -> dict[str, Any]:
-    asked = {"model": "tiny", "prompt": "w5 w6", "max_tokens": 8, "ignore_eos": True}
+async def complete(url: str, path: str = "completions", **asked: Any) -> dict[str, Any]:
+    body = {"model": "tiny", "max_tokens": 8, "ignore_eos": True, **asked}
     async with httpx.AsyncClient(trust_env=False, timeout=30.0) as http:
-        answer: dict[str, Any] = (await http.post(f"{url}/v1/completions", json=asked)).raise_for_status().json()
+        answer: dict[str, Any] = (await http.post(f"{url}/v1/{path}", json=body)).raise_for_status().json()
     return answer
