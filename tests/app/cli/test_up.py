@@ -9,21 +9,42 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.up import settled
+from app.cli.up import BUILT_IN, Kind, Ports, settled, simulated_settings
 from app.errors import UserError
+from app.settings import Settings
 from tests.app.processes import free_ports
 
 
+NO_PORTS = Ports()
+
+
+def built_in(home: Path, ports: Ports = NO_PORTS, one_service: bool = False) -> Settings:
+    return settled(simulated_settings(None, None, one_service), home, ports, own_store=True)
+
+
 def test_the_built_in_fleet_keeps_its_store_in_the_run_s_folder(tmp_path: Path) -> None:
-    settings = settled(None, None, tmp_path, 1111, 2222, 3333)
+    settings = built_in(tmp_path, Ports(1111, 2222, 3333, 4444))
     assert settings.store.url == f"sqlite:///{tmp_path}/leadtime.db"
-    assert (settings.api.port, settings.console.port) == (1111, 2222)
+    assert (settings.api.port, settings.console.port, settings.router.port) == (1111, 2222, 4444)
     assert settings.fleet.url == "http://127.0.0.1:3333"
     assert len(settings.services) == 3
 
 
 def test_a_trace_feeds_one_service(tmp_path: Path) -> None:
-    assert len(settled(None, tmp_path / "trace.csv", tmp_path, None, None, None).services) == 1
+    assert len(built_in(tmp_path, one_service=True).services) == 1
+
+
+def test_a_real_fleet_s_parts_know_of_each_other(tmp_path: Path) -> None:
+    content = simulated_settings(None, None, False)
+    content["fleet"]["kind"] = "local"
+    settings = settled(content, tmp_path, Ports(api=1111, router=4444), own_store=True)
+    assert settings.router.wake_url == "http://127.0.0.1:1111/api/v1/services/{service}/wake"
+    assert settings.source.gateway_url == "http://127.0.0.1:4444/metrics"
+
+
+def test_a_fleet_file_of_another_kind_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--fleet local: .* has fleet.kind simulated"):
+        simulated_settings(BUILT_IN, Kind.LOCAL, False)
 
 
 def up(trace: Path, *more: str) -> subprocess.CompletedProcess[str]:
