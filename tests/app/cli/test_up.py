@@ -14,7 +14,6 @@ from app.errors import UserError
 from app.settings import Settings
 from tests.app.processes import free_ports
 
-
 NO_PORTS = Ports()
 
 
