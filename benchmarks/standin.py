@@ -56,17 +56,18 @@ class Engine(asyncio.Protocol):
         elif STREAMED.search(body):
             kind = b"content-type: text/event-stream; charset=utf-8"
             self.transport.write(b"HTTP/1.1 200 OK\r\n%b\r\ntransfer-encoding: chunked\r\n\r\n" % kind)
-            self.event(self.tokens)
+            self.event(self.tokens, asyncio.get_running_loop().time())
         else:
             loop = asyncio.get_running_loop()
             answer = {"choices": [{"text": " token" * self.tokens}], "usage": {"completion_tokens": self.tokens}}
             self.timer = loop.call_later(self.gap_s * self.tokens, self.whole, json.dumps(answer).encode())
 
-    def event(self, left: int) -> None:
-        """The next of so many events."""
+    def event(self, left: int, due_s: float) -> None:
+        """The next of so many events; those that are late make no other late."""
         if left:
             self.transport.write(chunk(EVENT))
-            self.timer = asyncio.get_running_loop().call_later(self.gap_s, self.event, left - 1)
+            next_s = due_s + self.gap_s
+            self.timer = asyncio.get_running_loop().call_at(next_s, self.event, left - 1, next_s)
         else:
             self.transport.write(chunk(DONE) + CHUNKED_END)
 

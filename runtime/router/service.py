@@ -84,14 +84,14 @@ class Service:
             self.bandit = Bandit(spec.bandit)
 
     def rotate(self, replicas: Iterable[Replica]) -> None:
-        """These are in rotation now; those that were already keep their accounts."""
+        """These are in rotation now, if their pool is known; those that were already keep their accounts."""
         kept: dict[str, Load] = {}
         for replica in replicas:
-            old = self.loads.get(replica.name)
-            if old is not None and old.base_url == replica.base_url:
-                kept[replica.name] = old
-            elif pool := self.spec.pools.get(replica.pool):
-                kept[replica.name] = Load.of(replica.name, replica.base_url, pool)
+            old, pool = self.loads.get(replica.name), self.spec.pools.get(replica.pool)
+            if pool is None:
+                continue
+            same = old is not None and (old.base_url, old.pool) == (replica.base_url, pool.name)
+            kept[replica.name] = old if old and same else Load.of(replica.name, replica.base_url, pool)
         self.loads = kept
         self.pump()
 

@@ -147,6 +147,17 @@ async def test_a_pool_that_died_is_not_chosen() -> None:
         assert router.chat.bandit.beliefs[Arm("sal", "remote")].chosen == 0
 
 
+async def test_a_pool_that_is_taken_out_is_asked_no_more() -> None:
+    async with listening(Engine()) as url, rig() as router:
+        router.gateway.configure(over_pools("sal@local", "sal@remote"))
+        router.gateway.rotate([replica("l", url, pool="local"), replica("r", url, pool="remote")])
+        both = over_pools("sal@local", "sal@remote").services[0]
+        pools, arms = {"local": both.pools["local"]}, BanditSpec((Arm("sal", "local"),))
+        router.gateway.configure(replace(spec(), services=(replace(both, pools=pools, bandit=arms),)))
+        assert list(router.chat.loads) == ["l"]
+        assert (await router.ask()).status == 200
+
+
 def test_a_bandit_that_leaves_a_pool_out_is_no_service() -> None:
     with pytest.raises(ValueError, match="no arm takes pool remote"):
         over_pools("sal@local")
