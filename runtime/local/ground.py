@@ -73,7 +73,9 @@ class Ground:
     async def measured(self, replica: LocalReplica) -> None:
         """What began at ``moved_s`` has made it ready."""
         now_s = await self.now()
-        self.samples.append(LeadTimeSample(replica.engine.pool, replica.origin, now_s - replica.moved_s, now_s))
+        took_s = now_s - replica.moved_s
+        self.samples.append(LeadTimeSample(replica.engine.pool, replica.origin, took_s, now_s))
+        await self.say(replica, "ready", f"{took_s:.2f} s from {replica.origin}")
 
     def write_down(self, replica: LocalReplica) -> None:
         """For the fleet after this one; nothing where there is no process to find again. A full disk ends no replica:

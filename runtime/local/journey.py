@@ -120,7 +120,6 @@ async def _become_ready(replica: LocalReplica, ground: Ground) -> None:
     if not replica.adopted:
         await ground.measured(replica)
         ground.write_down(replica)
-        await ground.say(replica, "ready", f"{replica.ready_s - replica.moved_s:.1f} s from {replica.origin}")
 
 
 async def _wake(replica: LocalReplica, ground: Ground) -> None:

@@ -22,7 +22,7 @@ ARGS = ("--max-model-len", "1024", "--enforce-eager", "--block-size", "32", "--n
 
 
 @pytest.mark.vllm
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(420)
 async def test_cold_active_standby_asleep_killed_replaced_and_stopped(play: Callable[..., Any], tmp_path: Path) -> None:
     model.write(tmp_path)
     real = engine(
