@@ -1,11 +1,15 @@
 """LARRY and shortest predicted first against first come first served, inside real vLLM with a tight KV cache.
 
-python -m benchmarks.larry_vllm --python VENV/bin/python [--seconds 40] [--repeat 2] [--save FILE | --saved FILE]
+python -m benchmarks.larry_vllm --python VENV/bin/python [--modelled] [--seconds 40] [--repeat 2]
+                                [--save FILE | --saved FILE]
 
 VENV is an environment of its own with vLLM for the CPU (docs/fidelity.md says how to make it). A burst of requests that
 all come at once says how many the engine completes per second; then the same fixed Poisson arrivals are sent at a half,
 95 % and 120 % of that, to a fresh engine for each scheduler and repetition, in alternating order. Lengths are those of
 the Azure conversation trace of 2023, divided by four to suit a cache of 16,352 tokens.
+
+``--modelled`` sends the same through vLLM's scheduler and block tables alone, whose steps last as docs/fidelity.md says
+of this engine: each repetition has arrivals of its own, and no noise of the machine is in the figures.
 
 The client asks for exactly as many tokens as it gets, so LARRY is forbidden to look at ``max_tokens``. Levels follow
 each other on an engine from low to overload, so at the lowest LARRY still knows few lengths.
@@ -21,13 +25,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.fidelity import client, engine, model
+from benchmarks.fidelity import client, engine, model, modelled
 from benchmarks.fidelity.client import Answer
 from benchmarks.fidelity.engine import Engine
 from benchmarks.fidelity_vllm import PREEMPTIONS, Seen, read, write
@@ -45,13 +50,15 @@ BURST = 240
 BOUND_S = 15.0
 PATIENCE_S = 12.0
 """Who has waited so long is next; the rest of the bound is for the memory of who runs to come free."""
+LAW_MS = (10.64, 0.051, 0.760, 111.5)
+"""The step time that docs/fidelity.md measured of this engine."""
 SETTINGS = {
     "TTFT_S": str(PATIENCE_S / 2),
     "TPOT_S": "0.08",
-    "STEP_MS": "10.64,0.051,0.760,111.5",
+    "STEP_MS": ",".join(map(str, LAW_MS)),
     "TRUST_MAX_TOKENS": "0",
 }
-"""The step time is what docs/fidelity.md measured of this engine."""
+VARIABLES = {f"LEADTIME_SCHEDULER_{name}": value for name, value in SETTINGS.items()}
 
 PERCENT = (0, 5, 10, 25, 40, 50, 60, 75, 80, 90, 95, 99)
 PROMPTS = (1, 45, 52, 99, 176, 255, 268, 297, 329, 684, 1021, 1036)
@@ -107,6 +114,8 @@ def main() -> None:
     """Measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", type=Path, default=Path("python3"), help="the interpreter that has vLLM")
+    parser.add_argument("--modelled", action="store_true", help="vLLM's scheduler alone, steps by the law")
+    parser.add_argument("--schedulers", nargs="+", choices=SCHEDULERS, default=list(SCHEDULERS))
     parser.add_argument("--seconds", type=float, default=40.0, help="length of each load")
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--per-s", type=float, help="capacity in requests per second, instead of measuring it")
@@ -114,7 +123,10 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="write what was measured to this file")
     parser.add_argument("--saved", type=Path, help="measure nothing, read such a file")
     given = parser.parse_args()
-    report(read(given.saved) if given.saved else measure(given))
+    seen = read(given.saved) if given.saved else play(given) if given.modelled else measure(given)
+    if given.save:
+        write(given.save, seen)
+    report(seen)
 
 
 def measure(given: argparse.Namespace) -> Seen:
@@ -126,7 +138,7 @@ def measure(given: argparse.Namespace) -> Seen:
         model.write(Path(folder))
         per_s = given.per_s or capacity(python, Path(folder), port)
         for repetition in range(given.repeat):
-            for scheduler in list(SCHEDULERS)[:: -1 if repetition % 2 else 1]:
+            for scheduler in given.schedulers[:: -1 if repetition % 2 else 1]:
                 with serving(python, Path(folder), port, scheduler) as running:
                     send(running, trace(per_s / 3, 4.0, 0), 0)
                     for seed, (level, share) in enumerate(LEVELS.items(), 1):
@@ -141,16 +153,40 @@ def measure(given: argparse.Namespace) -> Seen:
 
 def serving(python: Path, folder: Path, port: int, scheduler: str) -> AbstractContextManager[Engine]:
     """A fresh engine with that scheduler."""
-    variables = {f"LEADTIME_SCHEDULER_{name}": value for name, value in SETTINGS.items()}
-    variables["PYTHONPATH"] = str(Path(__file__).parents[1])
+    variables = {**VARIABLES, "PYTHONPATH": str(Path(__file__).parents[1])}
     return engine.started(python, folder, port, BLOCKS, folder / "log", SCHEDULERS[scheduler], variables)
 
 
+def play(given: argparse.Namespace) -> Seen:
+    """As ``measure``, with modelled steps."""
+
+    def case(scheduler: str, load: Trace) -> dict[str, Any]:
+        name = SCHEDULERS[scheduler][-1] if SCHEDULERS[scheduler] else modelled.VLLM_S_OWN
+        return modelled.case(name, trace(3.0, 40.0, 0), load, LAW_MS, blocks=BLOCKS, variables=VARIABLES)
+
+    burst = modelled.play(given.python, [case("FCFS", trace(BURST / 0.1, 0.1, 9))])
+    per_s = given.per_s or throughput(burst[0][0])
+    loads = {
+        f"{level}|{scheduler}|{repetition}": case(
+            scheduler, trace(share * per_s, given.seconds, 10 * repetition + seed)
+        )
+        for repetition in range(given.repeat)
+        for scheduler in given.schedulers
+        for seed, (level, share) in enumerate(LEVELS.items(), 1)
+    }
+    return dict(zip(loads, modelled.play(given.python, list(loads.values())), strict=True))
+
+
 def capacity(python: Path, folder: Path, port: int) -> float:
-    """Requests per second that end in the middle of a burst, first come first served."""
+    """Requests per second that the engine completes, first come first served."""
     with serving(python, folder, port, "FCFS") as running:
         send(running, trace(10.0, 4.0, 0), 0)
         answers, _ = send(running, trace(BURST / 0.1, 0.1, 9), 9)
+    return throughput(answers)
+
+
+def throughput(answers: Sequence[Answer]) -> float:
+    """Requests per second that end in the middle of a burst."""
     ended_s = np.sort([answer.token_s[-1] for answer in answers])
     low, high = round(0.2 * BURST), round(0.8 * BURST)
     per_s = (high - low) / float(ended_s[high] - ended_s[low])
@@ -185,8 +221,8 @@ def report(seen: Seen) -> None:
     )
     for level in LEVELS:
         by = {one: list(_repetitions(seen, level, one)) for one in SCHEDULERS}
-        for scheduler, runs in by.items():
-            pairs = zip(runs, by["FCFS"], strict=True)
+        for scheduler, runs in ((one, runs) for one, runs in by.items() if runs):
+            pairs = zip(runs, by["FCFS"], strict=False)
             against = " ".join(f"{100 * (run.ttft_mean_s / fcfs.ttft_mean_s - 1):+.0f} %" for run, fcfs in pairs)
             table.add_row(level, scheduler, *Figures.middle(runs).cells(), "" if scheduler == "FCFS" else against)
         table.add_section()

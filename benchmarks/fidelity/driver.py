@@ -1,8 +1,8 @@
 """Run inside vLLM's interpreter: real scheduler classes on real KV block tables, without a model or a clock.
 
-``python -m tests.runtime.schedulers.driver MODEL`` reads JSON cases from stdin, one a line, and answers with one line
-of JSON each. A case names a scheduler, the engine's size and its requests; every step takes ``step_s`` of virtual time
-and gives each request whose prompt is computed one token.
+``python -m benchmarks.fidelity.driver MODEL`` reads JSON cases from stdin, one a line, and answers with one line of
+JSON each. A case names a scheduler, the engine's size and its requests. A step gives each request whose prompt is
+computed one token; it takes ``step_s`` of virtual time, or what ``law_ms`` (a, b, k, p as in DESIGN 4) says.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from vllm.v1.request import Request, RequestStatus
 from vllm.v1.structured_output import StructuredOutputManager
 
 BLOCK = 32
-MOST_STEPS = 20_000
+MOST_STEPS = 100_000
 TOKEN = 7
 
 
@@ -74,7 +74,7 @@ class Run:
     """One case on its way."""
 
     def __init__(self, model: str, case: dict[str, Any]) -> None:
-        self.case, self.now_s, self.step_s = case, 0.0, case.get("step_s", 0.05)
+        self.case, self.now_s = case, 0.0
         self.engine = build(model, case)
         self.engine.clock = lambda: self.now_s
         asked = enumerate(case["requests"])
@@ -83,6 +83,7 @@ class Run:
         self.requests: dict[str, Request] = {}
         self.order: list[str] = []
         self.waited_s: dict[str, float] = {}
+        self.token_s: dict[str, list[float]] = {}
         self.deferred = 0
 
     def arrive(self) -> None:
@@ -103,10 +104,21 @@ class Run:
             self.waited_s[new.req_id] = self.now_s - self.case["requests"][int(new.req_id[1:])]["at"]
         names = list(output.num_scheduled_tokens)
         tokens = [[] if self.requests[name].is_prefill_chunk else [TOKEN] for name in names]
+        self.now_s += self.lasts_s(output.num_scheduled_tokens)
+        for name in (name for name, given in zip(names, tokens, strict=True) if given):
+            self.token_s.setdefault(name, []).append(self.now_s)
         self.engine.update_from_output(output, ModelRunnerOutput(names, {n: i for i, n in enumerate(names)}, tokens))
         stats = self.engine.make_stats()
         self.deferred = max(self.deferred, stats.num_skipped_waiting_reqs)
-        self.now_s += self.step_s
+
+    def lasts_s(self, scheduled: dict[str, int]) -> float:
+        """How long a step of so many tokens per request takes."""
+        if "law_ms" not in self.case:
+            return float(self.case.get("step_s", 0.05))
+        a, b, k, p = self.case["law_ms"]
+        decoding = [self.requests[name].num_computed_tokens for name, tokens in scheduled.items() if tokens == 1]
+        prefill = sum(tokens for tokens in scheduled.values() if tokens > 1)
+        return float(a + b * len(decoding) + k * sum(decoding) / 1000 + p * prefill / 1000) / 1000
 
     def all(self) -> dict[str, Any]:
         """Until nothing is left; raises RuntimeError if that never comes."""
@@ -114,8 +126,11 @@ class Run:
             self.arrive()
             if steps == self.case.get("reset"):
                 self.engine.reset_prefix_cache(reset_running_requests=True)
-            if not self.coming and not self.engine.has_unfinished_requests():
-                return self.found(steps)
+            if not self.engine.has_unfinished_requests():
+                if not self.coming:
+                    return self.found(steps)
+                self.now_s = self.coming[-1][0]
+                continue
             self.step()
         raise RuntimeError(f"still {self.engine.get_request_counts()} after {MOST_STEPS} steps")
 
@@ -124,6 +139,7 @@ class Run:
         return {
             "order": self.order,
             "waited_s": self.waited_s,
+            "token_s": self.token_s,
             "outputs": {name: one.num_output_tokens for name, one in self.requests.items()},
             "preemptions": sum(one.num_preemptions for one in self.requests.values()),
             "most_preempted": max((one.num_preemptions for one in self.requests.values()), default=0),
