@@ -1,0 +1,37 @@
+"""The names that are ours in a cluster: what the fleet writes, the generated manifests select and people grep for.
+
+Each is spelt here once. A name never changes meaning; a new one is added beside it.
+"""
+
+from __future__ import annotations
+
+DOMAIN = "leadtime.dev"
+
+SERVICE_LABEL = f"{DOMAIN}/service"
+"""The service whose requests a pod serves, on workloads and pods."""
+
+POOL_LABEL = f"{DOMAIN}/pool"
+"""The pool that a workload is."""
+
+ROTATION_LABEL = f"{DOMAIN}/rotation"
+"""On pods: whether the Service's selector takes them. A template says ``in``, so that pods serve without us too."""
+
+ROTATION_IN = "in"
+ROTATION_OUT = "out"
+
+ROTATION_GATE = f"{DOMAIN}/in-rotation"
+"""Readiness gate and condition type; only for those who prefer pods that never serve without us."""
+
+ANNOTATIONS = f"{DOMAIN}/"
+"""Prefix of every annotation that we write."""
+
+PROMETHEUS_PORT = "http"
+"""Name of the port that serves requests and metrics of an engine."""
+
+POLICY_GROUP = DOMAIN
+POLICY_VERSION = "v1alpha1"
+POLICY_KIND = "ScalingPolicy"
+POLICY_PLURAL = "scalingpolicies"
+
+FIELD_MANAGER = "leadtime"
+"""Who we are to server-side apply, and the reporting controller of our events."""
