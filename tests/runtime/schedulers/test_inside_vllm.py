@@ -55,8 +55,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
             return found
 
         yield one
-        asking.close()
-        driver.wait(30)
+        driver.kill()
 
 
 def mixed(count: int, every_s: float, seed: int = 1) -> list[dict[str, Any]]:
