@@ -1,1 +1,1 @@
-"""Fleets on Kubernetes: what is there, how it is moved, and by whom."""
+"""Replicas that are pods: watched, moved through /scale and labels of ours, and led by one daemon at a time."""

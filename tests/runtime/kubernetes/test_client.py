@@ -1,0 +1,185 @@
+"""The client against recorded exchanges and a server that throttles, refuses and falls silent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from runtime.kubernetes.client import Limits, NotLeading
+from runtime.kubernetes.errors import Conflict, Forbidden, TooManyRequests, Unauthorized, Unavailable, Unreachable
+from runtime.kubernetes.resource import DEPLOYMENTS, LEASES, PODS
+from tests.runtime.kubernetes.clocks import Jumping
+from tests.runtime.kubernetes.recordings import NAMES, Lines, Replay, api, body, place, recording
+
+QWEN = DEPLOYMENTS.at("llm", "vllm-qwen3-32b", "scale")
+PLAIN = ("version-get", "readyz-get", "discovery-leadtime")
+
+
+def read(name: str) -> bool:
+    asked, said = recording(name)["request"], recording(name)["response"]
+    return asked["method"] == "GET" and said["status"] == 200 and "body" in said and name not in PLAIN
+
+
+class Script(httpx.AsyncBaseTransport):
+    """Answers in order, the last one for ever."""
+
+    def __init__(self, *answers: Callable[[], httpx.Response] | Exception) -> None:
+        self.answers = list(answers)
+        self.seen: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.seen.append(request)
+        said = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(said, Exception):
+            raise said
+        return said()
+
+
+def throttled(after: str | None = "3") -> httpx.Response:
+    headers = {} if after is None else {"Retry-After": after}
+    return httpx.Response(429, headers=headers, json={"kind": "Status", "reason": "TooManyRequests"})
+
+
+def fine() -> httpx.Response:
+    return httpx.Response(200, json={"fine": True})
+
+
+async def test_a_scale_is_read_written_and_refused_as_recorded() -> None:
+    transport = Replay("scale-get", "scale-put", "scale-put-stale", "scale-patch-merge")
+    client = api(transport)
+    assert (await client.get(QWEN))["spec"] == {"replicas": 1}
+    asked = recording("scale-put")["request"]["body"]
+    assert (await client.replace(QWEN, asked))["metadata"]["resourceVersion"] == "442"
+    with pytest.raises(Conflict):
+        await client.replace(QWEN, asked)
+    await client.merge(QWEN, {"spec": {"replicas": 1}})
+    assert client.calls == {
+        ("get", "deployments/scale", 200): 1,
+        ("update", "deployments/scale", 200): 1,
+        ("update", "deployments/scale", 409): 1,
+        ("patch", "deployments/scale", 200): 1,
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if read(name)])
+async def test_everything_recorded_can_be_read(name: str) -> None:
+    asked = recording(name)["request"]
+    assert await api(Replay(name)).get(place(asked["path"]), asked["query"]) == body(name)
+
+
+async def test_writes_are_strict_and_say_who_writes() -> None:
+    transport = Replay("scale-patch-merge")
+    await api(transport).merge(QWEN, {"spec": {"replicas": 1}})
+    (request,) = transport.seen
+    assert request.url.params["fieldValidation"] == "Strict"
+    assert request.headers["content-type"] == "application/merge-patch+json"
+    assert request.headers["user-agent"].split("/")[0] == "leadtime"
+
+
+@pytest.mark.parametrize("name", ["scale-patch-json", "node-taint", "node-untaint"])
+async def test_a_json_patch_as_recorded(name: str) -> None:
+    asked = recording(name)["request"]
+    transport = Replay(name, exact=name != "scale-patch-json")
+    assert await api(transport).operate(place(asked["path"]), asked["body"]) == body(name)
+
+
+async def test_a_forbidden_read_says_who_may_not_do_what() -> None:
+    with pytest.raises(Forbidden, match="cannot list resource"):
+        await api(Replay("auth-forbidden-list")).get(DEPLOYMENTS.at("llm"))
+
+
+async def test_throttling_is_waited_for_by_everybody() -> None:
+    clock, transport = Jumping(), Script(throttled, fine)
+    client, began_s = api(transport, clock), clock.now_s
+    assert await client.get(QWEN) == {"fine": True}
+    assert clock.now_s == began_s + 3
+    assert client.calls["get", "deployments/scale", 429] == 1
+
+
+async def test_throttling_without_a_time_is_waited_for_longer_each_time() -> None:
+    clock, transport = Jumping(), Script(lambda: throttled(None))
+    began_s = clock.now_s
+    with pytest.raises(TooManyRequests):
+        await api(transport, clock, limits=Limits(repeats=3)).get(QWEN)
+    assert len(transport.seen) == 4 and clock.now_s == began_s + 1 + 2 + 4
+
+
+async def test_our_own_rate_is_kept() -> None:
+    clock, transport = Jumping(), Script(fine)
+    client, began_s = api(transport, clock, limits=Limits(rate_per_s=2, burst=1)), clock.now_s
+    for _ in range(5):
+        await client.get(QWEN)
+    assert clock.now_s == pytest.approx(began_s + 2.0)
+
+
+async def test_a_lease_does_not_wait_behind_other_calls() -> None:
+    clock, transport = Jumping(), Script(fine)
+    client, began_s = api(transport, clock, limits=Limits(rate_per_s=0.1, burst=1)), clock.now_s
+    await client.get(QWEN)
+    await client.claim(LEASES.at("llm", "leadtime"), {})
+    assert clock.now_s == began_s
+
+
+async def test_nothing_is_written_by_one_who_does_not_lead() -> None:
+    transport = Script(fine)
+    client = api(transport, may_write=lambda: False)
+    for write in (client.merge(QWEN, {}), client.create(PODS.at("llm"), {}), client.operate(QWEN, [])):
+        with pytest.raises(NotLeading):
+            await write
+    await client.get(QWEN)
+    await client.claim(LEASES.at("llm", "leadtime"), {})
+    assert [request.method for request in transport.seen] == ["GET", "PUT"]
+
+
+async def test_a_token_that_has_changed_is_read_again() -> None:
+    tokens = iter(["bearer one", "bearer two"])
+    transport = Script(lambda: httpx.Response(401, json={"reason": "Unauthorized"}), fine)
+    client = api(transport)
+    client.connection = replace(client.connection, token=lambda: next(tokens))
+    await client.get(QWEN)
+    assert [request.headers["authorization"] for request in transport.seen] == ["bearer one", "bearer two"]
+
+
+async def test_a_token_that_is_refused_twice_is_refused() -> None:
+    transport = Replay("auth-unauthorized", "auth-unauthorized")
+    with pytest.raises(Unauthorized):
+        await api(transport).get(DEPLOYMENTS.at("llm"))
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ReadTimeout("late"), httpx.ReadError("cut")])
+async def test_a_server_out_of_reach_is_one_error(error: Exception) -> None:
+    with pytest.raises(Unreachable, match=type(error).__name__):
+        await api(Script(error)).get(QWEN)
+
+
+async def test_a_server_in_trouble_is_another() -> None:
+    with pytest.raises(Unavailable):
+        await api(Replay("lws-scale-apply", exact=False)).operate(
+            place(recording("lws-scale-apply")["request"]["path"]), []
+        )
+
+
+async def test_a_watch_gives_its_events_after_saying_that_it_is_open() -> None:
+    query = {k: v for k, v in recording("watch-pods")["request"]["query"].items() if k != "watch"}
+    events = [event async for event in api(Replay("watch-pods")).watch(PODS.at("llm"), query, 60)]
+    assert events == [{}, *recording("watch-pods")["response"]["events"]]
+
+
+@pytest.mark.parametrize("cut", [httpx.ReadError("reset"), httpx.RemoteProtocolError("incomplete"), b'{"type": "ADD'])
+async def test_a_watch_that_breaks_says_so_after_what_came(cut: Exception | bytes) -> None:
+    transport = Script(lambda: httpx.Response(200, stream=Lines(b'{"type": "ADDED"}\n', cut)))
+    seen = []
+    with pytest.raises(Unreachable):
+        async for event in api(transport).watch(PODS.at("llm"), {}, 60):
+            seen.append(event)
+    assert seen == [{}, {"type": "ADDED"}]
+
+
+async def test_a_watch_that_is_refused_is_refused() -> None:
+    query = {"resourceVersion": "abc", "timeoutSeconds": "10"}
+    with pytest.raises(Unavailable, match="invalid syntax"):
+        async for _ in api(Replay("watch-bad-resource-version")).watch(DEPLOYMENTS.at("llm"), query, 60):
+            pass
