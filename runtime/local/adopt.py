@@ -19,7 +19,9 @@ DEAD_KEPT = 20
 
 
 async def adopt(ground: Ground) -> list[LocalReplica]:
-    """Those that run, on their way to the tier they were in; one that is no longer as specified drains and stops."""
+    """Those that run, on their way to the tier they were in. One that is no longer as specified serves on if it did,
+    until others take its place, and stops if it did not.
+    """
     alive, dead = [], []
     for folder in sorted((ground.spec.home / "replicas").iterdir()):
         process = Process(folder)
@@ -43,7 +45,8 @@ async def _adopted(process: Process, ground: Ground) -> LocalReplica | None:
     lane = ground.lanes.get((found.service, found.pool))
     fits = lane is not None and fingerprint(lane.engine, found.slot) == found.fingerprint and _has(ground, found)
     engine = lane.engine if lane and fits else _stranger(found)
-    replica = _replica(found, engine, fits, process, ground, await ground.now())
+    stays = fits or (lane is not None and found.tier is Tier.ACTIVE)
+    replica = _replica(found, engine, stays, process, ground, await ground.now())
     ground.replicas[replica.name] = replica
     why = f"runs in slot {found.slot.name}, port {found.port}"
     await ground.say(
@@ -53,9 +56,9 @@ async def _adopted(process: Process, ground: Ground) -> LocalReplica | None:
 
 
 def _replica(
-    found: Record, engine: EngineSpec, fits: bool, process: Process, ground: Ground, now_s: float
+    found: Record, engine: EngineSpec, stays: bool, process: Process, ground: Ground, now_s: float
 ) -> LocalReplica:
-    tier = found.tier if fits else Tier.COLD
+    tier = found.tier if stays else Tier.COLD
     return LocalReplica(
         name=found.name,
         engine=engine,

@@ -197,6 +197,31 @@ class LocalFleet:
             ]
             for move in reconcile(members, lane.target):
                 self._make(lane, move, now_s)
+            for replica in self._outdated(lane):
+                self._ground.events.add(now_s, lane.engine.pool, replica.name, "drain", "of an older specification")
+                replica.become(now_s, Tier.COLD, Transition.DRAINING)
+                self._ground.write_down(replica)
+                self._go(replica)
+
+    def _outdated(self, lane: Lane) -> list[LocalReplica]:
+        """Replicas of an older specification that leave now: all once the new ones serve, and one where those wait for
+        its slot, with nobody on the way.
+        """
+        new = [r for r in self._of(lane) if self._ground.lane(r) is lane and r.transition is not Transition.FAILED]
+        old = [r for r in self._of(lane) if self._ground.lane(r) is None and r.transition is not Transition.FAILED]
+        serving = [r for r in old if r.serving]
+        if sum(r.serving for r in new) >= lane.target.active:
+            return serving
+        starting = any(r.slot and not r.serving and r.tier is Tier.ACTIVE for r in new)
+        waiting = any(r.slot is None for r in new)
+        if waiting and not starting and len(serving) == len(old):
+            return sorted(serving, key=lambda r: r.load)[:1]
+        return []
+
+    def _of(self, lane: Lane) -> list[LocalReplica]:
+        """Replicas of a pool, as it is and as it was."""
+        key = (lane.engine.service, lane.engine.pool)
+        return [r for r in self._replicas.values() if (r.engine.service, r.engine.pool) == key]
 
     def _make(self, lane: Lane, move: Move, now_s: float) -> None:
         if move.verb is Verb.LAUNCH:
@@ -277,7 +302,7 @@ class LocalFleet:
 
     def _as_found(self, lane: Lane) -> PoolTarget:
         """The target that leaves the adopted as they are; a decision comes soon."""
-        tiers = [r.tier for r in self._replicas.values() if self._ground.lane(r) is lane]
+        tiers = [r.tier for r in self._of(lane)]
         return replace(
             lane.target,
             active=tiers.count(Tier.ACTIVE),

@@ -15,7 +15,8 @@ import pytest
 
 from runtime.local.process import Process, members
 from runtime.local.spec import Sleep
-from tests.runtime.local.conftest import PORTS, Played, engine, local, until
+from runtime.replica import Replica
+from tests.runtime.local.conftest import PORTS, Played, cores, engine, local, until
 
 Play = Callable[..., Any]
 
@@ -59,15 +60,38 @@ async def test_one_that_is_still_starting_is_adopted_and_becomes_active(play: Pl
     await after.settled(active=1)
 
 
-async def test_one_that_is_no_longer_as_specified_drains_and_stops(play: Play) -> None:
-    played = await play()
+async def upgraded(play: Play, slots: int) -> tuple[Played, Replica]:
+    """One replica, and a new fleet for which it is not what it should be."""
+    played = await play(slots=cores(slots))
     await played.want(active=1)
     (old,) = await played.settled(active=1)
-    after = await restarted(play, played, engines=(engine(args=("--max-num-seqs", "8"), sleep=Sleep.PAUSE),))
+    changed = engine(args=("--max-num-seqs", "8"), sleep=Sleep.PAUSE)
+    return await restarted(play, played, engines=(changed,), slots=cores(slots)), old
+
+
+async def test_one_of_an_older_specification_serves_until_its_successor_does(play: Play) -> None:
+    after, old = await upgraded(play, slots=2)
     assert "no longer as specified" in after.said("adopted")[0]
-    await after.want(active=1)
+    await until(lambda: after.said("stopped"))
     (new,) = await after.settled(active=1)
-    assert new.name != old.name
+    words = [(event.replica, event.what) for event in after.fleet.events()]
+    assert words.index((new.name, "serving")) < words.index((old.name, "drain"))
+
+
+async def test_where_its_slot_is_needed_it_leaves_first(play: Play) -> None:
+    after, old = await upgraded(play, slots=1)
+    await until(lambda: after.said("stopped"))
+    (new,) = await after.settled(active=1)
+    assert new.name != old.name and new.gpus == old.gpus
+
+
+async def test_one_of_a_pool_that_is_no_more_drains_and_stops(play: Play) -> None:
+    played = await play()
+    await played.want(active=1)
+    await played.settled(active=1)
+    after = await restarted(play, played, engines=(engine("q"),))
+    await until(lambda: after.said("stopped"))
+    assert await after.fleet.replicas() == ()
 
 
 async def test_one_that_died_meanwhile_is_not_adopted(play: Play) -> None:
