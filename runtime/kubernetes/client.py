@@ -17,7 +17,7 @@ import httpx
 
 from runtime.clock import Clock
 from runtime.kubernetes.connection import Connection
-from runtime.kubernetes.errors import KubeError, TooManyRequests, Unauthorized, Unreachable, error_of
+from runtime.kubernetes.errors import KubeError, TooManyRequests, Unauthorized, Unavailable, Unreachable, error_of
 from runtime.kubernetes.resource import Place
 from runtime.kubernetes.throttle import Throttle
 
@@ -204,7 +204,10 @@ class Api:
         self.calls[VERBS[method], place.label, response.status_code] += 1
         if response.status_code >= 400:
             raise self._refusal(response)
-        said: Json = response.json()
+        try:
+            said: Json = response.json()
+        except ValueError as error:
+            raise Unavailable(f"{method} {place.path}: the answer is no JSON", response.status_code) from error
         return said
 
     def _refusal(self, response: httpx.Response) -> KubeError:
@@ -227,7 +230,7 @@ class Api:
 
     async def _headers(self) -> dict[str, str]:
         now_s = await self.clock.now()
-        if now_s >= self._token_until_s:
+        if self.connection.token is not None and now_s >= self._token_until_s:
             self._token = await asyncio.to_thread(self.connection.token)
             self._token_until_s = now_s + TOKEN_S
         if self._token is None:

@@ -21,17 +21,13 @@ class NoCluster(Exception):
     """No cluster can be reached with what there is: one line that says why."""
 
 
-def _no_token() -> str | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """``token`` gives the value of the Authorization header or None; it may block."""
+    """``token`` gives the value of the Authorization header, if there is one; it may block."""
 
     url: str
     verify: ssl.SSLContext | bool = True
-    token: Callable[[], str | None] = _no_token
+    token: Callable[[], str | None] | None = None
     namespace: str = "default"
     proxy: str | None = None
     server_name: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 
 class Jumping:
     def __init__(self, now_s: float = 1_763_700_000.0) -> None:
@@ -12,4 +14,5 @@ class Jumping:
 
     async def sleep_until(self, at_s: float) -> float:
         self.now_s = max(self.now_s, at_s)
+        await asyncio.sleep(0)
         return self.now_s

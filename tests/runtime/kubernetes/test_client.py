@@ -162,6 +162,11 @@ async def test_a_server_in_trouble_is_another() -> None:
         )
 
 
+async def test_an_answer_that_is_no_json_is_trouble() -> None:
+    with pytest.raises(Unavailable, match="no JSON"):
+        await api(Script(lambda: httpx.Response(200, text="<html>login</html>"))).get(QWEN)
+
+
 async def test_a_watch_gives_its_events_after_saying_that_it_is_open() -> None:
     query = {k: v for k, v in recording("watch-pods")["request"]["query"].items() if k != "watch"}
     events = [event async for event in api(Replay("watch-pods")).watch(PODS.at("llm"), query, 60)]

@@ -30,7 +30,7 @@ def kubeconfig(folder: Path, user: dict[str, object]) -> Path:
 def test_a_kubeconfig_gives_address_namespace_and_token(tmp_path: Path) -> None:
     found = load(kubeconfig(tmp_path, {"token": "secret"}))
     assert (found.url, found.namespace, found.server_name) == ("http://10.0.0.1:6443", "llm", "kube")
-    assert found.token() == "Bearer secret"
+    assert found.token is not None and found.token() == "Bearer secret"
 
 
 def test_a_context_may_be_named_and_has_its_own_namespace(tmp_path: Path) -> None:
@@ -45,7 +45,8 @@ def test_a_plugin_is_asked_for_the_token(tmp_path: Path) -> None:
         "args": ["-c", f"print({said!r})"],
         "interactiveMode": "Never",
     }
-    assert load(kubeconfig(tmp_path, {"exec": plugin})).token() == "Bearer fresh"
+    found = load(kubeconfig(tmp_path, {"exec": plugin}))
+    assert found.token is not None and found.token() == "Bearer fresh"
 
 
 @pytest.mark.parametrize("context", ["nowhere", "here"])
