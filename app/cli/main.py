@@ -20,6 +20,7 @@ from app.cli import (
     explain,
     fleet,
     forecast,
+    manifest,
     plan,
     policy,
     policy_overrides,
@@ -60,6 +61,7 @@ for override in (
 app.add_typer(policy.app, name="policy", help=policy.HELP)
 app.command("plan", help=plan.HELP)(plan.plan)
 app.command("simulate", help=simulate.HELP)(simulate.simulate)
+app.command("manifest", help=manifest.HELP)(manifest.manifest)
 app.command("replay", help=replay.HELP)(replay.replay)
 app.command("explain", help=explain.HELP)(explain.explain)
 app.command("fleet", hidden=True)(fleet.fleet)
