@@ -44,7 +44,6 @@ def manifest(
     start_s: Annotated[float | None, typer.Option(min=1, help="Longest start, seconds.")] = None,
     drain_s: Annotated[float | None, typer.Option(min=1, help="Longest wait for requests under way, seconds.")] = None,
     sleep: Annotated[bool | None, typer.Option("--sleep/--no-sleep", help="Let replicas sleep.")] = None,
-    gate: Annotated[bool | None, typer.Option("--gate/--no-gate", help="No pod serves until Leadtime says so.")] = None,
     policy: Annotated[bool, typer.Option("--policy/--no-policy", help="Print a ScalingPolicy too.")] = False,
 ) -> None:
     """Print the documents on stdout."""

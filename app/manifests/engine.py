@@ -66,7 +66,6 @@ class Engine:
 
     ``start_s`` is the longest start that is still a start, ``drain_s`` the longest wait for requests under way.
     ``replicas`` None leaves the number to whoever scales; a number in a file would be set again at every apply.
-    ``gate`` holds pods back until Leadtime says so, which means that without it none ever serves.
     """
 
     name: str
@@ -92,7 +91,6 @@ class Engine:
     cpus: int | None = None
     memory_gib: int | None = None
     sleep: bool = False
-    gate: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot run."""

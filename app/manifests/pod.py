@@ -14,7 +14,6 @@ from app.manifests.engine import LEAVE_S, Engine, Volume
 from runtime.kubernetes.names import (
     POOL_LABEL,
     PROMETHEUS_PORT,
-    ROTATION_GATE,
     ROTATION_IN,
     ROTATION_LABEL,
     SERVICE_LABEL,
@@ -29,6 +28,16 @@ STARTUP_S, READINESS_S, LIVENESS_S = 5, 5, 15
 LEADER = ("--node-rank", "0", "--master-addr", "$(LWS_LEADER_ADDRESS)")
 WORKER = ("--headless", "--node-rank", "$(LWS_WORKER_INDEX)", "--master-addr", "$(LWS_LEADER_ADDRESS)")
 """What LeaderWorkerSet tells each pod of a group, as arguments."""
+
+FOLLOW = """\
+import os, socket, time
+try:
+    while True:
+        socket.create_connection((os.environ["LWS_LEADER_ADDRESS"], {port}), 5).close()
+        time.sleep(1)
+except OSError:
+    pass
+"""
 
 Document = dict[str, Any]
 
@@ -62,7 +71,6 @@ def template(engine: Engine, worker: bool = False) -> Document:
         spec["nodeSelector"] = {"nvidia.com/gpu.product": engine.gpu_product}
     if not worker:
         labels |= {ROTATION_LABEL: ROTATION_IN}
-        spec |= {"readinessGates": [{"conditionType": ROTATION_GATE}]} if engine.gate else {}
     return {"metadata": {"labels": labels}, "spec": spec}
 
 
@@ -101,7 +109,7 @@ def _container(engine: Engine, worker: bool) -> Document:
             for name, path in (("weights", WEIGHTS), ("cache", CACHE), ("shm", SHM), ("tmp", TMP))
         ],
     }
-    return made if worker else made | _serving(engine)
+    return made | (_following(engine) if worker else _serving(engine))
 
 
 def _serving(engine: Engine) -> Document:
@@ -119,6 +127,11 @@ def _serving(engine: Engine) -> Document:
         "livenessProbe": {**health, "periodSeconds": LIVENESS_S, "timeoutSeconds": 10, "failureThreshold": 4},
         "lifecycle": {"preStop": {"sleep": {"seconds": LEAVE_S}}},
     }
+
+
+def _following(engine: Engine) -> Document:
+    """A worker computes its leader's requests, so it ends after it: whose port is open until the last is answered."""
+    return {"lifecycle": {"preStop": {"exec": {"command": ["python3", "-c", FOLLOW.format(port=engine.port)]}}}}
 
 
 def _arguments(engine: Engine, worker: bool) -> tuple[str, ...]:

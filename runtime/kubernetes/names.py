@@ -17,10 +17,6 @@ ROTATION_LABEL = f"{DOMAIN}/rotation"
 """On pods: whether the Service's selector takes them. A template says ``in``, so that pods serve without us too."""
 
 ROTATION_IN = "in"
-ROTATION_OUT = "out"
-
-ROTATION_GATE = f"{DOMAIN}/in-rotation"
-"""Readiness gate and condition type; only for those who prefer pods that never serve without us."""
 
 ANNOTATIONS = f"{DOMAIN}/"
 """Prefix of every annotation that we write."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from typing import Any
 
 from app.manifests.engine import LEAVE_S, Engine, Volume
 from app.manifests.pod import template
-from runtime.kubernetes.names import ROTATION_GATE, ROTATION_LABEL
+from runtime.kubernetes.names import ROTATION_LABEL
 from tests.app.manifests.test_engine import CHAT
 
 
@@ -63,6 +67,17 @@ def test_nodes_of_one_replica_find_their_leader() -> None:
     assert "livenessProbe" not in worker and "ports" not in worker
 
 
+def test_a_worker_waits_for_its_leader_to_end() -> None:
+    *python, script = container(True, gpus=16, nodes=2)["lifecycle"]["preStop"]["exec"]["command"]
+    with socket.create_server(("127.0.0.1", 0)) as leader:
+        script = script.replace("8000", str(leader.getsockname()[1]))
+        environment = {**os.environ, "LWS_LEADER_ADDRESS": "127.0.0.1"}
+        waiting = subprocess.Popen([sys.executable, *python[1:], script], env=environment)
+        leader.accept()[0].close()
+        assert waiting.poll() is None
+    assert waiting.wait(20) == 0
+
+
 def test_what_the_cluster_puts_into_the_environment_does_not_reach_vllm() -> None:
     assert spec()["enableServiceLinks"] is False and spec()["automountServiceAccountToken"] is False
 
@@ -87,10 +102,9 @@ def test_gpus_are_asked_for_where_they_are() -> None:
     assert "nodeSelector" not in spec()
 
 
-def test_pods_serve_without_us_unless_a_gate_is_asked_for() -> None:
+def test_pods_serve_without_us_and_workers_never() -> None:
     assert template(Engine(**CHAT))["metadata"]["labels"][ROTATION_LABEL] == "in"
-    assert "readinessGates" not in spec()
-    assert spec(gate=True)["readinessGates"] == [{"conditionType": ROTATION_GATE}]
+    assert "readinessGates" not in spec()  # nobody would serve where nobody opens it
     assert ROTATION_LABEL not in template(Engine(**CHAT), worker=True)["metadata"]["labels"]
 
 

@@ -1,0 +1,161 @@
+"""The chart renders, by Helm's own engine, what every supported version takes; and what it renders holds together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import helm_python
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from app.cli.main import app
+from app.settings import Settings
+from tests.deploy.charts import ALL, ROOT, documents, find, pods, render
+from tests.kubernetes_versions import VERSIONS, taken
+
+FOREIGN = ("ServiceMonitor",)
+"""Kinds that Kubernetes' own schemas do not know."""
+VALUES = {"defaults": {}, "example": render.example(), "all": ALL}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def test_every_version_takes_every_object(values: dict[str, Any], version: str) -> None:
+    for document in documents(values):
+        if document["kind"] not in FOREIGN:
+            taken(document, version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_helm_finds_nothing_wrong(version: str) -> None:
+    report = helm_python.lint(str(render.CHART), strict=True, kube_version=f"v{version}.0")
+    assert not report["errors"]
+    assert [each["error"] for each in report["messages"]] == ["icon is recommended"]
+
+
+def test_the_plain_manifests_are_the_chart() -> None:
+    assert render.PLACE.read_text(encoding="utf-8") == render.text(), "run: python deploy/render.py"
+    plain = [document for document in yaml.safe_load_all(render.PLACE.read_text(encoding="utf-8")) if document]
+    assert plain == documents(render.example())
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"watchNamespace": ["llm"]}, "additional properties 'watchNamespace'"),
+        ({"watchNamespaces": []}, "minItems"),
+        ({"rights": {"act": "yes"}}, "want boolean"),
+        ({"store": {"url": "postgresql://me:secret@db/leadtime"}}, "does not match pattern"),
+        ({"daemon": {"replicas": 2}}, "give a PostgreSQL URL"),
+    ],
+)
+def test_a_mistake_in_the_values_is_refused(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(helm_python.HelmError, match=said):
+        documents(values)
+
+
+def test_every_value_has_a_schema_and_no_schema_is_without_a_value() -> None:
+    values = yaml.safe_load((render.CHART / "values.yaml").read_text())
+    schema = yaml.safe_load((render.CHART / "values.schema.json").read_text())["properties"]
+    assert set(values) == set(schema) - {"global"}
+    for key, node in schema.items():
+        if "properties" in node:
+            assert set(values[key]) == set(node["properties"]), key
+
+
+def test_the_fleet_file_is_one_but_for_what_moves_it() -> None:
+    text = find(documents(render.example()), "ConfigMap")[0]["data"]["fleet.yaml"]
+    config = yaml.safe_load(text)
+    assert config.pop("fleet")["kubernetes"]["namespaces"] == ["llm"]
+    settings = Settings.model_validate(config)
+    assert settings.services[0].policy.mode == "shadow" and settings.api.host == "0.0.0.0"
+
+
+def test_what_the_operator_says_of_the_fleet_wins() -> None:
+    values = {"config": {"fleet": {"kubernetes": {"lease": "mine"}}, "api": {"port": 8800}}}
+    fleet = yaml.safe_load(find(documents(values), "ConfigMap")[0]["data"]["fleet.yaml"])["fleet"]
+    assert fleet == {"kind": "kubernetes", "kubernetes": {"namespaces": ["llm"], "lease": "mine", "gitops": True}}
+
+
+@pytest.mark.parametrize("values", [{}, {"router": {"enabled": True}}], ids=["defaults", "router"])
+def test_every_pod_runs_a_command_that_there_is(values: dict[str, Any]) -> None:
+    commands = {command.name for command in app.registered_commands}
+    for component, pod in pods(documents(values)).items():
+        assert pod["spec"]["containers"][0]["args"][0] in commands, component
+
+
+@pytest.mark.parametrize("component", ["daemon", "console", "router", "externalscaler"])
+def test_every_pod_is_confined_and_watched(component: str) -> None:
+    pod = pods(documents(ALL))[component]["spec"]
+    container = pod["containers"][0]
+    assert pod["securityContext"]["runAsNonRoot"] and pod["enableServiceLinks"] is False
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert {"readinessProbe", "livenessProbe"} <= set(container)
+    assert "memory" in container["resources"]["limits"] and "cpu" in container["resources"]["requests"]
+    writable = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+    assert container["workingDir"] in writable and "/tmp" in writable
+    assert {volume["name"] for volume in pod["volumes"]} == {mount["name"] for mount in container["volumeMounts"]}
+
+
+@pytest.mark.parametrize("component", ["daemon", "console", "router", "externalscaler"])
+def test_services_budgets_and_policies_select_their_pods(component: str) -> None:
+    made = documents(ALL)
+    labels = pods(made)[component]["metadata"]["labels"].items()
+    service = find(made, "Service", component)[0]["spec"]
+    names = {port["name"] for port in pods(made)[component]["spec"]["containers"][0]["ports"]}
+    assert service["selector"].items() <= labels and {port["targetPort"] for port in service["ports"]} <= names
+    assert find(made, "PodDisruptionBudget", component)[0]["spec"]["selector"]["matchLabels"].items() <= labels
+    policy = find(made, "NetworkPolicy", component)[0]["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels
+    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} <= names
+
+
+def test_a_password_is_in_the_environment_and_nowhere_else() -> None:
+    made = documents(ALL)
+    environment = pods(made)["daemon"]["spec"]["containers"][0]["env"]
+    secret = next(each for each in environment if each["name"] == "PGPASSWORD")
+    assert secret["valueFrom"]["secretKeyRef"] == {"name": "db", "key": "password"}
+    assert not find(made, "PersistentVolumeClaim") and not find(made, "Secret")
+
+
+def test_sqlite_has_one_writer_and_a_volume_that_is_kept() -> None:
+    made = documents({})
+    assert find(made, "Deployment", "daemon")[0]["spec"]["strategy"] == {"type": "Recreate"}
+    claim = find(made, "PersistentVolumeClaim")[0]
+    assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_a_change_of_the_fleet_file_restarts_the_daemon() -> None:
+    before, after = (pods(documents({"config": {"source": {"interval_s": s}}}))["daemon"] for s in (15, 30))
+    assert before["metadata"]["annotations"] != after["metadata"]["annotations"]
+
+
+def test_prometheus_finds_our_pages() -> None:
+    made = documents(ALL)
+    monitors = find(made, "ServiceMonitor")
+    assert [each["metadata"]["name"] for each in monitors] == ["leadtime-daemon", "leadtime-router"]
+    for monitor in monitors:
+        service = find(made, "Service", monitor["metadata"]["name"])[0]
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+        assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_another_release_has_names_of_its_own() -> None:
+    first, second = documents({}), documents({}, name="blue", namespace="ops")
+    names = [{(each["kind"], each["metadata"]["name"]) for each in made} for made in (first, second)]
+    assert not names[0] & names[1]
+    assert {each["metadata"]["namespace"] for each in second} == {"ops", "llm"}
+
+
+def test_the_chart_and_the_package_have_one_version() -> None:
+    chart = yaml.safe_load((render.CHART / "Chart.yaml").read_text())
+    assert f'version = "{chart["appVersion"]}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_example_would_not_load_with_a_wrong_policy() -> None:
+    config = render.example()["config"]
+    with pytest.raises(ValidationError):
+        Settings.model_validate(config | {"services": [{"name": "chat", "pools": []}]})
