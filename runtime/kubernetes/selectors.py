@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 Labels = Mapping[str, str]
 Selector = Callable[[Labels], bool]
@@ -13,6 +14,7 @@ _EQUAL = re.compile(r"^(?P<key>[^\s=!]+)\s*(?P<verb>!=|==|=)\s*(?P<value>[^\s=!]
 _EXISTS = re.compile(r"^(?P<no>!?)\s*(?P<key>[^\s=!(),]+)$")
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Selector:
     """The test that labels must pass. An empty selector selects nothing here: nobody's pods are ours by accident.
 
