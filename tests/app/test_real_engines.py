@@ -13,16 +13,18 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from benchmarks.real.stack import SERVICE, Stack, prepared, running, until, vllm_python
 from runtime.traces import Trace, load
 from runtime.traces.replay import Answered, Endpoint, Fate, replay
+from tests.app.console.test_browser import CHROMIUM, FLAGS, opened
 
 BURST = Path(__file__).parents[1] / "fixtures" / "azure-2023-conv-150s.csv"
 BURST_S = 100.0
 MOST_INPUT, MOST_OUTPUT = 200, 60
 
-pytestmark = [pytest.mark.vllm, pytest.mark.prometheus, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.vllm, pytest.mark.prometheus, pytest.mark.chromium, pytest.mark.timeout(480)]
 
 
 def burst() -> Trace:
@@ -74,6 +76,7 @@ def test_a_burst_is_met_by_three_replicas_and_left_by_two(tmp_path: Path) -> Non
         the_ledger_has_it(stack, began_s)
         lead_times_are_measured(stack)
         the_router_has_counted(stack, len(answers))
+        the_console_shows_it(stack)
 
 
 def nobody_lost(answers: list[Answered]) -> None:
@@ -86,8 +89,8 @@ def the_ledger_has_it(stack: Stack, began_s: float) -> None:
     rows = [row for row in stack.api(f"/services/{SERVICE}/decisions?limit=500") if row["at_s"] >= began_s]
     assert max(row["desired_active"] for row in rows) == 3
     assert all(row["sentence"] for row in rows)
-    fleet = stack.api("/fleet")
-    assert fleet["usd_per_hour"] == pytest.approx(1.0) and fleet["replicas_active"] == 1
+    until(lambda: stack.api("/fleet")["replicas_active"] == 1, 15, "the daemon has seen that one is left")
+    assert stack.api("/fleet")["usd_per_hour"] == pytest.approx(1.0)
 
 
 def lead_times_are_measured(stack: Stack) -> None:
@@ -101,3 +104,16 @@ def the_router_has_counted(stack: Stack, requests: int) -> None:
     page = httpx.get(f"{stack.url('router')}/metrics").text
     assert f'leadtime_gateway_requests_arrived_total{{service="{SERVICE}"}} {requests}' in page
     assert f'leadtime_gateway_requests_lost_total{{service="{SERVICE}"}} 0' in page
+
+
+def the_console_shows_it(stack: Stack) -> None:
+    """The service's page, in a browser, with the load that came and went."""
+    stack.start("console")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        page = opened(browser, f"{stack.url('console')}/service?service={SERVICE}")
+        expect(page.get_by_text("Demand and capacity").first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("between 1 and 3").first).to_be_visible(timeout=30_000)
+        assert page.get_by_test_id("stException").count() == 0
+        page.screenshot(path=stack.folder / "console.png", full_page=True)
+        browser.close()
