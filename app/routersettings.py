@@ -71,6 +71,7 @@ class RouterSettings(Section):
     connect_s: float = Field(2.0, gt=0, le=60, description="Deadline of a connection to a replica, seconds.")
     read_s: float = Field(300.0, gt=0, le=3600, description="Longest silence of a replica, seconds.")
     write_s: float = Field(60.0, gt=0, le=3600, description="Longest time a client may take for a piece, seconds.")
+    continue_streams: int = Field(1, ge=0, le=3, description="Times that a stream may go on at another replica.")
     tenants: TenantsSettings = TenantsSettings()
     class_header: str = Field("x-slo-class", pattern=r"^[a-z0-9-]+$", description="Header that names the class.")
     wake_url: str | None = Field(None, description="Told by POST while requests wait for a first replica.")

@@ -22,6 +22,7 @@ def router_spec(settings: Settings) -> RouterSpec:
         connect_s=chosen.connect_s,
         read_s=chosen.read_s,
         write_s=chosen.write_s,
+        continue_streams=chosen.continue_streams,
     )
     named = {name: Quota(**quota.model_dump()) for name, quota in chosen.tenants.named.items()}
     tenancy = Tenancy(chosen.tenants.header, named, Quota(**chosen.tenants.default.model_dump()))

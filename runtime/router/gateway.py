@@ -7,8 +7,9 @@ says what happened; whose client leaves is dropped at once, here and in the engi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.responses import Response
@@ -16,19 +17,31 @@ from starlette.types import Receive, Scope, Send
 
 from runtime.replica import Replica
 from runtime.router import prompt
-from runtime.router.answer import error_body
+from runtime.router.answer import error_body, error_event
 from runtime.router.body import ClientLeft, Unreadable, header, read_body
 from runtime.router.line import Claim
 from runtime.router.passage import Done, End, Passage
 from runtime.router.policies import compute_s
-from runtime.router.relay import Call, ClientSlow, Failure, Relay, forwarded
+from runtime.router.relay import Call, ClientSlow, Failure, Lost, Relay, forwarded
 from runtime.router.service import Refused, Service
 from runtime.router.spec import RouterSpec
 from runtime.router.tenants import Account, Tenants
+from runtime.router.thread import Thread
 from runtime.router.upstream import Upstream
 
 MOST_STARTS = 2
 """How often a request may begin at a replica that then fails: more, and one bad request could take down a fleet."""
+
+
+@dataclass(slots=True)
+class Trail:
+    """Where a request has been: replicas ``tried``, ``starts`` that may have been its own fault, and how often it
+    ``continued`` what another had begun.
+    """
+
+    tried: frozenset[str] = frozenset()
+    starts: int = 0
+    continued: int = 0
 
 
 @dataclass(slots=True)
@@ -107,13 +120,14 @@ class Gateway:
         tokens = asked.input_tokens + service.expected_output(asked)
         claim = Claim(account.name, account.quota.weight, level, service.size(asked), tokens)
         headers = forwarded(scope["headers"])
-        return Call(scope["path"], content, headers, asked, bool(body.get("stream")), send, claim, account)
+        thread = Thread.of(scope["path"], body, content) if self.spec.limits.continue_streams else None
+        return Call(scope["path"], content, headers, asked, bool(body.get("stream")), send, claim, account, thread)
 
     async def _serve(self, service: Service, call: Call, arrived_s: float) -> None:
         """Answer it and count how it ended."""
         counts = service.counts
         try:
-            done = await self._place(service, call, arrived_s + self.spec.limits.hold_s)
+            done = await self._through(service, call, arrived_s)
         except Refused as refused:
             counts.rejected += 1
             counts.ended += 1
@@ -136,22 +150,57 @@ class Gateway:
             kept = service.spec.promised(call.claim.level).kept(*size, first_s, done.last_s - arrived_s)
             counts.attained += kept and done.end is End.WHOLE
 
-    async def _place(self, service: Service, call: Call, until_s: float) -> Failure | Done:
+    async def _through(self, service: Service, call: Call, arrived_s: float) -> Failure | Done:
+        """Have it answered, by as many replicas one after the other as it may take."""
+        trail = Trail()
+        result = await self._place(service, call, trail, arrived_s + self.spec.limits.hold_s)
+        if not isinstance(result, Lost):
+            return result
+        thread = result.thread
+        while isinstance(result, Lost):
+            result = await self._go_on(service, call, thread, trail)
+        if result.end is End.WHOLE:
+            service.counts.continued += 1
+        return replace(result, first_s=thread.first_s, output_tokens=thread.written.tokens)
+
+    async def _go_on(self, service: Service, call: Call, thread: Thread, trail: Trail) -> Done | Lost:
+        """Let another replica go on; or end the stream with an error where that cannot be."""
+        relay, limits = Relay(self.http, service.limits, self.clock), service.limits
+        error = thread.told or error_event("the replica was lost in mid-stream")
+        may = trail.continued < limits.continue_streams and trail.starts < MOST_STARTS
+        result: Failure | Done | Lost | None = None
+        if may and thread.go_on():
+            if thread.over:
+                await relay.break_off(call, thread.close())
+                return Done(End.WHOLE, 0, None, self.clock())
+            trail.continued += 1
+            asked, left = call.asked, thread.next.left if thread.next else None
+            onward = replace(asked, input_tokens=asked.input_tokens + thread.base, most_output_tokens=left)
+            with contextlib.suppress(Refused):
+                result = await self._place(service, replace(call, asked=onward), trail, self.clock() + limits.hold_s)
+        if isinstance(result, Done | Lost):
+            return result
+        await relay.break_off(call, error)
+        return Done(End.BROKEN, 0, None, self.clock())
+
+    async def _place(self, service: Service, call: Call, trail: Trail, until_s: float) -> Failure | Done | Lost:
         """Try replicas until one answers; gives the last failure where a request began too often."""
-        tried: frozenset[str] = frozenset()
-        starts = 0
         while True:
-            passage = await service.admit(call.asked, call.claim, tried, until_s)
+            passage = await service.admit(call.asked, call.claim, trail.tried, until_s)
             result = await self._attempt(service, call, passage)
             if isinstance(result, Done):
                 return result
-            tried |= {passage.load.name}
-            starts += result.began
-            if starts >= MOST_STARTS or (result.began and not result.broken and not service.untried(tried)):
+            trail.tried |= {passage.load.name}
+            if isinstance(result, Lost):
+                trail.starts += result.told
+                return result
+            trail.starts += result.began
+            alone = not service.untried(trail.tried)
+            if trail.starts >= MOST_STARTS or (result.began and not result.broken and alone):
                 return result
             service.counts.retried += 1
 
-    async def _attempt(self, service: Service, call: Call, passage: Passage) -> Failure | Done:
+    async def _attempt(self, service: Service, call: Call, passage: Passage) -> Failure | Done | Lost:
         relay = Relay(self.http, service.limits, self.clock)
         if not call.streamed:
             # Nobody tells when the first token of a whole answer is there; the step-time law says when it ought to be.
@@ -161,6 +210,8 @@ class Gateway:
             # Before its place is free, or whoever waits would be sent to a replica that is known to be broken.
             if isinstance(result, Failure):
                 service.failed(passage, result.broken)
+            elif isinstance(result, Lost):
+                service.failed(passage, broken=not result.told)
             else:
                 service.answered(passage, result)
             return result

@@ -83,8 +83,8 @@ class Load:
 
     A request is ``waiting`` until its first token and ``running`` from then on. ``unprefilled`` are prompts before
     their first token, less what is cached of them; ``kv_tokens`` the context of what runs; ``in_flight_tokens`` the
-    prompts of everything with what each is expected to write. ``written_tokens``, ``ended``, ``released_tokens`` and
-    ``busy_s`` are totals.
+    prompts of everything with what each is expected to write. ``strict`` is an engine that refuses to be asked for
+    token ids. ``written_tokens``, ``ended``, ``released_tokens`` and ``busy_s`` are totals.
     """
 
     name: str
@@ -105,6 +105,7 @@ class Load:
     busy_since_s: float = 0.0
     failures: int = 0
     out_until_s: float = 0.0
+    strict: bool = False
 
     @classmethod
     def of(cls, name: str, base_url: str, pool: Pool) -> Load:

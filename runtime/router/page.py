@@ -17,6 +17,7 @@ COUNTERS = (
     (gateway.ATTAINED, "attained", "Requests that kept the latency promise."),
     ("leadtime_gateway_requests_lost_total", "lost", "Requests that broke off, or that no replica finished."),
     ("leadtime_gateway_requests_retried_total", "retried", "Requests sent again to another replica."),
+    ("leadtime_gateway_requests_continued_total", "continued", "Streams that another replica finished."),
     ("leadtime_gateway_requests_left_total", "left", "Requests whose client left before the end."),
 )
 

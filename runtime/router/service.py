@@ -34,7 +34,9 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Counts:
-    """Totals of a service; ``lost`` are those that began and broke, and those that no replica finished."""
+    """Totals of a service; ``lost`` are those that began and broke, and those that no replica finished; ``continued``
+    those that one began and another finished.
+    """
 
     arrived: int = 0
     ended: int = 0
@@ -42,6 +44,7 @@ class Counts:
     rejected: int = 0
     lost: int = 0
     retried: int = 0
+    continued: int = 0
     left: int = 0
 
 

@@ -98,7 +98,8 @@ class Limits:
     A request is ``held`` while its service has no replica with room, at most so many at once and so long each; a
     replica has room for ``in_flight`` requests. ``body_s`` is for reading the body, ``connect_s`` and ``read_s`` for
     waiting on a replica (``read_s`` between two pieces of an answer, the first included), ``write_s`` for a client to
-    take a piece. A replica that failed gets nothing for ``out_s``.
+    take a piece. A replica that failed gets nothing for ``out_s``. A stream whose replica is lost goes on at another at
+    most ``continue_streams`` times.
     """
 
     body_bytes: int = 8 * 2**20
@@ -110,6 +111,7 @@ class Limits:
     read_s: float = 300.0
     write_s: float = 60.0
     out_s: float = 1.0
+    continue_streams: int = 1
 
 
 @dataclass(frozen=True, slots=True)

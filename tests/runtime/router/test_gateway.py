@@ -91,9 +91,9 @@ async def test_a_lone_replica_that_comes_back_is_asked_again() -> None:
         assert (await asking).status == 200
 
 
-async def test_a_stream_that_breaks_is_told_and_not_sent_again() -> None:
-    bad, good = Engine("cut"), Engine()
-    async with listening(bad) as first, listening(good) as second, rig([second, first]) as router:
+async def test_a_stream_that_breaks_is_told_and_not_sent_again_where_that_is_off() -> None:
+    bad, good, limits = Engine("cut"), Engine(), replace(LIMITS, continue_streams=0)
+    async with listening(bad) as first, listening(good) as second, rig([second, first], limits) as router:
         seen = await router.ask(stream=True)
         assert seen.content.startswith(EVENT * 2 + b'data: {"error"')
         assert (b"[DONE]" in seen.content, seen.whole, good.asked) == (False, True, [])
