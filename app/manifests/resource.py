@@ -6,7 +6,7 @@ the other. Everything around it is spelt as Kubernetes spells: camel case, and t
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -154,3 +154,8 @@ class ScalingPolicy(Part):
     def service(self) -> str:
         """The service that it scales."""
         return self.spec.service or self.metadata.name
+
+
+def body(part: Part) -> dict[str, Any]:
+    """A part as the API server takes it: camel case, RFC 3339, nothing that is None."""
+    return part.model_dump(mode="json", by_alias=True, exclude_none=True)
