@@ -21,6 +21,9 @@ from app.errors import UserError
 
 PYTHON_VARIABLE = "LEADTIME_VLLM_PYTHON"
 INSTALLED = Path(".venv-vllm/bin/python")
+ORPHAN_S = 15.0
+"""Nobody comes back to adopt the engines of a command that was killed."""
+
 BARE = ("L4", "L40S", "A10G", "GB200")
 """GPUs of one form only."""
 
@@ -64,7 +67,7 @@ def local_settings(home: Path, model: str | None, most: int, python: Path | None
         "fleet": {
             "kind": "local",
             "token_file": str(new_token(home)),
-            "local": {"python": str(chosen), "slots": slots, "home": str(home / "engines")},
+            "local": {"python": str(chosen), "slots": slots, "home": str(home / "engines"), "orphan_s": ORPHAN_S},
         },
         "source": {"interval_s": 5.0},
     }
