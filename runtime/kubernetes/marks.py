@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from runtime.kubernetes import names
 from runtime.kubernetes.times import whole
 from runtime.replica import Tier
 
-ROTATION = "leadtime.dev/rotation"
+ROTATION = names.ROTATION_LABEL
 """Label: a ``Rotation``."""
 
-SERVICE = "leadtime.dev/service"
-POOL = "leadtime.dev/pool"
+SERVICE = names.SERVICE_LABEL
+POOL = names.POOL_LABEL
 WARM = "leadtime.dev/warm"
 """Labels or annotations of a workload that is to be found: its service, its pool, its Deployment of placeholders."""
 

@@ -14,7 +14,7 @@ from runtime.fleet import PoolTarget
 from runtime.kubernetes import victims
 from runtime.kubernetes.marks import Change, Rotation
 from runtime.kubernetes.pods import PodState, Situation, member
-from runtime.lifecycle import Member, Move, Verb, reconcile
+from runtime.lifecycle import Member, Verb, reconcile
 from runtime.replica import Tier, Transition
 
 
@@ -87,17 +87,14 @@ def plan(
     surplus = victims.order(alive)[: max(0, len(alive) - places)]
     pool = [pod for pod in alive if pod not in surplus]
     coming = max(0, places - len(alive))
-    moves = _moves(pool, coming, workload, target, now_s, loads or {})
-    told = {move.member: move.to for move in moves if move.member is not None}
-    goals = {pod.name: told[pod.name] for pod in pool if told.get(pod.name, pod.goal) is not pod.goal}
+    told = _goals(pool, coming, workload, target, now_s, loads or {})
+    goals = {pod.name: told.pods[pod.name] for pod in pool if told.pods.get(pod.name, pod.goal) is not pod.goal}
     wanted = [replace(pod, goal=goals.get(pod.name, pod.goal)) for pod in pool]
     steps = {pod.name: _rotation(pod, now_s, rules, loads or {}) for pod in wanted}
     going = [pod for pod in wanted if pod.goal is Tier.COLD and _empty(pod, steps[pod.name])]
-    launches = sum(move.verb is Verb.LAUNCH for move in moves)
-    cancelled = sum(name not in steps and to is Tier.COLD for name, to in told.items())
     unsettled = _unsettled(here, surplus)
-    base = len(lost) + len(pool) + coming - cancelled + launches
-    leave = _leave(workload, here, going, base, unsettled, budgets)
+    base = len(lost) + len(pool) + coming + told.more
+    leave = _leave(workload, here, going, base, unsettled, budgets, target.avoid)
     changes = [_change(pod, goals, steps[pod.name], leave) for pod in wanted]
     return Plan(
         replicas=leave.replicas,
@@ -106,24 +103,40 @@ def plan(
         sleep=tuple(p.name for p in wanted if p.goal is Tier.ASLEEP and p.ready and not p.asleep and _is_out(p)),
         wake=tuple(p.name for p in wanted if p.goal in (Tier.ACTIVE, Tier.STANDBY) and p.ready and p.asleep),
         holds=leave.holds,
-        drains=any(move.verb is Verb.DRAIN for move in moves),
+        drains=told.drains,
     )
 
 
-def _moves(
+@dataclass(frozen=True, slots=True)
+class _Goals:
+    """Where pods should be, and how many ``more`` (or fewer) are to be asked for. ``drains``: the choice was free."""
+
+    pods: Mapping[str, Tier]
+    more: int
+    drains: bool = False
+
+
+def _goals(
     pool: Sequence[PodState],
     coming: int,
     workload: Workload,
     target: PoolTarget,
     now_s: float,
     loads: Mapping[str, int | None],
-) -> list[Move]:
-    """Moves of those that are there, and of those that the controller has been asked for and has not made yet."""
+) -> _Goals:
+    """Goals of those that are there, beside those that the controller has been asked for and has not made yet."""
+    if workload.ordinal:
+        there = coming + sum(pod.name not in target.avoid for pod in pool)
+        lacking = target.active + target.standby + target.asleep - there
+        return _Goals(victims.by_number(pool, target), max(lacking, -coming))
     # An unknown load is taken as a heavy one: who cannot be asked is not chosen to go before who is known to be idle.
     members = [member(pod, 2**31 if (load := loads.get(pod.name, 0)) is None else load) for pod in pool]
     members += [Member(f"+{i}", Tier.ACTIVE, Transition.LAUNCHING, now_s) for i in range(coming)]
     moves = reconcile(members, replace(target, warm_node=0))
-    return victims.highest_first(moves, pool, target.avoid) if workload.ordinal else moves
+    goals = {move.member: move.to for move in moves if move.member is not None}
+    launches = sum(move.verb is Verb.LAUNCH for move in moves)
+    cancelled = sum(goals.get(f"+{i}") is Tier.COLD for i in range(coming))
+    return _Goals(goals, launches - cancelled, any(move.verb is Verb.DRAIN for move in moves))
 
 
 def _rotation(pod: PodState, now_s: float, rules: Rules, loads: Mapping[str, int | None]) -> Rotation | None:
@@ -180,13 +193,15 @@ def _leave(
     base: int,
     unsettled: str,
     budgets: Sequence[Budget],
+    avoid: Sequence[str],
 ) -> _Leave:
     """``base`` is the count if nobody went. It goes down only if those that then go are those that were drained."""
     allowed, holds = _within(going, budgets)
     names = tuple(pod.name for pod in allowed)
     want = base - len(allowed)
     if want >= workload.replicas:
-        return _Leave(base, holds=holds) if unsettled else _Leave(want, evict=names, holds=holds)
+        in_place = tuple(name for name in names if name in avoid) if workload.ordinal else names
+        return _Leave(base, holds=holds) if unsettled else _Leave(want, evict=in_place, holds=holds)
     if unsettled:
         hold = Hold(
             unsettled, f"{workload.replicas} to {want} replicas waits until as many pods are there as asked for"
@@ -195,20 +210,23 @@ def _leave(
     gone = victims.removed(here, max(0, len(here) - want), names, workload.ordinal)
     wrong = [pod for pod in gone if pod.name not in names and pod.situation is not Situation.NODE_LOST]
     if wrong:
-        return _instead(workload, wrong[0], names, holds)
+        forced = tuple(name for name in names if name in avoid) if workload.ordinal else names
+        return _instead(workload, wrong[0], names, forced, holds)
     cost = None if workload.ordinal else victims.cost_below(here, names)
-    if cost is None and not workload.ordinal and any(pod.ready for pod in allowed):
+    if cost is None and not workload.ordinal and allowed:
         hold = Hold("DeletionCostContested", f"a pod that stays has deletion cost {victims.LEAST}, the lowest there is")
         return _Leave(workload.replicas, holds=(*holds, hold))
     return _Leave(want, names, cost, holds=holds)
 
 
-def _instead(workload: Workload, other: PodState, names: tuple[str, ...], holds: tuple[Hold, ...]) -> _Leave:
-    """The controller would remove ``other``, which is to stay. Where that one can never start while the others hold
-    their GPUs they are evicted, which replaces them one by one; else it is waited for.
+def _instead(
+    workload: Workload, other: PodState, names: tuple[str, ...], forced: tuple[str, ...], holds: tuple[Hold, ...]
+) -> _Leave:
+    """The controller would remove ``other``, which is to stay. Where that one can never start while those that go hold
+    their GPUs, or those that go are no choice of its own, they are evicted and replaced; else it is waited for.
     """
-    if other.situation is Situation.UNSCHEDULABLE or workload.ordinal:
-        return _Leave(workload.replicas, evict=names, holds=holds)
+    if forced and (other.situation is Situation.UNSCHEDULABLE or workload.ordinal):
+        return _Leave(workload.replicas, evict=forced, holds=holds)
     hold = Hold("WrongVictim", f"{other.name} ({other.situation}) would go in place of {', '.join(names) or 'none'}")
     return _Leave(workload.replicas, holds=(*holds, hold))
 
@@ -230,7 +248,7 @@ def _within(going: Sequence[PodState], budgets: Sequence[Budget]) -> tuple[list[
 
 
 def _change(pod: PodState, goals: Mapping[str, Tier], step: Rotation | None, leave: _Leave) -> Change:
-    chosen = pod.name in leave.chosen and leave.cost is not None and pod.ready
+    chosen = pod.name in leave.chosen and leave.cost is not None
     return Change(
         pod.name,
         goal=goals.get(pod.name),

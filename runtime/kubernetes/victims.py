@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from runtime.fleet import PoolTarget
 from runtime.kubernetes.pods import PodState, Situation
-from runtime.lifecycle import Move, Verb
 from runtime.replica import Tier
 
 LEAST = -(2**31)
@@ -35,21 +35,18 @@ def cost_below(pods: Sequence[PodState], chosen: Collection[str]) -> int | None:
     return below if below >= LEAST else None
 
 
-def highest_first(moves: Sequence[Move], pods: Sequence[PodState], avoid: Collection[str]) -> list[Move]:
-    """The same moves for a controller that removes by number: those that go are the highest, whoever was chosen.
+def by_number(pods: Sequence[PodState], target: PoolTarget) -> dict[str, Tier]:
+    """Goals where the highest number goes first: the lowest serve, those above stand by, then sleep, the rest goes.
 
-    Who must leave in any case (``avoid``) does; it is replaced in place. A high one that serves is not given up while
-    a lower one that stays is still starting.
+    Who is to be avoided goes whatever its number. While one that is to serve is still starting, those that serve stay.
     """
-    here = [pod for pod in pods if pod.name not in avoid]
-    names = {pod.name for pod in here}
-    going = sum(move.to is Tier.COLD and move.member in names for move in moves)
-    count = going + sum(pod.goal is Tier.COLD for pod in here)
-    ranked = sorted(here, key=lambda pod: -(pod.ordinal or 0))
-    starting = any(not pod.ready for pod in ranked[count:])
-    chosen = {pod.name for pod in ranked[:count] if pod.goal is not Tier.COLD and not (starting and pod.ready)}
-    stay = [m for m in moves if m.member not in chosen and not (m.to is Tier.COLD and m.member in names)]
-    return stay + [Move(Verb.DRAIN, name, Tier.COLD) for name in sorted(chosen)]
+    here = sorted((pod for pod in pods if pod.name not in target.avoid), key=lambda pod: pod.ordinal or 0)
+    tiers = [Tier.ACTIVE] * target.active + [Tier.STANDBY] * target.standby + [Tier.ASLEEP] * target.asleep
+    tiers += [Tier.COLD] * (len(here) - len(tiers))
+    goals = {pod.name: tier for pod, tier in zip(here, tiers, strict=False)}
+    if any(goals[pod.name] is Tier.ACTIVE and not pod.ready for pod in here):
+        goals |= {pod.name: Tier.ACTIVE for pod in here if pod.goal is Tier.ACTIVE and pod.ready}
+    return goals | {pod.name: Tier.COLD for pod in pods if pod.name in target.avoid}
 
 
 def _rank(pod: PodState) -> tuple[bool, bool, bool]:
