@@ -2,26 +2,98 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import UserError
 from app.fleetsettings import GIB, TOKEN_LEAST, LaunchSettings, LocalSettings, SlotSettings
+from app.kubernetes.fleet import ClusterFleet
+from app.kubernetes.settings import KubernetesSettings, TargetSettings
 from app.settings import PoolSettings, Settings
 from runtime.agent.client import RemoteFleet
 from runtime.clock import WallClock
-from runtime.local.spec import UNBOUND, EngineSpec, Kind, LocalSpec, Slot
+from runtime.kubernetes.client import Api
+from runtime.kubernetes.connection import NoCluster, load
+from runtime.kubernetes.plan import Rules
+from runtime.kubernetes.spec import FleetSpec, TargetSpec
+from runtime.local.spec import UNBOUND, EngineSpec, Kind, LocalSpec, Sleep, Slot
 from runtime.simulated.client import SimulatedClock, SimulatedFleet
 
 if TYPE_CHECKING:
     from app.daemon.parts import HttpFleet, PacedClock
 
 
-def fleet_of(settings: Settings) -> HttpFleet:
-    """What moves the replicas. Raises ``UserError`` for a token that cannot be read."""
+def never() -> bool:
+    """Whether who only looks may write."""
+    return False
+
+
+def fleet_of(settings: Settings, may_write: Callable[[], bool] = never) -> HttpFleet:
+    """What moves the replicas; in a cluster only while ``may_write`` says so. Raises ``UserError`` for a token that
+    cannot be read, for a cluster that is not there.
+    """
     if settings.fleet.kind == "simulated":
         return SimulatedFleet(settings.fleet.url)
+    if settings.fleet.kind == "kubernetes":
+        spec, exporters = cluster_spec(settings), settings.source.kind == "prometheus"
+        return ClusterFleet(api_of(cluster(settings), may_write), spec, WallClock(), exporters=exporters)
     return RemoteFleet(settings.fleet.url, token(settings.fleet.token_file))
+
+
+def cluster(settings: Settings) -> KubernetesSettings:
+    """The cluster of a file whose fleet is one."""
+    assert settings.fleet.kubernetes is not None, "checked when the file was read"
+    return settings.fleet.kubernetes
+
+
+def api_of(chosen: KubernetesSettings, may_write: Callable[[], bool] = never) -> Api:
+    """The API server. Raises ``UserError``, one line, where none can be found."""
+    try:
+        return Api(load(chosen.kubeconfig, chosen.context), WallClock(), may_write=may_write)
+    except NoCluster as error:
+        raise UserError(f"fleet.kubernetes: {error}") from None
+
+
+def cluster_spec(settings: Settings) -> FleetSpec:
+    """What is scaled in the cluster; raises ``UserError``, one line, for what cannot be."""
+    chosen = cluster(settings)
+    if settings.racks:
+        raise UserError(
+            f"racks: a fleet of kind kubernetes has none; remove rack {settings.racks[0].name}, or run leadtime agent "
+            "in a pod that owns the GPUs and give fleet: {kind: local, url: …}"
+        )
+    pools = {pool.name: (service.name, pool) for service in settings.services for pool in service.pools}
+    for target in chosen.targets:
+        if target.pool not in pools:
+            known = ", ".join(pools)
+            raise UserError(f"fleet.kubernetes.targets: {target.name}: no pool {target.pool!r}; known: {known}")
+    try:
+        return FleetSpec(
+            targets=tuple(_target(target, *pools[target.pool], chosen.namespaces[0]) for target in chosen.targets),
+            discover=tuple(chosen.namespaces) if chosen.discover else (),
+            rules=Rules(chosen.settle_s, chosen.drain_limit_s),
+            stale_s=chosen.stale_s,
+            nodes=chosen.nodes,
+            instance=socket.gethostname(),
+        )
+    except ValueError as error:
+        raise UserError(f"fleet.kubernetes.targets: {error}") from None
+
+
+def _target(target: TargetSettings, service: str, pool: PoolSettings, namespace: str) -> TargetSpec:
+    told = pool.launch.sleep if pool.launch else Sleep.NONE
+    return TargetSpec(
+        service,
+        target.pool,
+        target.namespace or namespace,
+        target.name,
+        target.resource,
+        warm=target.warm,
+        sleep=told if target.sleep is None else target.sleep,
+        served_name=target.served_name,
+    )
 
 
 def clock_of(settings: Settings) -> PacedClock:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from app.kubernetes.settings import KubernetesSettings
 from app.section import Section
 from runtime.local.spec import Sleep
 
@@ -71,12 +72,13 @@ class LocalSettings(Section):
 class FleetSettings(Section):
     """What moves the replicas."""
 
-    kind: Literal["simulated", "local"] = Field(
-        "simulated", description="Kind of fleet: simulated, or local for engines that an agent starts."
+    kind: Literal["simulated", "local", "kubernetes"] = Field(
+        "simulated", description="Kind of fleet: simulated, local for engines that an agent starts, or kubernetes."
     )
     url: str = Field("http://127.0.0.1:8900", description="Address of the fleet: the simulation's or the agent's.")
     token_file: Path | None = Field(None, description="File whose first line is the agent's token.")
     local: LocalSettings | None = Field(None, description="What leadtime agent runs on this machine.")
+    kubernetes: KubernetesSettings | None = Field(None, description="The cluster, for kind kubernetes.")
 
     @field_validator("url")
     @classmethod
@@ -86,6 +88,13 @@ class FleetSettings(Section):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url} is no address; give http://HOST:PORT")
         return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def placed(self) -> FleetSettings:
+        """A cluster is told which of its namespaces."""
+        if self.kind == "kubernetes" and self.kubernetes is None:
+            raise ValueError("kind is kubernetes but kubernetes is missing; give kubernetes: {namespaces: [llm]}")
+        return self
 
     @model_validator(mode="after")
     def guarded(self) -> FleetSettings:

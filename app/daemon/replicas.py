@@ -22,9 +22,14 @@ def targets(
     fleet_url: str,
     gateway_url: str | None = None,
 ) -> list[Target]:
-    """One engine target per running replica, one exporter per node, one gateway: the fleet's own if none is given."""
+    """One engine target per running replica, one exporter per node, one gateway: the fleet's own if none is given.
+
+    A fleet without an address has no gateway, and one that is not there is no gap.
+    """
     engines = {pool.name: pool.engine for pool in pools}
     known = [replica for replica in replicas if answers(replica) and replica.pool in engines]
     scraped = [Target("engine", r.name, f"{r.base_url}/metrics", engines[r.pool]) for r in known]
     scraped += [Target("dcgm", node, f"{fleet_url}/nodes/{node}/metrics") for node in nodes]
-    return [*scraped, Target("gateway", "gateway", gateway_url or f"{fleet_url}/gateway/metrics")]
+    own = f"{fleet_url}/gateway/metrics" if fleet_url else None
+    gateway = gateway_url or own
+    return [*scraped, *([Target("gateway", "gateway", gateway)] if gateway else [])]

@@ -35,7 +35,7 @@ def wire(settings: Settings) -> Daemon:
     memory = Memory(interval_s=settings.source.interval_s)
     return Daemon(
         memory=memory,
-        fleet=fleet_of(settings),
+        fleet=fleet_of(settings, lambda: alone(settings)),
         source=source_of(settings.source, memory),
         clock=clock_of(settings),
         history=History(engine),
@@ -52,6 +52,12 @@ def wire(settings: Settings) -> Daemon:
         interval_s=settings.source.interval_s,
         gateway_url=settings.source.gateway_url,
     )
+
+
+def alone(settings: Settings) -> bool:
+    """Whether no other daemon may act on this fleet, for there is no lease to agree by."""
+    chosen = settings.fleet.kubernetes
+    return chosen is None or chosen.lease is None
 
 
 async def check_source(source: Source) -> None:

@@ -9,10 +9,13 @@ import pytest
 import yaml
 
 from app.errors import UserError
-from app.fleets import clock_of, fleet_of, local_spec, token
+from app.fleets import clock_of, cluster_spec, fleet_of, local_spec, token
+from app.kubernetes.fleet import ClusterFleet
 from app.settings import Settings, load
 from runtime.agent.client import RemoteFleet
 from runtime.clock import WallClock
+from runtime.kubernetes.client import NotLeading
+from runtime.kubernetes.resource import PODS
 from runtime.local.spec import UNBOUND, Kind, Sleep
 from runtime.simulated.client import SimulatedClock, SimulatedFleet
 
@@ -120,3 +123,67 @@ def test_a_token_is_one_long_word(tmp_path: Path) -> None:
         assert wrong == "" or wrong not in str(error.value)
     with pytest.raises(UserError, match="No such file"):
         token(tmp_path / "none")
+
+
+CLUSTER = {
+    "kind": "kubernetes",
+    "kubernetes": {"namespaces": ["llm"], "targets": [{"pool": "chat-l4", "name": "vllm"}]},
+}
+
+
+def test_a_cluster_is_told_what_is_scaled() -> None:
+    spec = cluster_spec(settings(CLUSTER))
+    (target,) = spec.targets
+    assert (target.service, target.pool, target.namespace, target.name) == ("chat", "chat-l4", "llm", "vllm")
+    assert target.sleep is Sleep.LEVEL1 and spec.discover == ("llm",) and not spec.nodes
+
+
+async def test_a_cluster_s_fleet_may_not_write_unless_it_is_told(tmp_path: Path) -> None:
+    user = {"name": "u", "user": {"token": "t"}}
+    context = {"name": "c", "context": {"cluster": "k", "user": "u", "namespace": "ops"}}
+    server = {"name": "k", "cluster": {"server": "http://127.0.0.1:1"}}
+    file = tmp_path / "kubeconfig"
+    file.write_text(
+        yaml.safe_dump({"clusters": [server], "contexts": [context], "users": [user], "current-context": "c"})
+    )
+    fleet = fleet_of(settings({"kind": "kubernetes", "kubernetes": {"namespaces": ["llm"], "kubeconfig": str(file)}}))
+    assert isinstance(fleet, ClusterFleet) and fleet.api.connection.namespace == "ops"
+    with pytest.raises(NotLeading):
+        await fleet.api.merge(PODS.at("llm", "p"), {})
+    await fleet.close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"kubeconfig": "/nowhere/config"}, "fleet.kubernetes: /nowhere/config"),
+        ({"targets": [{"pool": "chat-b200", "name": "vllm"}]}, "no pool 'chat-b200'; known: chat-l4"),
+        (
+            {"targets": [{"pool": "chat-l4", "name": "a"}, {"pool": "chat-l4", "name": "b"}]},
+            "chat chat-l4 is there twice",
+        ),
+    ],
+)
+def test_what_no_cluster_can_have_is_one_line(changed: dict[str, Any], why: str) -> None:
+    with pytest.raises(UserError) as error:
+        fleet_of(settings({"kind": "kubernetes", "kubernetes": {"namespaces": ["llm"], **changed}}))
+    assert why in str(error.value)
+
+
+def test_a_cluster_has_no_racks_of_its_own() -> None:
+    rack = {
+        "name": "r",
+        "gpu": "L4",
+        "gpus": 1,
+        "max_gpus": 8,
+        "price_usd_per_gpu_hour": 0.8,
+        "lead_time": {"p50_s": 60, "p90_s": 90},
+    }
+    given = content(CLUSTER, lead_times={"asleep": {"p50_s": 1, "p90_s": 2}}) | {"racks": [rack]}
+    given["services"][0]["rack"] = "r"
+    with pytest.raises(UserError, match="a fleet of kind kubernetes has none; remove rack r"):
+        cluster_spec(Settings.model_validate(given))
+
+
+def test_a_cluster_without_namespaces_is_refused(tmp_path: Path) -> None:
+    assert "give kubernetes: {namespaces: [llm]}" in refused(tmp_path, {"kind": "kubernetes"})

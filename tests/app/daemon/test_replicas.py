@@ -21,5 +21,10 @@ def test_a_router_stands_in_for_the_fleet_s_gateway() -> None:
     assert [t.url for t in asked] == ["http://router/metrics"]
 
 
+def test_a_fleet_without_an_address_has_no_gateway_of_its_own() -> None:
+    assert targets([], [], [POOL], "") == []
+    assert [t.url for t in targets([], [], [POOL], "", "http://router/metrics")] == ["http://router/metrics"]
+
+
 def test_replicas_hold_their_gpus() -> None:
     assert held([replica(0, Tier.ACTIVE), replica(3, Tier.ASLEEP)]) == {"GPU-0", "GPU-3"}
