@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.router import continuation
-from runtime.router.answer import DONE, ERROR, error_event
+from runtime.router.answer import ERROR, error_event
 from runtime.router.continuation import CHAT, Next
-from runtime.router.written import Written, blocks
+from runtime.router.written import DONE, Written, blocks
 
 ASKED = b"return_token_ids"
-IDS = re.compile(rb'("(?:prompt_)?token_ids"\s*:\s*)\[[\d,\s]*\]')
+IDS, NO_IDS = re.compile(rb'token_ids":\s*\[[\d,\s]*\]'), b'token_ids":null'
+"""Never within a text: there a quotation mark has a backslash before it."""
+
 RAW_BYTES = 2**15
 LONGEST_EVENT = 2**22
 _END, _OTHER_END = b"\n\n", b"\r\n\r\n"
@@ -80,7 +82,7 @@ class Thread:
             self.raw_bytes += len(piece)
             if self.raw_bytes > RAW_BYTES:
                 self._read()
-        return IDS.sub(rb"\1null", piece) if b"oken_ids" in piece else piece
+        return IDS.sub(NO_IDS, piece) if b"oken_ids" in piece else piece
 
     def lost(self) -> None:
         """The replica is gone: what it left unfinished is forgotten."""
@@ -129,7 +131,7 @@ class Thread:
         self.raw.clear()
         self.raw_bytes = 0
 
-    def _spliced(self, data: bytes) -> bytes:
+    def _spliced(self, data: str) -> bytes:
         """An event of a later replica, as the first would have sent it."""
         if data == DONE:
             return b"data: [DONE]\n\n"
@@ -174,7 +176,7 @@ class Thread:
         return {**usage, **_counts(prompt, self.base + usage.get("completion_tokens", 0))}
 
 
-def _parsed(data: bytes) -> dict[str, Any] | None:
+def _parsed(data: str) -> dict[str, Any] | None:
     try:
         event = json.loads(data)
     except ValueError:

@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.router.answer import DONE
-
+DONE = "[DONE]"
 HEAD = ("id", "object", "created", "model")
 THOUGHT = ("reasoning", "reasoning_content")
 MOST_BYTES = 2**20
@@ -33,12 +32,12 @@ class Mark:
     alone: bool
 
 
-def blocks(content: bytes) -> Iterator[bytes]:
+def blocks(content: bytes) -> Iterator[str]:
     """The data of each whole event, comments left out."""
-    for block in content.replace(b"\r\n", b"\n").split(b"\n\n"):
-        lines = [line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:")]
+    for block in content.decode(errors="replace").replace("\r\n", "\n").split("\n\n"):
+        lines = [line[5:].strip() for line in block.split("\n") if line.startswith("data:")]
         if lines:
-            yield b"\n".join(lines)
+            yield "\n".join(lines)
 
 
 @dataclass(slots=True)

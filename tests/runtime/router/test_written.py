@@ -12,7 +12,7 @@ def event(text: str, *ids: int) -> bytes:
 
 def test_events_of_any_line_ends_without_comments() -> None:
     content = b": ping\n\ndata: 1\r\n\r\nevent: x\ndata: 2\ndata: 3\n\n\n\ndata:[DONE]\n\n"
-    assert list(blocks(content)) == [b"1", b"2\n3", b"[DONE]"]
+    assert list(blocks(content)) == ["1", "2\n3", "[DONE]"]
 
 
 def test_tokens_are_ids_where_there_are_and_else_events_with_text() -> None:
