@@ -91,9 +91,9 @@ class Api:
 
     # --- reading -------------------------------------------------------------------------------------------------
 
-    async def get(self, place: Place, query: Mapping[str, str] | None = None) -> Json:
+    async def get(self, place: Place, query: Mapping[str, str] | None = None, *, urgent: bool = False) -> Json:
         """An object, or a list of them."""
-        return await self._call("GET", place, query)
+        return await self._call("GET", place, query, urgent=urgent)
 
     async def watch(self, place: Place, query: Mapping[str, str], silence_s: float) -> AsyncIterator[Json]:
         """Events as they come, until the server ends the stream. The first item, ``{}``, says that the stream is open.
@@ -129,9 +129,9 @@ class Api:
         """POST."""
         return await self._call("POST", place, {**STRICT, **(query or {})}, body)
 
-    async def replace(self, place: Place, body: Json, *, urgent: bool = False) -> Json:
+    async def replace(self, place: Place, body: Json) -> Json:
         """PUT; with the resourceVersion that was read, or it overwrites whatever is there."""
-        return await self._call("PUT", place, STRICT, body, urgent=urgent)
+        return await self._call("PUT", place, STRICT, body)
 
     async def merge(self, place: Place, body: Json) -> Json:
         """A merge patch, the one kind of patch that works on everything. ``None`` removes a field: on a scale's

@@ -13,6 +13,9 @@ SERVICE_LABEL = f"{DOMAIN}/service"
 POOL_LABEL = f"{DOMAIN}/pool"
 """The pool that a workload is."""
 
+WARM_LABEL = f"{DOMAIN}/warm"
+"""On workloads: the Deployment of placeholder pods that keep nodes warm for it."""
+
 ROTATION_LABEL = f"{DOMAIN}/rotation"
 """On pods: whether the Service's selector takes them. A template says ``in``, so that pods serve without us too."""
 
