@@ -68,7 +68,7 @@ def test_a_burst_is_met_by_three_replicas_and_left_by_two(tmp_path: Path) -> Non
         began_s = time.time()
         sending = threading.Thread(target=lambda: answers.extend(sent(stack, burst())))
         sending.start()
-        until(lambda: stack.serving() == 3, 200, "three replicas serve")
+        until(lambda: stack.serving() == 3, 240, "three replicas serve")
         sending.join()
         with trickle(stack, answers):
             until(lambda: len(stack.replicas()) == 1, 150, "one replica is left")
