@@ -44,6 +44,9 @@ def manifest(
     start_s: Annotated[float | None, typer.Option(min=1, help="Longest start, seconds.")] = None,
     drain_s: Annotated[float | None, typer.Option(min=1, help="Longest wait for requests under way, seconds.")] = None,
     sleep: Annotated[bool | None, typer.Option("--sleep/--no-sleep", help="Let replicas sleep.")] = None,
+    warm: Annotated[
+        bool | None, typer.Option("--warm/--no-warm", help="Placeholder pods that keep nodes warm.")
+    ] = None,
     policy: Annotated[bool, typer.Option("--policy/--no-policy", help="Print a ScalingPolicy too.")] = False,
 ) -> None:
     """Print the documents on stdout."""

@@ -91,6 +91,7 @@ class Engine:
     cpus: int | None = None
     memory_gib: int | None = None
     sleep: bool = False
+    warm: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot run."""

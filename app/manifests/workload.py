@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.manifests import warm
 from app.manifests.engine import Engine
 from app.manifests.pod import NAME_LABEL, template
 from autoscaler.policy import Policy
@@ -20,6 +21,7 @@ from runtime.kubernetes.names import (
     ROTATION_IN,
     ROTATION_LABEL,
     SERVICE_LABEL,
+    WARM_LABEL,
 )
 
 LWS = "leaderworkerset.x-k8s.io/v1"
@@ -30,6 +32,7 @@ Document = dict[str, Any]
 def documents(engine: Engine, policy: Policy | None = None) -> list[Document]:
     """All that the pool needs, in the order in which it is applied; with a policy, that too."""
     made = [workload(engine), service(engine), budget(engine)]
+    made += [warm.priority_class(), warm.deployment(engine)] if engine.warm else []
     return made if policy is None else [*made, scaling_policy(engine, policy)]
 
 
@@ -123,6 +126,7 @@ def scaling_policy(engine: Engine, policy: Policy) -> Document:
 
 def _metadata(engine: Engine) -> Document:
     labels = {NAME_LABEL: engine.name, SERVICE_LABEL: engine.service, POOL_LABEL: engine.pool_name}
+    labels |= {WARM_LABEL: warm.name(engine)} if engine.warm else {}
     return {"name": engine.name, "namespace": engine.namespace, "labels": labels}
 
 
