@@ -53,13 +53,20 @@ def _node(node: Mapping[str, Any], defs: Mapping[str, Schema], most_items: int) 
         elif key == "items":
             made[key] = _node(value, defs, most_items)
         elif key == "default":
-            # Defaults of an object are those of its fields; written once, they cannot differ.
-            made |= {} if value is None else {key: {} if isinstance(value, dict) else value}
+            # Whole, and not ``{}`` for its fields to fill: the API server holds rules against the default as it stands.
+            made |= {} if value is None else {key: _present(value)}
         elif key not in DROPPED:
             raise ValueError(f"{key} has no counterpart in a structural schema; remove it from the model")
     if made.get("type") == "array":
         made.setdefault("maxItems", most_items)
     return made
+
+
+def _present(value: Any) -> Any:
+    """Without what is None."""
+    if isinstance(value, dict):
+        return {key: _present(item) for key, item in value.items() if item is not None}
+    return value
 
 
 def _resolved(node: Mapping[str, Any], defs: Mapping[str, Schema]) -> Schema:

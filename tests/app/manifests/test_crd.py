@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app.manifests import crd
 from app.manifests.resource import ScalingPolicy
 from autoscaler.policy import Policy
-from tests.app.manifests.apiserver import ENVIRONMENT, admit, nodes, problems, undefined
+from tests.app.manifests.apiserver import ENVIRONMENT, admit, defaulted, nodes, problems, rules, undefined
 from tests.app.manifests.test_apiserver import recorded
 from tests.kubernetes_versions import VERSIONS, taken
 
@@ -48,8 +48,11 @@ def test_it_is_structural() -> None:
         for rule in node.get("x-kubernetes-validations", ()):
             ENVIRONMENT.compile(rule["rule"])
             assert rule["fieldPath"].removeprefix(".") in node["properties"], path
-        if "default" in node and node["type"] != "object":
+        if "default" in node:
             assert not list(problems(node, node["default"], path))
+            assert defaulted(node, node["default"]) == node["default"], path
+            for _, rule, value in rules(node, node["default"], path):
+                assert ENVIRONMENT.compile(rule["rule"]).eval(data={"self": value}).value() is True, path
 
 
 def test_every_column_shows_a_field() -> None:

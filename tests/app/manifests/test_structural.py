@@ -26,7 +26,7 @@ class Outer(BaseModel):
 
 def test_references_are_inlined_with_their_words_and_defaults() -> None:
     inner = structural(Outer, 9)["properties"]["inner"]
-    assert inner["description"] == "Two lines." and inner["default"] == {}
+    assert inner["description"] == "Two lines." and inner["default"] == {"share": 0.5}
     assert inner["properties"]["share"] == {
         "type": "number",
         "default": 0.5,
