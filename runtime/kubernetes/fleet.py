@@ -161,7 +161,8 @@ class KubernetesFleet:
                 return
             known, here = self._known(), await self._look()
             for key, found in here.items():
-                self._samples += self._starts.seen(key, found, now_s)
+                self._starts.holding(key, await self._placeholders(known[key]))
+                self._samples += self._starts.seen(key, found)
             tended = [
                 self._tended(known[key], want, here[key], now_s) for key, want in self._wanted.items() if key in here
             ]

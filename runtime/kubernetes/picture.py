@@ -131,15 +131,11 @@ class Picture:
         return rival(target, hpas, self.objects(target.namespace, resource.SCALED_OBJECTS))
 
     def budgets(self, namespace: str) -> list[Budget]:
-        """Disruption budgets, as their controller last counted them."""
-        return [
-            Budget(
-                obj["metadata"]["name"],
-                selectors.parse(selectors.of_object(obj["spec"].get("selector") or {})),
-                int((obj.get("status") or {}).get("disruptionsAllowed", 0)),
-            )
-            for obj in self.objects(namespace, resource.BUDGETS)
-        ]
+        """Disruption budgets, as last counted; while they are not known, one that allows nothing."""
+        cache = self.caches[namespace, resource.BUDGETS.plural]
+        if cache.synced_s is None:
+            return [Budget("poddisruptionbudgets that cannot be read", lambda labels: True, 0)]
+        return [_budget(obj) for obj in cache.objects.values()]
 
     # --- pods ----------------------------------------------------------------------------------------------------
 
@@ -212,3 +208,10 @@ class Picture:
     def _needed(self) -> list[Cache]:
         needed = {"pods", *(kind.plural for kind in WATCHED)}
         return [cache for (_, plural), cache in self.caches.items() if plural in needed]
+
+
+def _budget(obj: Json) -> Budget:
+    """An empty selector covers every pod of the namespace, one that is missing none."""
+    selector, status = obj["spec"].get("selector"), obj.get("status") or {}
+    covers = (lambda labels: True) if selector == {} else selectors.parse(selectors.of_object(selector or {}))
+    return Budget(obj["metadata"]["name"], covers, int(status.get("disruptionsAllowed", 0)))

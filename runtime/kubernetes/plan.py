@@ -145,15 +145,17 @@ def _rotation(pod: PodState, now_s: float, rules: Rules, loads: Mapping[str, int
         return None if pod.rotation is Rotation.IN or pod.asleep else Rotation.IN
     if pod.rotation is Rotation.IN:
         return Rotation.DRAINING if pod.served else Rotation.OUT
-    if pod.rotation is Rotation.DRAINING and _drained(pod, now_s, rules, loads):
-        return Rotation.OUT
-    return None
+    if pod.rotation is Rotation.OUT:
+        return None
+    if pod.moved_s is None:  # since when is not known: from now on
+        return Rotation.DRAINING
+    return Rotation.OUT if _drained(pod, pod.moved_s, now_s, rules, loads) else None
 
 
-def _drained(pod: PodState, now_s: float, rules: Rules, loads: Mapping[str, int | None]) -> bool:
+def _drained(pod: PodState, moved_s: float, now_s: float, rules: Rules, loads: Mapping[str, int | None]) -> bool:
     if not pod.served:
         return True
-    left_s = now_s - (pod.moved_s if pod.moved_s is not None else now_s)
+    left_s = now_s - moved_s
     if rules.drain_limit_s is not None and left_s >= rules.drain_limit_s:
         return True
     return left_s >= rules.settle_s and loads.get(pod.name) == 0

@@ -129,7 +129,7 @@ def state(pod: Json) -> PodState:
         served=situation is Situation.READY or _flapped(conditions.get("Ready"), containers),
         created_s=seconds(meta["creationTimestamp"]),
         ready_s=_time(conditions.get("Ready")) if situation is Situation.READY else None,
-        moved_s=seconds(notes[marks.MOVED]) if marks.MOVED in notes else None,
+        moved_s=_moved(notes.get(marks.MOVED, "")),
         base_url=_base_url(pod),
         node=pod["spec"].get("nodeName", ""),
         restarts=restarts,
@@ -138,7 +138,7 @@ def state(pod: Json) -> PodState:
         our_cost=marks.OUR_COST in notes and notes[marks.OUR_COST] == cost,
         revision=labels.get("pod-template-hash") or labels.get("controller-revision-hash", ""),
         labels=labels,
-        golden=tuple(int(token) for token in notes.get(marks.GOLDEN, "").split(",") if token),
+        golden=tuple(int(token) for token in notes.get(marks.GOLDEN, "").split(",") if token.isdigit()),
     )
 
 
@@ -278,6 +278,14 @@ def _base_url(pod: Json) -> str:
 def _time(condition: Json | None) -> float | None:
     told = (condition or {}).get("lastTransitionTime")
     return seconds(told) if told else None
+
+
+def _moved(text: str) -> float | None:
+    """An annotation that somebody has spoilt is none, and is written again."""
+    try:
+        return seconds(text)
+    except ValueError:
+        return None
 
 
 def _true(condition: Json) -> bool:

@@ -17,17 +17,24 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Starts:
-    """Remembers who is starting, and on which nodes a placeholder was when they began."""
+    """Remembers who is starting, and which nodes placeholders have held: image and weights may be on those."""
 
     starting: dict[Key, frozenset[str]] = field(default_factory=dict)
+    held: dict[Key, set[str]] = field(default_factory=dict)
 
-    def seen(self, key: Key, here: Sequence[PodState], now_s: float) -> list[LeadTimeSample]:
+    def holding(self, key: Key, placeholders: Sequence[PodState]) -> None:
+        """Placeholders as they are now."""
+        self.held.setdefault(key, set()).update(pod.node for pod in placeholders if pod.ready)
+
+    def seen(self, key: Key, here: Sequence[PodState]) -> list[LeadTimeSample]:
         """Starts that have ended since the last look at this pool."""
-        before = self.starting.get(key, frozenset())
+        before, held = self.starting.get(key, frozenset()), self.held.get(key, set())
         self.starting[key] = frozenset(p.uid for p in here if p.counted and not p.ready and not p.served)
         ended = [p for p in here if p.uid in before and p.situation is Situation.READY and p.restarts == 0]
         return [
-            LeadTimeSample(key[1], Tier.COLD, pod.ready_s - pod.created_s, pod.ready_s)
+            LeadTimeSample(
+                key[1], Tier.WARM_NODE if pod.node in held else Tier.COLD, pod.ready_s - pod.created_s, pod.ready_s
+            )
             for pod in ended
             if pod.ready_s is not None
         ]

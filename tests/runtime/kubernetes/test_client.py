@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
 import httpx
 import pytest
 
-from runtime.kubernetes.client import Limits, NotLeading
+from runtime.clock import WallClock
+from runtime.kubernetes.client import Api, Limits, NotLeading
+from runtime.kubernetes.connection import Connection
 from runtime.kubernetes.errors import Conflict, Forbidden, TooManyRequests, Unauthorized, Unavailable, Unreachable
 from runtime.kubernetes.resource import DEPLOYMENTS, LEASES, PODS
 from tests.runtime.kubernetes.clocks import Jumping
@@ -188,3 +191,33 @@ async def test_a_watch_that_is_refused_is_refused() -> None:
     with pytest.raises(Unavailable, match="invalid syntax"):
         async for _ in api(Replay("watch-bad-resource-version")).watch(DEPLOYMENTS.at("llm"), query, 60):
             pass
+
+
+async def served(*pieces: bytes, then: float = 0.0) -> tuple[asyncio.Server, str]:
+    """A real server that answers with these chunks, one after another, and then waits and hangs up in mid-stream."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for piece in pieces:
+            writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            await writer.drain()
+        await asyncio.sleep(then)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("then", "why"), [(0.0, "RemoteProtocolError"), (30.0, "ReadTimeout")])
+async def test_a_watch_over_a_real_connection(then: float, why: str) -> None:
+    """Lines may be cut anywhere by the network; a hang-up and a silence both end it."""
+    server, url = await served(b'{"type": "ADD', b'ED"}\n{"type": "MODIFIED"}\n', then=then)
+    client = Api(Connection(url), WallClock())
+    seen = []
+    with pytest.raises(Unreachable, match=why):
+        async for event in client.watch(PODS.at("llm"), {}, silence_s=0.3):
+            seen.append(event.get("type"))
+    assert seen == [None, "ADDED", "MODIFIED"]
+    await client.close()
+    server.close()

@@ -240,6 +240,18 @@ async def test_a_budget_holds_a_scale_in(world: World) -> None:
     assert world.cluster.replicas("chat") == 1
 
 
+async def test_budgets_that_cannot_be_read_allow_nothing(world: World) -> None:
+    refusal = httpx.Response(403, json={"reason": "Forbidden", "message": "cannot list poddisruptionbudgets"})
+    world.cluster.server.faults.append(lambda r: refusal if "poddisruptionbudgets" in r.url.path else None)
+    fleet = await up(world, 2)
+    await world.at(1)
+    await world.run(60)
+    assert world.cluster.replicas("chat") == 2
+    assert "cannot be read" in str(fleet.holds()["chat", "h100"])
+    await world.at(3)
+    assert world.cluster.replicas("chat") == 3
+
+
 async def test_one_to_be_avoided_is_evicted_where_its_replacement_waits_for_its_gpus(world: World) -> None:
     world.cluster.server.remove("nodes", world.cluster.server.get("nodes", "node-1"))
     fleet = await up(world, 2)
@@ -312,6 +324,7 @@ async def test_warm_nodes_are_held_by_placeholders_that_real_pods_preempt(world:
     await world.at(2, warm_node=2)
     await world.run(100)
     assert len(world.cluster.serving("chat")) == 2 and world.cluster.replicas("chat-warm") == 2
+    assert [sample.start for sample in await fleet.lead_times()] == [Tier.WARM_NODE]
 
 
 async def test_the_highest_number_of_a_stateful_set_goes(world: World) -> None:

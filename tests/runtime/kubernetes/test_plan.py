@@ -87,6 +87,11 @@ def test_a_pod_whose_load_is_not_known_is_neither_idle_nor_chosen_first() -> Non
     assert asked([gone], 0, loads={"b": None}).changes == ()
 
 
+def test_a_drain_whose_beginning_was_lost_begins_again() -> None:
+    gone = pod("b", goal=Tier.COLD, rotation=Rotation.DRAINING, moved_s=None)
+    assert asked([gone], 0).changes == (Change("b", rotation=Rotation.DRAINING),)
+
+
 def test_a_budget_lets_as_many_go_as_it_allows() -> None:
     pods = [pod("a"), *(pod(n, goal=Tier.COLD, rotation=Rotation.OUT) for n in "bc")]
     made = asked(pods, 1, budgets=[Budget("pdb", lambda labels: True, 1)])
