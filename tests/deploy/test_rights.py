@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from runtime.kubernetes import resource as client
+from runtime.kubernetes.names import POLICY_PLURAL
+from runtime.kubernetes.resource import Resource
 from tests.deploy.charts import ALL, documents, find
 
 Right = tuple[str, str]
@@ -65,6 +68,19 @@ def test_beyond_the_namespaces_only_nodes_are_read_and_only_if_asked() -> None:
     assert not find(documents({}), "ClusterRole") and not find(documents({}), "ClusterRoleBinding")
     (role,) = find(documents(ALL), "ClusterRole")
     assert rights(role) == {(verb, "nodes") for verb in READS}
+
+
+def test_a_right_is_asked_for_what_the_client_names_and_for_nothing_else() -> None:
+    """Rights that nobody uses are rights too many; what the client reads and may not would be found in production."""
+    named = {each.plural for each in vars(client).values() if isinstance(each, Resource)} | {POLICY_PLURAL}
+    roles = (*find(documents(ALL), "Role"), *find(documents(ALL), "ClusterRole"))
+    asked = {what.rpartition("/")[2] for role in roles for rule in role["rules"] for what in plain(rule)}
+    assert asked - {"pools"} == named  # pools are the target of one's own that these values add
+
+
+def plain(rule: dict[str, Any]) -> list[str]:
+    """The resources of a rule, without their subresources."""
+    return [str(name).split("/")[0] for name in rule["resources"]]
 
 
 def test_each_namespace_has_roles_of_its_own_bound_to_our_accounts() -> None:
