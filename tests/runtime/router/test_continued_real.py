@@ -15,7 +15,7 @@ import pytest
 from runtime.local import model
 from runtime.local.spec import VLLM
 from tests.conftest import vllm_python
-from tests.runtime.local.conftest import Played, cores, engine, local
+from tests.runtime.local.conftest import cores, engine, local
 from tests.runtime.local.conftest import play as play
 from tests.runtime.local.test_fleet import pid_of
 from tests.runtime.router.author import View
@@ -23,7 +23,7 @@ from tests.runtime.router.hosts import Client, Rig, replica, rig
 
 ARGS = ("--max-model-len", "1024", "--enforce-eager", "--block-size", "32", "--num-gpu-blocks-override", "256")
 PATIENT = {"ready_within_s": 180.0, "hang_s": 60.0, "orphan_s": 30.0, "grace_s": 15.0}
-TOKENS = 160
+TOKENS = 48
 JSON = [(b"content-type", b"application/json")]
 ASKED = {"model": "tiny", "max_tokens": TOKENS, "temperature": 0, "ignore_eos": True, "stream": True}
 BODY: dict[str, Any] = {**ASKED, "stream_options": {"include_usage": True}}
@@ -31,21 +31,36 @@ PATHS = {
     "/v1/completions": {"prompt": "w5 w6"},
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "w5 w6"}]},
 }
+MANY = [path for path in PATHS for _ in range(4)]
+EVENT_END = b"\n\n"
 
 
-async def asked(router: Rig, path: str) -> View:
-    client = Client(json.dumps({**BODY, "model": "chat", **PATHS[path]}).encode(), asyncio.Event(), JSON)
-    return View.of((await client.post(router.gateway, path)).content)
+def client(path: str) -> Client:
+    return Client(json.dumps({**BODY, "model": "chat", **PATHS[path]}).encode(), asyncio.Event(), JSON)
 
 
-async def killed_in_mid_stream(router: Rig, played: Played) -> list[View]:
+async def killed_in_mid_stream(router: Rig, pid: Callable[[str], int]) -> list[View]:
     """Ask for both kinds at once, and kill a replica once all are under way."""
-    asking = [asyncio.create_task(asked(router, path)) for path in PATHS for _ in range(4)]
-    while not all(load.running == 4 and load.kv_tokens > 4 * 40 for load in router.chat.loads.values()):
+    clients = [client(path) for path in MANY]
+    asking = [asyncio.create_task(each.post(router.gateway, path)) for each, path in zip(clients, MANY, strict=True)]
+    while not all(each.content.count(EVENT_END) > 5 for each in clients):
         await asyncio.sleep(0.001)
-    victim = max(router.chat.loads.values(), key=lambda load: load.kv_tokens)
-    os.kill(pid_of(played, victim.name), signal.SIGKILL)
-    return list(await asyncio.gather(*asking))
+    victim = max(router.chat.loads.values(), key=lambda load: load.running)
+    assert victim.running
+    os.kill(pid(victim.name), signal.SIGKILL)
+    await asyncio.gather(*asking)
+    return [View.of(each.content) for each in clients]
+
+
+async def judged(router: Rig, pid: Callable[[str], int]) -> None:
+    """Nothing shows in what the clients got."""
+    whole = {path: View.of((await client(path).post(router.gateway, path)).content) for path in PATHS}
+    views = await killed_in_mid_stream(router, pid)
+    counts = router.counts()
+    assert counts["continued"] and (counts["ended"], "lost" in counts) == (10, False)
+    for view, path in zip(views, MANY, strict=True):
+        assert (view.reasons, view.usage, view.done) == (["length"], whole[path].usage, 1)
+        assert (len(view.text.split()), view.roles) == (TOKENS, whole[path].roles)
 
 
 @pytest.mark.vllm
@@ -65,10 +80,4 @@ async def test_streams_go_on_where_a_replica_is_killed(play: Callable[..., Any],
     there = await played.settled(active=2, within_s=180.0)
     async with rig() as router:
         router.gateway.rotate([replica(each.name, each.base_url) for each in there])
-        whole = {path: await asked(router, path) for path in PATHS}
-        views = await killed_in_mid_stream(router, played)
-    counts = router.counts()
-    assert counts["continued"] and (counts["ended"], counts["attained"], "lost" in counts) == (10, 10, False)
-    for view, path in zip(views, [path for path in PATHS for _ in range(4)], strict=True):
-        assert (view.reasons, view.usage, view.done) == (["length"], whole[path].usage, 1)
-        assert (len(view.text.split()), view.roles) == (TOKENS, whole[path].roles)
+        await judged(router, lambda name: pid_of(played, name))
