@@ -7,14 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.daemon.leading import Alone
 from app.errors import UserError
 from app.fleetsettings import GIB, TOKEN_LEAST, LaunchSettings, LocalSettings, SlotSettings
 from app.kubernetes.fleet import ClusterFleet
+from app.kubernetes.leader import ClusterLeader
 from app.kubernetes.settings import KubernetesSettings, TargetSettings
 from app.settings import PoolSettings, Settings
 from runtime.agent.client import RemoteFleet
 from runtime.clock import WallClock
-from runtime.kubernetes.client import Api
+from runtime.kubernetes.client import Api, Limits
 from runtime.kubernetes.connection import NoCluster, load
 from runtime.kubernetes.plan import Rules
 from runtime.kubernetes.spec import FleetSpec, TargetSpec
@@ -22,7 +24,12 @@ from runtime.local.spec import UNBOUND, EngineSpec, Kind, LocalSpec, Sleep, Slot
 from runtime.simulated.client import SimulatedClock, SimulatedFleet
 
 if TYPE_CHECKING:
+    from app.daemon.leading import Leader
     from app.daemon.parts import HttpFleet, PacedClock
+
+
+LEASE_TIMEOUT_S = 4.0
+"""A renewal that takes longer is tried again, well before the deadline."""
 
 
 def never() -> bool:
@@ -48,12 +55,21 @@ def cluster(settings: Settings) -> KubernetesSettings:
     return settings.fleet.kubernetes
 
 
-def api_of(chosen: KubernetesSettings, may_write: Callable[[], bool] = never) -> Api:
+def api_of(chosen: KubernetesSettings, may_write: Callable[[], bool] = never, limits: Limits | None = None) -> Api:
     """The API server. Raises ``UserError``, one line, where none can be found."""
     try:
-        return Api(load(chosen.kubeconfig, chosen.context), WallClock(), may_write=may_write)
+        return Api(load(chosen.kubeconfig, chosen.context), WallClock(), limits, may_write=may_write)
     except NoCluster as error:
         raise UserError(f"fleet.kubernetes: {error}") from None
+
+
+def leader_of(settings: Settings) -> Leader:
+    """Who tells whether a daemon may act: a Lease, if the file names one. Raises ``UserError`` as ``api_of`` does."""
+    chosen = settings.fleet.kubernetes
+    if settings.fleet.kind != "kubernetes" or chosen is None or chosen.lease is None:
+        return Alone()
+    api = api_of(chosen, limits=Limits(timeout_s=LEASE_TIMEOUT_S))
+    return ClusterLeader(api, chosen.lease_namespace or api.connection.namespace, chosen.lease)
 
 
 def cluster_spec(settings: Settings) -> FleetSpec:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 
+from app.daemon.leading import Alone, Leader
 from app.daemon.memory import Memory, ServiceMemory, clock
 from autoscaler.ledger import SqlLedger
 from autoscaler.override_store import OverrideStore
@@ -26,6 +27,7 @@ class Backend:
     policies: PolicyStore
     overrides: OverrideStore
     trials: Trials
+    leader: Leader = field(default_factory=Alone)
 
     def now_s(self) -> float:
         """The daemon's time, carried on since it was told last."""

@@ -11,6 +11,7 @@ from app.api.decisions import router as decisions
 from app.api.errors import install
 from app.api.forecasts import router as forecasts
 from app.api.health import router as health
+from app.api.leading import only_the_leader_writes
 from app.api.overrides import router as overrides
 from app.api.policies import router as policies
 from app.api.racks import router as racks
@@ -29,6 +30,7 @@ def create_app(backend: Backend) -> FastAPI:
     app = FastAPI(title="Leadtime", version="1", description=ABOUT)
     app.state.backend = backend
     install(app)
+    app.middleware("http")(only_the_leader_writes)
     app.include_router(health)
     for part in (services, forecasts, decisions, policies, overrides, shadow, watch, tuning, racks):
         app.include_router(part, prefix="/api/v1")

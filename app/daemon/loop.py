@@ -16,8 +16,9 @@ import httpx
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.daemon.leading import acts
 from app.daemon.parts import Daemon
-from app.daemon.start import reapply, remember_load, restore
+from app.daemon.start import reapply, remember_load, restore, take_over
 from app.daemon.tick import tick
 from app.daemon.trials import advance
 
@@ -48,15 +49,28 @@ async def run(daemon: Daemon) -> None:
         if now_s is None or now_s == decided_s:
             await asyncio.sleep(RETRY_S)
             continue
-        await one(daemon, now_s)
+        await turn(daemon, now_s)
         decided_s = now_s
-        await attempted(daemon, trials)
-        await attempted(daemon, fit)
-        await attempted(daemon, tune)
         if now_s >= tidy_at_s:
             tidy_at_s = now_s + HOUSEKEEPING_S
             await attempted(daemon, tidy)
         at_s = next_tick(now_s, daemon.interval_s)
+
+
+async def turn(daemon: Daemon, now_s: float) -> None:
+    """One moment: take over if this daemon has come to lead, the tick, and what goes on beside it."""
+    if not daemon.acting:
+        await attempted(daemon, succeed)
+    await one(daemon, now_s)
+    if acts(daemon):
+        await attempted(daemon, trials)
+        await attempted(daemon, fit)
+        await attempted(daemon, tune)
+
+
+async def succeed(daemon: Daemon) -> None:
+    """Take over, where the lead has become ours."""
+    await take_over(daemon, daemon.memory.now_s)
 
 
 def next_tick(now_s: float, interval_s: float) -> float:
@@ -77,7 +91,8 @@ async def begin(daemon: Daemon) -> None:
     now_s = told(daemon, await daemon.clock.now())
     daemon.memory.speed = await daemon.clock.speed()
     await asyncio.to_thread(restore, daemon, now_s)
-    await reapply(daemon, now_s)
+    if acts(daemon):
+        await reapply(daemon, now_s)
     await remember_load(daemon, now_s)
 
 
@@ -129,7 +144,9 @@ async def one(daemon: Daemon, now_s: float) -> None:
 
 
 async def tidy(daemon: Daemon) -> None:
-    """Thin out the history and forget old decisions."""
+    """Thin out the history and forget old decisions, if they are ours."""
+    if not acts(daemon):
+        return
     now_s = daemon.memory.now_s
     await asyncio.to_thread(daemon.history.compact, now_s)
     await asyncio.to_thread(daemon.ledger.prune, now_s - DECISIONS_KEPT_S)

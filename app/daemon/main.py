@@ -16,9 +16,13 @@ import uvicorn
 from app.api.backend import Backend
 from app.api.main import create_app
 from app.daemon import loop
+from app.daemon.leading import lead
 from app.daemon.parts import Daemon
 from app.daemon.wiring import check_source, wire
 from app.settings import Settings
+from runtime.kubernetes.lease import LostLease
+
+log = structlog.get_logger()
 
 
 def run(settings: Settings) -> None:
@@ -41,11 +45,11 @@ def log_to_stderr() -> None:
 
 
 async def serve(settings: Settings) -> None:
-    """Run loop and API side by side."""
+    """Run loop and API side by side, and lead if that can be; a lead that is lost is the end of it all."""
     daemon = wire(settings)
     await check_source(daemon.source)
     stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
-    app = create_app(Backend(daemon.memory, *stores))
+    app = create_app(Backend(daemon.memory, *stores, leader=daemon.leader))
     config = uvicorn.Config(
         app,
         host=settings.api.host,
@@ -59,13 +63,23 @@ async def serve(settings: Settings) -> None:
         signal.signal(number, stopped)
     ticking = asyncio.create_task(loop.run(daemon))
     serving = asyncio.create_task(uvicorn.Server(config).serve())
-    done, waiting = await asyncio.wait({ticking, serving}, return_when=asyncio.FIRST_COMPLETED)
+    leading = asyncio.create_task(lead(daemon))
+    done, waiting = await asyncio.wait({ticking, serving, leading}, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
     await close(daemon)
     for task in done:
-        task.result()  # a defect in the loop ends the process with its traceback
+        ended(task)
+
+
+def ended(task: asyncio.Task[None]) -> None:
+    """Pass on what a task ended by: a defect in the loop ends the process with its traceback, a lost lead in a line."""
+    try:
+        task.result()
+    except LostLease as error:
+        log.error("the lead is lost, so this process ends", reason=str(error))
+        raise SystemExit(1) from None
 
 
 def stopped(number: int, frame: FrameType | None) -> None:
@@ -73,7 +87,9 @@ def stopped(number: int, frame: FrameType | None) -> None:
 
 
 async def close(daemon: Daemon) -> None:
-    """Let go of the fit under way, of connections and of the clock."""
+    """Let go of the lead, of the fit under way, of connections and of the clock."""
+    await daemon.leader.release()
+    await daemon.leader.close()
     await daemon.fitting.stop()
     await daemon.searching.stop()
     await daemon.source.close()

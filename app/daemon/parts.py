@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.daemon.fitting import Fitting
+from app.daemon.leading import Alone, Leader
 from app.daemon.memory import Memory
 from app.daemon.tuning import Searching
 from autoscaler.controller import Mind
@@ -82,7 +83,10 @@ class Shared:
 
 @dataclass(slots=True)
 class Daemon:
-    """Everything a tick needs; ``replicas``, ``lead_times`` and ``nodes`` are what the fleet said last."""
+    """Everything a tick needs; ``replicas``, ``lead_times`` and ``nodes`` are what the fleet said last.
+
+    ``acting`` says that it leads and has taken over from whoever led before.
+    """
 
     fleet: HttpFleet
     source: Source
@@ -100,6 +104,8 @@ class Daemon:
     shared: tuple[Shared, ...] = ()
     limits: Limits = field(default_factory=Limits)
     gateway_url: str | None = None
+    leader: Leader = field(default_factory=Alone)
+    acting: bool = True
     memory: Memory = field(default_factory=Memory)
     minds: dict[str, Mind] = field(default_factory=dict)
     fitting: Fitting = field(default_factory=Fitting)

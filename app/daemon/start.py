@@ -23,6 +23,7 @@ from app.errors import UserError
 from autoscaler.controller import Mind
 from autoscaler.decision import Branch, ControlState, TierCounts
 from autoscaler.feasibility import Present, findings
+from autoscaler.policies import StaleWrite, Version
 from autoscaler.policy import Policy
 from forecasting.forecaster import Forecaster
 from forecasting.panel import Panel
@@ -42,7 +43,7 @@ def restore(daemon: Daemon, now_s: float) -> None:
     for service in daemon.configured:
         pool, name = service.pool, service.pool.service
         refuse_the_future(daemon, name, now_s)
-        version = daemon.policies.seed(name, service.policy, now_s)
+        version = seeded(daemon, name, service.policy, now_s)
         if version.policy != service.policy:
             log.info("policy is the store's, not the file's", service=name, version=version.version)
         warn_of(version.policy, pool, daemon.interval_s)
@@ -51,6 +52,48 @@ def restore(daemon: Daemon, now_s: float) -> None:
         daemon.memory.services[name] = ServiceMemory(pool, control, version.policy, version.version)
         recall(daemon.memory.services[name], daemon.tunings, now_s)
     racks.restore(daemon, now_s)
+
+
+def seeded(daemon: Daemon, name: str, policy: Policy, now_s: float) -> Version:
+    """The policy in force, whoever of several daemons wrote its first version."""
+    try:
+        return daemon.policies.seed(name, policy, now_s)
+    except StaleWrite:
+        newest = daemon.policies.current(name)
+        assert newest is not None, "somebody was quicker"
+        return newest
+
+
+async def take_over(daemon: Daemon, now_s: float) -> None:
+    """Go on where the last leader stopped. May fail as a tick may: before it acts it is tried again, and what could not
+    be done once more is superseded by the next decision.
+    """
+    if not daemon.leader.leads():
+        return
+    await asyncio.to_thread(resume, daemon, now_s)
+    await asyncio.to_thread(adopt, daemon, now_s)
+    daemon.acting = True
+    log.info("leading", services=len(daemon.memory.services))
+    await reapply(daemon, now_s)
+
+
+def resume(daemon: Daemon, now_s: float) -> None:
+    """Take the control state that another's last decision left, as of a start now."""
+    for name, known in daemon.memory.services.items():
+        more = tuple(branch.pool for branch in known.control.more)
+        known.control = control_of(known.pool, daemon.ledger.state(name), now_s, more)
+    for name, rack in daemon.memory.racks.items():
+        left = daemon.rack_ledger.state(name)
+        rack.state = replace(left, started_at_s=now_s) if left else None
+        rack.started_at_s = now_s
+
+
+def adopt(daemon: Daemon, now_s: float) -> None:
+    """Use what another's forecasts have learned; the load itself was seen here too."""
+    for name, mind in daemon.minds.items():
+        panel = learned(daemon, name, mind, now_s)
+        if panel is not None:
+            mind.forecaster.adopt(panel)
 
 
 def warn_of(policy: Policy, pool: Pool, interval_s: float) -> None:

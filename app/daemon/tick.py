@@ -2,7 +2,8 @@
 
 Order matters and is the promise: a decision is in the ledger before the fleet hears of it, and marked as applied
 after; whoever is killed in between finds it there and applies it again, which changes nothing the second time. A
-fleet that cannot be reached is a gap in every observation, so nothing scales in on it.
+fleet that cannot be reached is a gap in every observation, so nothing scales in on it. Who does not lead takes the same
+steps, from the leader's control state, but for recording and acting.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from dataclasses import replace
 import httpx
 
 from app.daemon import racks, tuning
+from app.daemon.leading import acts
 from app.daemon.memory import ServiceMemory, extend
 from app.daemon.parts import Daemon
 from app.daemon.replicas import held, targets
 from app.daemon.signals import FLEET, Signals, fleet_signals, gpu_signals, service_signals
+from app.daemon.start import resume
 from autoscaler.codec import inputs
 from autoscaler.controller import Considered, Look, consider
 from autoscaler.decision import Decision
@@ -34,6 +37,8 @@ from collectors.observation import Gap
 async def tick(daemon: Daemon, at_s: float) -> None:
     """Everything that happens at one moment."""
     started_cpu_s = time.process_time()
+    if not acts(daemon):
+        await asyncio.to_thread(resume, daemon, at_s)
     await asyncio.to_thread(read_policies, daemon)
     await asyncio.to_thread(read_overrides, daemon, at_s)
     tuning.tell(daemon.memory.services)
@@ -49,11 +54,13 @@ async def tick(daemon: Daemon, at_s: float) -> None:
     signals = {name: signals_of(daemon.memory.services[name], result) for name, result in considered.items()}
     use = gpu_use(seen.scrape.gpus, held(seen.replicas)) if seen.scrape.gpus else None
     signals[FLEET] = gpu_signals(use)
-    await asyncio.to_thread(record, daemon, considered, shared, signals, at_s)
+    if acts(daemon):
+        await asyncio.to_thread(record, daemon, considered, shared, signals, at_s)
     racks.remember(daemon, shared)
     remember(daemon, seen, considered, signals)
     daemon.memory.gpus = use
-    await act(daemon, considered, shared)
+    if acts(daemon):
+        await act(daemon, considered, shared)
     daemon.memory.tally.last_tick_cpu_s = time.process_time() - started_cpu_s
 
 
@@ -142,7 +149,8 @@ def remember(daemon: Daemon, seen: Look, considered: dict[str, Considered], sign
     since_s = max(0.0, seen.at_s - memory.ticked_at_s) if memory.ticked_at_s is not None else 0.0
     for name, result in considered.items():
         known = memory.services[name]
-        count(daemon, name, known, result, (signals[name]["usd_per_hour"] or 0.0) * since_s / 3600)
+        if acts(daemon):  # else it is counted by who leads
+            count(daemon, name, known, result, (signals[name]["usd_per_hour"] or 0.0) * since_s / 3600)
         known.observation, known.forecast, known.decision = result.observation, result.forecast, result.decision
         known.control, known.replicas = result.decision.next_state, result.replicas
         known.given = result.state

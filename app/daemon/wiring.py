@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
+from app.daemon.leading import Alone
 from app.daemon.memory import Memory, clock
 from app.daemon.parts import Configured, Daemon, Shared
 from app.errors import UserError
-from app.fleets import clock_of, fleet_of
+from app.fleets import clock_of, fleet_of, leader_of
 from app.settings import Settings, SourceSettings
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
@@ -32,10 +33,12 @@ def wire(settings: Settings) -> Daemon:
         engine = open_store(settings.store.url)
     except (StoreUnavailable, ValueError) as error:
         raise UserError(f"store.url: {error}") from None
-    memory = Memory(interval_s=settings.source.interval_s)
+    memory, leader = Memory(interval_s=settings.source.interval_s), leader_of(settings)
     return Daemon(
+        leader=leader,
+        acting=isinstance(leader, Alone),
         memory=memory,
-        fleet=fleet_of(settings, lambda: alone(settings)),
+        fleet=fleet_of(settings, leader.leads),
         source=source_of(settings.source, memory),
         clock=clock_of(settings),
         history=History(engine),
@@ -52,12 +55,6 @@ def wire(settings: Settings) -> Daemon:
         interval_s=settings.source.interval_s,
         gateway_url=settings.source.gateway_url,
     )
-
-
-def alone(settings: Settings) -> bool:
-    """Whether no other daemon may act on this fleet, for there is no lease to agree by."""
-    chosen = settings.fleet.kubernetes
-    return chosen is None or chosen.lease is None
 
 
 async def check_source(source: Source) -> None:

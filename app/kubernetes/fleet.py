@@ -72,6 +72,10 @@ class ClusterFleet:
                 )
         with _told(ValueError):
             await fleet.apply(targets, decision_id)
+        for target in targets:
+            for hold in fleet.holds().get((target.service, target.pool), ()):
+                if hold.reason == "NotLeading":  # then it is not to be marked as applied
+                    raise OutOfReach(hold.message)
 
     async def racks(self) -> tuple[RackView, ...]:
         """None: models that share GPUs live in agent pods."""

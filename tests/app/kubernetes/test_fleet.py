@@ -50,7 +50,8 @@ async def test_a_target_becomes_a_count(setting: Setting) -> None:
 
 async def test_who_may_not_write_moves_nothing(setting: Setting) -> None:
     fleet = setting.fleet(lambda: False)
-    await fleet.apply([PoolTarget("chat", "chat-h100", 3)], "d1")
+    with pytest.raises(OutOfReach, match="not the leader"):
+        await fleet.apply([PoolTarget("chat", "chat-h100", 3)], "d1")
     assert setting.cluster.replicas("chat") == 2 and setting.cluster.server.writes == []
     assert [hold.reason for holds in fleet.holds().values() for hold in holds] == ["NotLeading"]
 
