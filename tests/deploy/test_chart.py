@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import helm_python
@@ -10,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from app.cli.main import app
-from app.settings import Settings
+from app.settings import Settings, load
 from tests.deploy.charts import ALL, ROOT, documents, find, pods, render
 from tests.kubernetes_versions import VERSIONS, taken
 
@@ -64,18 +65,28 @@ def test_every_value_has_a_schema_and_no_schema_is_without_a_value() -> None:
             assert set(values[key]) == set(node["properties"]), key
 
 
-def test_the_fleet_file_is_one_but_for_what_moves_it() -> None:
-    text = find(documents(render.example()), "ConfigMap")[0]["data"]["fleet.yaml"]
-    config = yaml.safe_load(text)
-    assert config.pop("fleet")["kubernetes"]["namespaces"] == ["llm"]
-    settings = Settings.model_validate(config)
+def test_the_daemon_reads_the_fleet_file(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yaml"
+    file.write_text(find(documents(render.example()), "ConfigMap")[0]["data"]["fleet.yaml"])
+    settings = load(file)
     assert settings.services[0].policy.mode == "shadow" and settings.api.host == "0.0.0.0"
+    cluster = settings.fleet.kubernetes
+    assert settings.fleet.kind == "kubernetes" and cluster is not None
+    assert (cluster.namespaces, cluster.lease, cluster.gitops, cluster.nodes) == (
+        ["llm"],
+        "leadtime-daemon",
+        True,
+        True,
+    )
 
 
 def test_what_the_operator_says_of_the_fleet_wins() -> None:
     values = {"config": {"fleet": {"kubernetes": {"lease": "mine"}}, "api": {"port": 8800}}}
     fleet = yaml.safe_load(find(documents(values), "ConfigMap")[0]["data"]["fleet.yaml"])["fleet"]
-    assert fleet == {"kind": "kubernetes", "kubernetes": {"namespaces": ["llm"], "lease": "mine", "gitops": True}}
+    assert fleet == {
+        "kind": "kubernetes",
+        "kubernetes": {"namespaces": ["llm"], "lease": "mine", "gitops": True, "nodes": False},
+    }
 
 
 @pytest.mark.parametrize("values", [{}, {"router": {"enabled": True}}], ids=["defaults", "router"])

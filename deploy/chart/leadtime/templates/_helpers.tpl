@@ -35,7 +35,7 @@ labels:
   "console" (dict "host" "0.0.0.0" "port" 8501)
   "router" (dict "host" "0.0.0.0" "port" 8700)
   "store" (dict "url" (.Values.store.url | default "sqlite:////var/lib/leadtime/leadtime.db"))
-  "fleet" (dict "kind" "kubernetes" "kubernetes" (dict "namespaces" .Values.watchNamespaces "lease" (printf "%s-daemon" (include "leadtime.name" .)) "gitops" (not .Values.rights.editPolicies)))
+  "fleet" (dict "kind" "kubernetes" "kubernetes" (dict "namespaces" .Values.watchNamespaces "lease" (printf "%s-daemon" (include "leadtime.name" .)) "gitops" (not .Values.rights.editPolicies) "nodes" .Values.rights.gpuInventory))
 }}
 {{- mergeOverwrite $ours (deepCopy .Values.config) | toYaml }}
 {{- end }}
