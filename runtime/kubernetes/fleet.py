@@ -19,7 +19,7 @@ from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
 from runtime.kubernetes import nodes, pods, reports, resource, targets
 from runtime.kubernetes.client import Api, NotLeading
 from runtime.kubernetes.engines import Engines, HttpEngines
-from runtime.kubernetes.errors import BudgetBlocked, KubeError, NotFound
+from runtime.kubernetes.errors import BudgetBlocked, KubeError, NotFound, shorten
 from runtime.kubernetes.marks import Change, Rotation, patch, slept, woken
 from runtime.kubernetes.nodes import GpuNode
 from runtime.kubernetes.picture import Picture
@@ -36,6 +36,8 @@ from runtime.replica import Replica, Tier, Transition
 
 Key = tuple[str, str]
 SAMPLES = 1000
+
+WAITED_FOR = (Situation.UNSCHEDULABLE, Situation.NO_IMAGE, Situation.CRASHING, Situation.BROKEN, Situation.NODE_LOST)
 
 log = structlog.get_logger(__name__)
 
@@ -192,7 +194,7 @@ class KubernetesFleet:
             self._switch(target, known[name], asleep=name in made.sleep)
         if target.warm is not None:
             await self._hold_nodes(target, want.warm_node)
-        return (*made.holds, *(hold for hold in evictions if hold is not None), *self._long(here, now_s))
+        return (*made.holds, *(hold for hold in evictions if hold is not None), *self._trouble(target, here, now_s))
 
     async def _plan(
         self, target: TargetSpec, scale: Scale, want: PoolTarget, here: list[PodState], now_s: float
@@ -351,13 +353,16 @@ class KubernetesFleet:
         if self._keeper.done():
             self._keeper.result()
 
-    def _long(self, here: Sequence[PodState], now_s: float) -> list[Hold]:
-        """Drains that take long, which is told and waited for."""
-        late = [pod for pod in here if pod.rotation is Rotation.DRAINING and pod.counted and pod.moved_s is not None]
-        late = [pod for pod in late if now_s - (pod.moved_s or now_s) > self.spec.drain_s]
-        return [
-            Hold("StillDraining", f"{pod.name} has requests after {self.spec.drain_s:g} s; waiting") for pod in late
-        ]
+    def _trouble(self, target: TargetSpec, here: Sequence[PodState], now_s: float) -> list[Hold]:
+        """What keeps the target from being reached that is no doing of ours; it is told and waited for."""
+        told = [failure] if (failure := self.picture.failure(target)) is not None else []
+        for pod in here:
+            if pod.situation in WAITED_FOR:
+                told.append(Hold(str(pod.situation), shorten(f"{pod.name}: {pod.why}")))
+            draining = pod.rotation is Rotation.DRAINING and pod.counted and pod.moved_s is not None
+            if draining and now_s - (pod.moved_s or now_s) > self.spec.drain_s:
+                told.append(Hold("StillDraining", f"{pod.name} has requests after {self.spec.drain_s:g} s; waiting"))
+        return told
 
     def _why(self, target: TargetSpec) -> str:
         return f"decision {self._decisions.get(target.key, '')}"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from runtime.kubernetes import resource, selectors, targets
 from runtime.kubernetes.cache import Cache, whole
 from runtime.kubernetes.client import Api, Json
-from runtime.kubernetes.errors import KubeError
+from runtime.kubernetes.errors import KubeError, shorten
 from runtime.kubernetes.nodes import keep as keep_node
 from runtime.kubernetes.plan import Budget, Hold
 from runtime.kubernetes.pods import PodState, keep, state, together
@@ -119,6 +119,14 @@ class Picture:
         for obj in self.objects(target.namespace, target.resource):
             if obj["metadata"]["name"] == target.name:
                 return obj
+        return None
+
+    def failure(self, target: TargetSpec) -> Hold | None:
+        """Why its controller makes no pods, such as a quota; its scale does not know."""
+        status = (self.workload(target) or {}).get("status") or {}
+        for one in status.get("conditions") or ():
+            if one["type"] == "ReplicaFailure" and one["status"] == "True":
+                return Hold("ReplicaFailure", shorten(one.get("message", "")))
         return None
 
     def rival(self, target: TargetSpec) -> Hold | None:

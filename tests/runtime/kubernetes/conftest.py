@@ -72,7 +72,7 @@ class World:
             transport=self.cluster.server,
             may_write=lambda: self.leads(),
         )
-        fleet = KubernetesFleet(api, spec, _Still(self.cluster), self.engines)
+        fleet = KubernetesFleet(api, spec, Still(self.cluster), self.engines)
         await fleet.start()
         self.fleets.append(fleet)
         await self.settle()
@@ -116,7 +116,7 @@ class Short:
         return await self._clock.sleep_until(at_s)
 
 
-class _Still:
+class Still:
     """The cluster's time; whoever waits, waits until the end of the test."""
 
     def __init__(self, cluster: Cluster) -> None:

@@ -13,6 +13,7 @@ from runtime.kubernetes.spec import TargetSpec
 from runtime.local.spec import Sleep
 from runtime.replica import Tier, Transition
 from tests.runtime.kubernetes.conftest import World
+from tests.runtime.kubernetes.recordings import body
 
 SCALE = "/apis/apps/v1/namespaces/llm/deployments/chat/scale"
 
@@ -226,6 +227,19 @@ async def test_pods_that_crash_are_not_multiplied(world: World) -> None:
     await world.at(1)
     (replica,) = await world.fleets[0].replicas()
     assert (replica.transition, writes(world)) == (Transition.FAILED, [])
+
+
+async def test_what_keeps_pods_from_coming_is_told(world: World) -> None:
+    fleet = await up(world, 1)
+    failed = next(
+        c for c in body("deployment-get-quota-exceeded")["status"]["conditions"] if c["type"] == "ReplicaFailure"
+    )
+    chat = world.cluster.server.get("deployments", "chat")
+    world.cluster.server.put("deployments", {**chat, "status": {"conditions": [failed]}})
+    await world.at(6)
+    await world.run(20)
+    told = {hold.reason: hold.message for hold in fleet.holds()["chat", "h100"]}
+    assert "exceeded quota" in told["ReplicaFailure"] and "Insufficient nvidia.com/gpu" in told["Unschedulable"]
 
 
 async def test_a_budget_holds_a_scale_in(world: World) -> None:
