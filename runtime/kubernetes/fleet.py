@@ -53,6 +53,7 @@ class KubernetesFleet:
         self._engines = engines or HttpEngines()
         self._wanted: dict[Key, PoolTarget] = {}
         self._decisions: dict[Key, str] = {}
+        self._avoided: dict[Key, dict[str, str]] = {}
         self._holds: dict[Key, tuple[Hold, ...]] = {}
         self._events = Events()
         self._samples: deque[LeadTimeSample] = deque(maxlen=SAMPLES)
@@ -184,7 +185,7 @@ class KubernetesFleet:
             self._holds[target.key] = (Hold(type(error).__name__, str(error)),)
 
     async def _step(self, target: TargetSpec, want: PoolTarget, here: list[PodState], now_s: float) -> tuple[Hold, ...]:
-        scale = await self.picture.scale(target)
+        scale, want = await self.picture.scale(target), self._once(target.key, want, here)
         made = await self._plan(target, scale, want, here, now_s)
         known = {pod.name: pod for pod in here}
         await asyncio.gather(*(self._mark(target, known[change.pod], change, now_s) for change in made.changes))
@@ -195,6 +196,13 @@ class KubernetesFleet:
         if target.warm is not None:
             await self._hold_nodes(target, want.warm_node)
         return (*made.holds, *(hold for hold in evictions if hold is not None), *self._trouble(target, here, now_s))
+
+    def _once(self, key: Key, want: PoolTarget, here: Sequence[PodState]) -> PoolTarget:
+        """A numbered pod comes back under the name that was to be avoided: it is another, and is not."""
+        uids, before = {pod.name: pod.uid for pod in here}, self._avoided.get(key, {})
+        meant = {name: before.get(name) or uids[name] for name in want.avoid if name in before or name in uids}
+        self._avoided[key] = meant
+        return replace(want, avoid=tuple(name for name, uid in meant.items() if uids.get(name) == uid))
 
     async def _plan(
         self, target: TargetSpec, scale: Scale, want: PoolTarget, here: list[PodState], now_s: float

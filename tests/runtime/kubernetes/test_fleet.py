@@ -356,6 +356,22 @@ async def test_the_highest_number_of_a_stateful_set_goes(world: World) -> None:
     assert [pod["metadata"]["name"] for pod in world.cluster.pods("chat")] == ["chat-0", "chat-1"]
 
 
+async def test_a_numbered_pod_to_be_avoided_is_replaced_once_under_its_name(world: World) -> None:
+    world.cluster.workload("chat", 2, "statefulsets", gpus=1)
+    for seconds in (5, 70, 5):
+        world.cluster.step(seconds)
+    await world.fleet(TargetSpec("chat", "h100", "llm", "chat", STATEFUL_SETS))
+    uid = world.cluster.server.get("pods", "chat-0")["metadata"]["uid"]
+    await world.at(2, avoid=("chat-0",))
+    for _ in range(60):
+        await world.run(5)
+        await world.at(2, avoid=("chat-0",))
+        assert len(world.cluster.serving("chat")) >= 1
+    assert world.cluster.server.get("pods", "chat-0")["metadata"]["uid"] != uid
+    assert world.cluster.serving("chat") == ["chat-0", "chat-1"]
+    assert len([path for method, path, _ in world.cluster.server.writes if path.endswith("/eviction")]) == 1
+
+
 async def test_a_group_of_pods_is_one_replica(world: World) -> None:
     world.cluster.workload("chat", 1, "leaderworkersets")
     for seconds in (5, 70, 5):
