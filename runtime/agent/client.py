@@ -44,6 +44,10 @@ class RemoteFleet:
         """Names of the nodes whose dcgm-exporter answers under ``/nodes/NAME/metrics``."""
         return tuple(await self._get("/fleet/nodes"))
 
+    async def rooms(self) -> dict[str, int]:
+        """How many replicas of each pool an agent has slots for."""
+        return {str(pool): int(slots) for pool, slots in (await self._get("/fleet/rooms")).items()}
+
     async def events(self) -> list[dict[str, Any]]:
         """What happened to replicas, oldest first; bounded in number."""
         return list(await self._get("/fleet/events"))

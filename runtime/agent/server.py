@@ -11,7 +11,7 @@ import contextlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -66,6 +66,10 @@ class Hosted(Fleet, Protocol):
         """End every replica, or leave them for the next one to adopt."""
         ...
 
+    async def rooms(self) -> dict[str, int]:
+        """How many replicas of each pool there are slots for."""
+        ...
+
     def events(self) -> Sequence[Event]:
         """What happened, oldest first; bounded in number."""
         ...
@@ -92,8 +96,10 @@ class Guard:
         return JSONResponse({"detail": wrong}, 401, {"WWW-Authenticate": "Bearer"})
 
 
-def create_agent(fleet: Hosted, token: str | None, keep: bool = False) -> Starlette:
-    """The fleet as an ASGI application, which starts and closes it; with ``keep`` its replicas go on without it."""
+def create_agent(fleet: Hosted, token: str | None, keep: bool = False, address: str | None = None) -> Starlette:
+    """The fleet as an ASGI application, which starts and closes it; with ``keep`` its replicas go on without it.
+    ``address`` is the host under which other machines reach the engines; None where none do.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -103,7 +109,7 @@ def create_agent(fleet: Hosted, token: str | None, keep: bool = False) -> Starle
         finally:
             await fleet.close(stop=not keep)
 
-    api = _Api(fleet)
+    api = _Api(fleet, address)
     gets: dict[str, Callable[[Request], Awaitable[Response]]] = {
         "/healthz": api.healthz,
         "/metrics": api.metrics,
@@ -111,6 +117,7 @@ def create_agent(fleet: Hosted, token: str | None, keep: bool = False) -> Starle
         "/fleet/replicas": api.replicas,
         "/fleet/racks": api.racks,
         "/fleet/lead_times": api.lead_times,
+        "/fleet/rooms": api.rooms,
         "/fleet/nodes": api.nodes,
         "/fleet/events": api.events,
     }
@@ -123,20 +130,27 @@ def create_agent(fleet: Hosted, token: str | None, keep: bool = False) -> Starle
 
 
 class _Api:
-    def __init__(self, fleet: Hosted) -> None:
+    def __init__(self, fleet: Hosted, address: str | None) -> None:
         self.fleet = fleet
+        self.address = address
+
+    async def _replicas(self) -> list[Replica]:
+        return [reached(replica, self.address) for replica in await self.fleet.replicas()]
 
     async def healthz(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def replicas(self, _: Request) -> Response:
-        return JSONResponse(messages.rows(await self.fleet.replicas()))
+        return JSONResponse(messages.rows(await self._replicas()))
 
     async def racks(self, _: Request) -> Response:
         return JSONResponse(messages.rows(await self.fleet.racks()))
 
     async def lead_times(self, _: Request) -> Response:
         return JSONResponse(messages.rows(await self.fleet.lead_times()))
+
+    async def rooms(self, _: Request) -> Response:
+        return JSONResponse(await self.fleet.rooms())
 
     async def nodes(self, _: Request) -> Response:
         """Engines of one machine have no exporter of ours beside them; Prometheus scrapes dcgm-exporter itself."""
@@ -168,8 +182,17 @@ class _Api:
     async def service_discovery(self, request: Request) -> Response:
         """Prometheus HTTP service discovery: every engine that has a metrics page, with its labels, and the agent."""
         groups = [_group(request.url.netloc, "/metrics", leadtime_job="agent")]
-        groups += [_engine(replica) for replica in await self.fleet.replicas() if _has_page(replica)]
+        groups += [_engine(replica) for replica in await self._replicas() if _has_page(replica)]
         return JSONResponse(groups)
+
+
+def reached(replica: Replica, address: str | None) -> Replica:
+    """The replica with its engine's address as other machines know it."""
+    url = urlsplit(replica.base_url)
+    if address is None or url.port is None:
+        return replica
+    host = f"[{address}]" if ":" in address else address
+    return replace(replica, base_url=url._replace(netloc=f"{host}:{url.port}").geturl())
 
 
 def _has_page(replica: Replica) -> bool:

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ from runtime.local.ground import Ground
 from runtime.local.journey import POLL_S, Lost, end, forget, next_step, travel
 from runtime.local.lane import Lane, check
 from runtime.local.replica import LocalReplica
-from runtime.local.spec import Kind, LocalSpec
+from runtime.local.spec import NODE, Kind, LocalSpec
 from runtime.local.watch import watch
 from runtime.replica import Replica, Tier, Transition
 
@@ -115,6 +116,11 @@ class LocalFleet:
     async def nodes(self) -> tuple[str, ...]:
         """This machine's name where it has GPUs, for whoever scrapes them."""
         return (self.spec.node,) if any(slot.kind is Kind.GPU for slot in self.spec.slots) else ()
+
+    async def rooms(self) -> dict[str, int]:
+        """How many replicas of each pool there are slots for."""
+        groups = Counter(slot.group for slot in self.spec.slots)
+        return {engine.pool: groups[engine.group] for engine in self.spec.engines}
 
     def events(self) -> tuple[Event, ...]:
         """What happened, oldest first, the last thousand."""
@@ -259,7 +265,8 @@ class LocalFleet:
         """A name that no replica had here before, whichever fleet it was of."""
         self._serial += 1
         (self.spec.home / "serial").write_text(str(self._serial))
-        pool = re.sub(r"[^A-Za-z0-9.-]", "-", f"{lane.engine.service}-{lane.engine.pool}")
+        node = "" if self.spec.node == NODE else f"{self.spec.node}-"  # several machines may be one fleet
+        pool = re.sub(r"[^A-Za-z0-9.-]", "-", f"{node}{lane.engine.service}-{lane.engine.pool}")
         return f"{pool}-{self._serial:04d}"
 
     def _go(self, replica: LocalReplica) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 VLLM = ("-m", "vllm.entrypoints.openai.api_server")
 
+NODE = "local"
+
 UNBOUND = "nobind"
 """In place of CPU cores: the engine runs where the system puts it. Slots may have that in common."""
 
@@ -95,7 +97,7 @@ class LocalSpec:
     slots: tuple[Slot, ...]
     home: Path
     ports: tuple[int, int] = (8910, 8999)
-    node: str = "local"
+    node: str = NODE
     ready_within_s: float = 600.0
     settle_s: float = 2.0
     drain_s: float = 60.0

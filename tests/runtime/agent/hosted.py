@@ -64,6 +64,9 @@ class Instant:
     async def lead_times(self) -> tuple[LeadTimeSample, ...]:
         return (LeadTimeSample("chat-pool", Tier.COLD, 21.5, 7.0),)
 
+    async def rooms(self) -> dict[str, int]:
+        return dict.fromkeys(self.pools, self.room)
+
     def events(self) -> tuple[Happened, ...]:
         return (Happened(6.0, "r0", "crashed", "exit code -9"),)
 

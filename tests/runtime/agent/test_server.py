@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from runtime.agent.client import RemoteFleet
-from runtime.agent.server import BODY_BYTES, create_agent
+from runtime.agent.server import BODY_BYTES, create_agent, reached
 from runtime.fleet import Fleet, LeadTimeSample, PoolTarget, RackTarget
-from runtime.replica import Tier
+from runtime.replica import Replica, Tier
 from tests.runtime.agent.hosted import Instant
 from tests.runtime.router.hosts import listening
 
@@ -133,3 +134,20 @@ async def test_the_metrics_page_counts_replicas_and_what_befell_them() -> None:
             text = (await http.get("/metrics")).text
     assert 'leadtime_agent_replicas{pool="chat-pool",state="active"} 2.0' in text
     assert 'leadtime_agent_events_total{pool="chat-pool",what="crashed"} 1.0' in text
+
+
+async def test_engines_are_told_as_other_machines_reach_them() -> None:
+    fleet = Instant()
+    async with listening(create_agent(fleet, None, address="10.0.0.7")) as url:
+        client = RemoteFleet(url)
+        await client.apply([AIM], "d1")
+        assert {r.base_url for r in await client.replicas()} == {f"http://10.0.0.7:9000/r{i}" for i in range(3)}
+        assert (await client._get("/sd"))[1]["targets"] == ["10.0.0.7:9000"]
+        assert await client.rooms() == {"chat-pool": 8}
+        await client.close()
+
+
+def test_an_address_of_version_six_stands_in_brackets() -> None:
+    told = Replica("r", "chat", "p", Tier.ACTIVE, None, 0.0, "http://127.0.0.1:9000/r", "n", ())
+    assert reached(told, "fd00::7").base_url == "http://[fd00::7]:9000/r"
+    assert reached(replace(told, base_url=""), "fd00::7").base_url == ""

@@ -1,0 +1,102 @@
+"""Several machines as one fleet: shares, silence, and machines that are lost for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import httpx
+import pytest
+
+from runtime.agent.many import ManyAgents
+from runtime.fleet import Fleet, PoolTarget
+from runtime.replica import Replica, Transition
+from tests.runtime.agent.hosted import Instant
+
+LOST_S = 60.0
+
+
+@dataclass
+class Clock:
+    now_s: float = 1000.0
+
+    async def now(self) -> float:
+        return self.now_s
+
+    async def sleep_until(self, at_s: float) -> float:
+        return self.now_s
+
+
+class Wire(Instant):
+    """A machine of that name behind a wire that can be cut."""
+
+    name = ""
+    cut = False
+
+    async def replicas(self) -> tuple[Replica, ...]:
+        if self.cut:
+            raise httpx.ConnectError("cut")
+        return tuple(replace(one, name=f"{self.name}-{one.name}", node=self.name) for one in await super().replicas())
+
+
+def machines(**rooms: int) -> dict[str, Wire]:
+    made = {name: Wire(room=room) for name, room in rooms.items()}
+    for name, wire in made.items():
+        wire.name = name
+    return made
+
+
+def aim(active: int) -> PoolTarget:
+    return PoolTarget("chat", "chat-pool", active=active)
+
+
+async def test_machines_share_what_is_asked_and_all_is_told() -> None:
+    wires = machines(a=2, b=3)
+    fleet: Fleet = ManyAgents(wires, Clock())
+    await fleet.apply([aim(4)], "d1")
+    assert {name: wire.targets["chat-pool"].active for name, wire in wires.items()} == {"a": 1, "b": 3}
+    assert sorted(one.name for one in await fleet.replicas()) == ["a-r0", "b-r0", "b-r1", "b-r2"]
+    assert len(await fleet.lead_times()) == 2
+
+
+async def test_who_is_silent_for_a_moment_is_as_before_and_nothing_moves() -> None:
+    wires, clock = machines(a=4, b=4), Clock()
+    fleet = ManyAgents(wires, clock, LOST_S)
+    await fleet.apply([aim(4)], "d1")
+    wires["a"].cut = True
+    clock.now_s += LOST_S
+    assert all(one.transition is None for one in await fleet.replicas())
+    await fleet.apply([aim(4)], "d2")
+    assert wires["b"].targets["chat-pool"].active == 2
+
+
+async def test_who_is_silent_for_long_has_failed_and_others_take_over_until_it_is_back() -> None:
+    wires, clock = machines(a=4, b=4), Clock()
+    fleet = ManyAgents(wires, clock, LOST_S)
+    await fleet.apply([aim(4)], "d1")
+    assert len(await fleet.replicas()) == 4
+    wires["a"].cut = True
+    clock.now_s += LOST_S + 1
+    failed = {one.name for one in await fleet.replicas() if one.transition is Transition.FAILED}
+    assert failed == {"a-r0", "a-r1"}
+    await fleet.apply([aim(4)], "d2")
+    assert wires["b"].targets["chat-pool"].active == 4
+    wires["a"].cut = False
+    await fleet.apply([aim(4)], "d3")
+    assert wires["a"].targets["chat-pool"].active + wires["b"].targets["chat-pool"].active == 4
+
+
+async def test_a_machine_never_seen_is_no_empty_machine() -> None:
+    wires = machines(a=4, b=4)
+    wires["a"].cut = True
+    fleet = ManyAgents(wires, Clock())
+    with pytest.raises(httpx.ConnectError):
+        await fleet.replicas()
+    with pytest.raises(httpx.ConnectError):
+        await fleet.apply([aim(4)], "d1")
+    assert wires["b"].targets == {}
+
+
+async def test_what_a_machine_refuses_is_told() -> None:
+    fleet = ManyAgents(machines(a=4), Clock())
+    with pytest.raises(KeyError, match="no pool other"):
+        await fleet.apply([PoolTarget("chat", "other", 1)], "d1")
