@@ -40,14 +40,18 @@ def split(target: PoolTarget, machines: Sequence[Machine]) -> dict[str, PoolTarg
         for _ in range(wanted - sum(share[tier] for share in shares.values())):
             name = _place(shares, waiting, machines, tier)
             shares[name][tier] += 1
-    return {
-        machine.name: replace(
-            target,
-            **{field: shares[machine.name][tier] for tier, field in TIERS.items()},
-            avoid=tuple(r.name for r in machine.replicas if r.name in target.avoid),
-        )
-        for machine in machines
-    }
+    return {machine.name: _share(target, machine, shares[machine.name]) for machine in machines}
+
+
+def _share(target: PoolTarget, machine: Machine, share: Mapping[Tier, int]) -> PoolTarget:
+    return replace(
+        target,
+        active=share[Tier.ACTIVE],
+        standby=share[Tier.STANDBY],
+        asleep=share[Tier.ASLEEP],
+        warm_node=share[Tier.WARM_NODE],
+        avoid=tuple(r.name for r in machine.replicas if r.name in target.avoid),
+    )
 
 
 Shares = Mapping[str, dict[Tier, int]]
