@@ -12,6 +12,7 @@ from app.errors import UserError
 from app.fleetsettings import GIB, TOKEN_LEAST, LaunchSettings, LocalSettings, SlotSettings
 from app.kubernetes.fleet import ClusterFleet
 from app.kubernetes.leader import ClusterLeader
+from app.kubernetes.policies import PolicyResources
 from app.kubernetes.settings import KubernetesSettings, TargetSettings
 from app.settings import PoolSettings, Settings
 from runtime.agent.client import RemoteFleet
@@ -70,6 +71,12 @@ def leader_of(settings: Settings) -> Leader:
         return Alone()
     api = api_of(chosen, limits=Limits(timeout_s=LEASE_TIMEOUT_S))
     return ClusterLeader(api, chosen.lease_namespace or api.connection.namespace, chosen.lease)
+
+
+def resources_of(settings: Settings, fleet: ClusterFleet) -> PolicyResources:
+    """Policies as resources, in the namespaces that the fleet watches, through its connection."""
+    chosen = cluster(settings)
+    return PolicyResources(fleet.api, chosen.namespaces, fleet, committed=chosen.gitops)
 
 
 def cluster_spec(settings: Settings) -> FleetSpec:

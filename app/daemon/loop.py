@@ -16,6 +16,7 @@ import httpx
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.daemon.declaring import declare
 from app.daemon.leading import acts
 from app.daemon.parts import Daemon
 from app.daemon.start import reapply, remember_load, restore, take_over
@@ -62,6 +63,7 @@ async def turn(daemon: Daemon, now_s: float) -> None:
     if not daemon.acting:
         await attempted(daemon, succeed)
     await one(daemon, now_s)
+    await attempted(daemon, declare)
     if acts(daemon):
         await attempted(daemon, trials)
         await attempted(daemon, fit)

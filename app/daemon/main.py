@@ -93,6 +93,8 @@ async def close(daemon: Daemon) -> None:
     await daemon.fitting.stop()
     await daemon.searching.stop()
     await daemon.source.close()
+    if daemon.resources is not None:
+        await daemon.resources.close()
     await daemon.fleet.close()
     with suppress(httpx.HTTPError):  # a fleet that has gone holds no time for us
         await daemon.clock.close()

@@ -9,6 +9,7 @@ from app.daemon.fitting import Fitting
 from app.daemon.leading import Alone, Leader
 from app.daemon.memory import Memory
 from app.daemon.tuning import Searching
+from app.kubernetes.policies import PolicyResources
 from autoscaler.controller import Mind
 from autoscaler.grants import Limits
 from autoscaler.ledger import SqlLedger
@@ -106,6 +107,7 @@ class Daemon:
     gateway_url: str | None = None
     leader: Leader = field(default_factory=Alone)
     acting: bool = True
+    resources: PolicyResources | None = None
     memory: Memory = field(default_factory=Memory)
     minds: dict[str, Mind] = field(default_factory=dict)
     fitting: Fitting = field(default_factory=Fitting)

@@ -8,7 +8,8 @@ from app.daemon.leading import Alone
 from app.daemon.memory import Memory, clock
 from app.daemon.parts import Configured, Daemon, Shared
 from app.errors import UserError
-from app.fleets import clock_of, fleet_of, leader_of
+from app.fleets import clock_of, fleet_of, leader_of, resources_of
+from app.kubernetes.fleet import ClusterFleet
 from app.settings import Settings, SourceSettings
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
@@ -34,11 +35,13 @@ def wire(settings: Settings) -> Daemon:
     except (StoreUnavailable, ValueError) as error:
         raise UserError(f"store.url: {error}") from None
     memory, leader = Memory(interval_s=settings.source.interval_s), leader_of(settings)
+    fleet = fleet_of(settings, leader.leads)
     return Daemon(
         leader=leader,
         acting=isinstance(leader, Alone),
         memory=memory,
-        fleet=fleet_of(settings, leader.leads),
+        resources=resources_of(settings, fleet) if isinstance(fleet, ClusterFleet) else None,
+        fleet=fleet,
         source=source_of(settings.source, memory),
         clock=clock_of(settings),
         history=History(engine),

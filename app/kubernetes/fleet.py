@@ -21,7 +21,7 @@ from runtime.kubernetes.client import Api
 from runtime.kubernetes.errors import KubeError
 from runtime.kubernetes.fleet import Key, KubernetesFleet
 from runtime.kubernetes.plan import Hold
-from runtime.kubernetes.spec import WATCHED, FleetSpec
+from runtime.kubernetes.spec import WATCHED, FleetSpec, TargetSpec
 from runtime.replica import Replica
 
 Make = Callable[[], KubernetesFleet]
@@ -114,10 +114,13 @@ class ClusterFleet:
         rivals = {key: (hold,) for key, hold in self._fleet.refusals().items()}
         return self._fleet.holds() | rivals
 
-    def workloads(self) -> Mapping[Key, str]:
-        """``namespace/name`` by service and pool."""
-        known = self._fleet.picture.targets() if self._fleet is not None else {}
-        return {key: f"{target.namespace}/{target.name}" for key, target in known.items()}
+    def targets(self) -> Mapping[Key, TargetSpec] | None:
+        """The workload of each service and pool; None before the cluster was seen."""
+        if self._fleet is None:
+            return None
+        known = self._fleet.picture.targets()
+        there = self._fleet.picture.workload  # what is not watched is taken to be there
+        return {key: one for key, one in known.items() if one.resource not in WATCHED or there(one) is not None}
 
     async def _started(self) -> KubernetesFleet:
         async with self._starting:

@@ -19,9 +19,10 @@ def down(request: httpx.Request) -> httpx.Response | None:
 
 async def test_it_starts_when_it_is_asked(setting: Setting) -> None:
     fleet = setting.fleet()
+    assert fleet.targets() is None
     found = await fleet.replicas()
     assert [(r.service, r.pool, r.serving) for r in found] == [("chat", "chat-h100", True)] * 2
-    assert fleet.workloads() == {("chat", "chat-h100"): "llm/chat"}
+    assert {key: target.name for key, target in (fleet.targets() or {}).items()} == {("chat", "chat-h100"): "chat"}
     assert await fleet.racks() == () and await fleet.past() == {} and await fleet.nodes() == ()
 
 
