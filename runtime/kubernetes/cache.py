@@ -65,6 +65,7 @@ class Cache:
     """The resourceVersion that it has reached."""
     lists: int = 0
     _listed_s: float = 0.0
+    _failures: int = 0
     _first: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ready(self) -> None:
@@ -73,7 +74,7 @@ class Cache:
 
     async def run(self) -> None:
         """Keep up until cancelled."""
-        failures, fresh = 0, False
+        fresh = False
         while True:
             try:
                 if not fresh:
@@ -81,12 +82,11 @@ class Cache:
                 fresh = True
                 await self._watch()
                 fresh = await self.api.clock.now() - self._listed_s < self.pace.relist_s
-                failures = 0
             except Gone:
                 fresh = False
             except KubeError as error:
-                failures += 1
-                await self._trouble(error, failures)
+                self._failures += 1
+                await self._trouble(error)
 
     def learn(self, obj: Json) -> None:
         """What a write was answered with, so that nobody decides on what was before it. What is gone stays gone."""
@@ -130,6 +130,8 @@ class Cache:
         async for event in self.api.watch(self.place, query, silence_s=last_s + self.api.limits.timeout_s):
             if event:
                 self._apply(event)
+            else:
+                self._failures = 0  # what breaks after that is a new trouble, even if it breaks every minute
             await self._in_step()
         await self._in_step()
 
@@ -155,7 +157,7 @@ class Cache:
         self.synced_s = await self.api.clock.now()
         return self.synced_s
 
-    async def _trouble(self, error: KubeError, failures: int) -> None:
+    async def _trouble(self, error: KubeError) -> None:
         if self.optional and isinstance(error, NotServed):
             self.objects = {}
             await self._in_step()
@@ -165,7 +167,7 @@ class Cache:
             if str(error) != self.problem:
                 log.warning("not in step", resource=self.place.label, why=str(error))
             self.problem = str(error)
-            wait_s = min(self.pace.backoff_max_s, self.pace.backoff_s * 2 ** min(failures - 1, 10))
+            wait_s = min(self.pace.backoff_max_s, self.pace.backoff_s * 2 ** min(self._failures - 1, 10))
             wait_s = self.pace.backoff_max_s if isinstance(error, Forbidden) else wait_s
             wait_s = max(wait_s * self.rng.uniform(0.5, 1.0), error.retry_after_s or 0.0)
         await self.api.clock.sleep_until(await self.api.clock.now() + wait_s)

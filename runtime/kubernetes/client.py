@@ -168,6 +168,7 @@ class Api:
         for attempt in range(self.limits.repeats + 1):
             if not urgent:
                 await self._turn()
+            await self._headers()  # a plugin may take its time: that must be over before the lead is looked at
             if fenced and method != "GET" and not self._may_write():
                 raise NotLeading(f"{VERBS[method]} {place.path}: not the leader")
             try:

@@ -72,7 +72,7 @@ def found(obj: Json, resource: Resource) -> TargetSpec | None:
     """The target that a workload says it is by label or annotation; its pool is its name unless it says another."""
     meta = obj["metadata"]
     told = {**(meta.get("annotations") or {}), **(meta.get("labels") or {})}
-    if marks.SERVICE not in told:
+    if not told.get(marks.SERVICE):
         return None
     pool = told.get(marks.POOL) or meta["name"]
     return TargetSpec(told[marks.SERVICE], pool, meta["namespace"], meta["name"], resource, told.get(marks.WARM))

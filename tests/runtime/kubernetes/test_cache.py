@@ -72,6 +72,17 @@ async def test_a_broken_watch_resumes_without_a_list() -> None:
         assert (names(cache), cache.lists, cache.problem) == (["b"], 1, "")
 
 
+async def test_watches_that_break_again_and_again_are_resumed_as_soon_each_time() -> None:
+    clock = Jumping()
+    server = ApiServer(clock)
+    cache, began_s = cache_of(server, clock), clock.now_s
+    async with running(cache):
+        for _ in range(20):
+            server.cut()
+            await settle()
+        assert clock.now_s - began_s <= 20 * 0.5
+
+
 async def test_a_forgotten_version_is_listed_again() -> None:
     server = ApiServer(Jumping())
     server.put("pods", pod("a"))

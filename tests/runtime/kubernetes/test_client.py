@@ -150,6 +150,15 @@ async def test_nothing_is_written_by_one_who_does_not_lead() -> None:
     assert [request.method for request in transport.seen] == ["GET", "PUT"]
 
 
+async def test_a_lead_that_ends_while_a_token_is_fetched_is_over() -> None:
+    leads, transport = [True], Script(fine)
+    client = api(transport, may_write=lambda: leads[0])
+    client.connection = replace(client.connection, token=lambda: str(leads.__setitem__(0, False)))
+    with pytest.raises(NotLeading):
+        await client.merge(QWEN, {})
+    assert transport.seen == []
+
+
 async def test_a_token_that_has_changed_is_read_again() -> None:
     tokens = iter(["bearer one", "bearer two"])
     transport = Script(lambda: httpx.Response(401, json={"reason": "Unauthorized"}), fine)
