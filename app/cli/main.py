@@ -18,6 +18,7 @@ from app.cli import (
     daemon,
     doctor,
     explain,
+    external_scaler,
     fleet,
     forecast,
     manifest,
@@ -43,6 +44,7 @@ app.command("up", help=up.HELP)(up.up)
 app.command("daemon", help=daemon.HELP)(daemon.daemon)
 app.command("agent", help=agent.HELP)(agent.agent)
 app.command("router", help=router.HELP)(router.router)
+app.command("external-scaler", help=external_scaler.HELP)(external_scaler.external_scaler)
 app.command("console", help=console.HELP)(console.console)
 app.command("backtest", help=backtest.HELP)(backtest.backtest)
 app.command("tune", help=tune.HELP)(tune.tune)
