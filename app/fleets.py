@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from app.daemon.leading import Alone
 from app.errors import UserError
-from app.fleetsettings import GIB, TOKEN_LEAST, LaunchSettings, LocalSettings, SlotSettings
+from app.fleetsettings import GIB, LOOPBACK, TOKEN_LEAST, LaunchSettings, LocalSettings, SlotSettings
 from app.kubernetes.fleet import ClusterFleet
 from app.kubernetes.leader import ClusterLeader
 from app.kubernetes.policies import PolicyResources
 from app.kubernetes.settings import KubernetesSettings, TargetSettings
 from app.settings import PoolSettings, Settings
 from runtime.agent.client import RemoteFleet
+from runtime.agent.many import ManyAgents
 from runtime.clock import WallClock
 from runtime.kubernetes.client import Api, Limits
 from runtime.kubernetes.connection import NoCluster, load
@@ -47,7 +48,10 @@ def fleet_of(settings: Settings, may_write: Callable[[], bool] = never) -> HttpF
     if settings.fleet.kind == "kubernetes":
         spec, exporters = cluster_spec(settings), settings.source.kind == "prometheus"
         return ClusterFleet(api_of(cluster(settings), may_write), spec, WallClock(), exporters=exporters)
-    return RemoteFleet(settings.fleet.url, token(settings.fleet.token_file))
+    secret = token(settings.fleet.token_file)
+    if settings.fleet.agents:
+        return ManyAgents({m: RemoteFleet(url, secret) for m, url in settings.fleet.agents.items()}, WallClock())
+    return RemoteFleet(settings.fleet.url, secret)
 
 
 def cluster(settings: Settings) -> KubernetesSettings:
@@ -173,7 +177,8 @@ def _engine(service: str, pool: PoolSettings, launch: LaunchSettings, local: Loc
         pool.name,
         launch.model,
         python=local.python,
-        args=tuple(launch.args),
+        # The engine's last word counts, so that its own args may still say otherwise.
+        args=(*(() if local.address in LOOPBACK else ("--host", "0.0.0.0")), *launch.args),
         env=launch.env,
         group=launch.group,
         gpus_per_replica=pool.gpus_per_replica,

@@ -60,6 +60,9 @@ class LocalSettings(Section):
     home: Path = Field(Path(".leadtime"), description="Folder for state, logs and the compile cache.")
     ports: tuple[int, int] = Field((8910, 8999), description="First and last TCP port that engines may take.")
     node: str = Field("local", min_length=1, description="Name of this machine in replicas' names.")
+    address: str = Field(
+        "127.0.0.1", description="Host of this machine to routers and scrapers; beyond loopback engines listen for all."
+    )
     ready_within_s: float = Field(600, gt=0, description="Longest start of an engine, seconds.")
     drain_s: float = Field(60, gt=0, description="A drain that takes longer is reported, seconds.")
     drain_limit_s: float | None = Field(
@@ -76,7 +79,10 @@ class FleetSettings(Section):
         "simulated", description="Kind of fleet: simulated, local for engines that an agent starts, or kubernetes."
     )
     url: str = Field("http://127.0.0.1:8900", description="Address of the fleet: the simulation's or the agent's.")
-    token_file: Path | None = Field(None, description="File whose first line is the agent's token.")
+    agents: dict[str, str] = Field(
+        default_factory=dict, description="Addresses of agents by machine, where there are several; url is then unused."
+    )
+    token_file: Path | None = Field(None, description="File whose first line is the agents' token.")
     local: LocalSettings | None = Field(None, description="What leadtime agent runs on this machine.")
     kubernetes: KubernetesSettings | None = Field(None, description="The cluster, for kind kubernetes.")
 
@@ -84,10 +90,16 @@ class FleetSettings(Section):
     @classmethod
     def plain(cls, url: str) -> str:
         """An address without a path, which our own are put behind."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url} is no address; give http://HOST:PORT")
-        return url.rstrip("/")
+        return base(url)
+
+    @field_validator("agents")
+    @classmethod
+    def all_plain(cls, agents: dict[str, str]) -> dict[str, str]:
+        """Addresses, each of its own machine."""
+        plain = {machine: base(url) for machine, url in agents.items()}
+        if twice := {url for url in plain.values() if list(plain.values()).count(url) > 1}:
+            raise ValueError(f"{sorted(twice)[0]} is the agent of two machines; give each its own")
+        return plain
 
     @model_validator(mode="after")
     def placed(self) -> FleetSettings:
@@ -99,7 +111,15 @@ class FleetSettings(Section):
     @model_validator(mode="after")
     def guarded(self) -> FleetSettings:
         """Who can reach an agent can start processes: beyond loopback only with a token."""
-        host = urlsplit(self.url).hostname
-        if self.kind == "local" and host not in LOOPBACK and self.token_file is None:
-            raise ValueError(f"url {self.url} is not loopback and token_file is missing; give token_file: FILE")
+        for url in (self.url, *self.agents.values()):
+            if self.kind == "local" and urlsplit(url).hostname not in LOOPBACK and self.token_file is None:
+                raise ValueError(f"url {url} is not loopback and token_file is missing; give token_file: FILE")
         return self
+
+
+def base(url: str) -> str:
+    """An address that our own paths are put behind; raises ValueError for anything else."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url} is no address; give http://HOST:PORT")
+    return url.rstrip("/")

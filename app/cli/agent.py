@@ -34,5 +34,6 @@ def agent(
     refuse_used({"agent": (host, port)})
     fleet = LocalFleet(local_spec(settings), WallClock())
     log_to_stderr()
-    served = create_agent(fleet, token(settings.fleet.token_file), keep)
+    local = settings.fleet.local
+    served = create_agent(fleet, token(settings.fleet.token_file), keep, local.address if local else None)
     uvicorn.run(served, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S)

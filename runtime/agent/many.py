@@ -24,6 +24,15 @@ LOST_S = 60.0
 class Agent(Fleet, Protocol):
     """A fleet of one machine that says how many replicas of each pool it has slots for."""
 
+    @property
+    def url(self) -> str:
+        """Its address."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
     async def rooms(self) -> dict[str, int]:
         """Slots by pool."""
         ...
@@ -84,6 +93,23 @@ class ManyAgents:
                 raise one
         samples = [sample for one in told if not isinstance(one, BaseException) for sample in one]
         return tuple(sorted(samples, key=lambda sample: sample.at_s))
+
+    @property
+    def url(self) -> str:
+        """The first agent's address."""
+        return next(iter(self._agents.values())).url
+
+    async def nodes(self) -> tuple[str, ...]:
+        """None: exporters of several machines are read through Prometheus."""
+        return ()
+
+    async def past(self) -> dict[str, list[list[float]]]:
+        """None is kept."""
+        return {}
+
+    async def close(self) -> None:
+        """Release connections."""
+        await asyncio.gather(*(agent.close() for agent in self._agents.values()))
 
     async def _look(self) -> None:
         """Ask every machine; who is silent stays as last seen."""

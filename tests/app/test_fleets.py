@@ -13,6 +13,7 @@ from app.fleets import clock_of, cluster_spec, fleet_of, local_spec, token
 from app.kubernetes.fleet import ClusterFleet
 from app.settings import Settings, load
 from runtime.agent.client import RemoteFleet
+from runtime.agent.many import ManyAgents
 from runtime.clock import WallClock
 from runtime.kubernetes.client import NotLeading
 from runtime.kubernetes.resource import PODS
@@ -45,6 +46,22 @@ def refused(tmp_path: Path, fleet: dict[str, Any], **pool: Any) -> str:
     with pytest.raises(UserError) as error:
         load(file)
     return str(error.value)
+
+
+async def test_several_agents_are_one_fleet() -> None:
+    made = fleet_of(
+        settings({"kind": "local", "agents": {"a": "http://127.0.0.1:8901/", "b": "http://127.0.0.1:8902"}})
+    )
+    assert isinstance(made, ManyAgents) and made.url == "http://127.0.0.1:8901"
+    await made.close()
+
+
+def test_engines_that_others_reach_listen_for_all_unless_they_say_otherwise() -> None:
+    def args(address: str) -> tuple[str, ...]:
+        return local_spec(settings({"kind": "local", "local": LOCAL | {"address": address}})).engines[0].args
+
+    assert args("127.0.0.1") == ("--max-model-len", "4096")
+    assert args("10.0.0.7") == ("--host", "0.0.0.0", "--max-model-len", "4096")
 
 
 async def test_a_simulated_fleet_has_a_clock_of_its_own_and_a_real_one_the_machine_s() -> None:
@@ -101,6 +118,8 @@ def test_what_an_agent_could_not_run_is_one_line(fleet: dict[str, Any], pool: di
     [
         ({"kind": "local", "url": "http://10.0.0.7:8900"}, "not loopback and token_file is missing"),
         ({"kind": "local", "url": "10.0.0.7"}, "is no address; give http://HOST:PORT"),
+        ({"kind": "local", "agents": {"a": "http://10.0.0.7:8900"}}, "not loopback and token_file is missing"),
+        ({"kind": "local", "agents": {"a": "http://[::1]:1", "b": "http://[::1]:1/"}}, "is the agent of two machines"),
         ({"kind": "local", "local": LOCAL | {"slots": [{}]}}, "give either gpus or cores"),
         ({"kind": "local", "local": LOCAL | {"slots": [{"gpus": ["0"], "cores": ["1"]}]}}, "give either gpus or cores"),
         ({"kind": "local", "local": LOCAL | {"drain_s": 0}}, "drain_s: 0"),

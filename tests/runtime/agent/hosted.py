@@ -64,6 +64,10 @@ class Instant:
     async def lead_times(self) -> tuple[LeadTimeSample, ...]:
         return (LeadTimeSample("chat-pool", Tier.COLD, 21.5, 7.0),)
 
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
     async def rooms(self) -> dict[str, int]:
         return dict.fromkeys(self.pools, self.room)
 
