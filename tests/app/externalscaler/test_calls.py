@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -56,7 +57,7 @@ async def test_stale_data_are_an_error_and_no_number(keda: Generated, scaler: An
 
 async def test_nothing_decided_yet_is_an_error(keda: Generated, scaler: Any, daemon: Daemon) -> None:
     known = daemon.memory.services["chat"]
-    known.decision, known.control = None, type(known.control)("chat", known.pool, known.control.counts, 0.0)
+    known.decision, known.control = None, replace(known.control, desired=None)
     assert await refusal(scaler.IsActive(keda.ref(service="chat"))) == (
         Code.FAILED_PRECONDITION,
         "chat: nothing decided yet",
