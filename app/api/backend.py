@@ -10,6 +10,7 @@ from fastapi import Depends, HTTPException, Request
 
 from app.daemon.leading import Alone, Leader
 from app.daemon.memory import Memory, ServiceMemory, clock
+from app.kubernetes.policies import PolicyResources
 from autoscaler.ledger import SqlLedger
 from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
@@ -28,6 +29,7 @@ class Backend:
     overrides: OverrideStore
     trials: Trials
     leader: Leader = field(default_factory=Alone)
+    resources: PolicyResources | None = None
 
     def now_s(self) -> float:
         """The daemon's time, carried on since it was told last."""

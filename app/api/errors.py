@@ -10,14 +10,16 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
+from app.api.declared import Committed
 from app.api.schemas import Schema
 from autoscaler.policies import StaleWrite
 
 
 class Problem(Schema):
-    """What went wrong, in one sentence."""
+    """What went wrong, in one sentence; and what to commit, where policies are committed."""
 
     detail: str = Field(examples=["no service 'chat'; known: chat-8b, code-32b"])
+    yaml: str | None = None
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -49,8 +51,15 @@ async def stale(request: Request, error: Exception) -> JSONResponse:
     return problem(409, str(error))
 
 
+async def committed(request: Request, error: Exception) -> JSONResponse:
+    """A policy write where policies are committed: with the YAML."""
+    assert isinstance(error, Committed)
+    return JSONResponse({"detail": str(error), "yaml": error.yaml}, 409)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error in the one form."""
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(StaleWrite, stale)
+    app.add_exception_handler(Committed, committed)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, ValidationError
 
-from app.api import watch
+from app.api import declared, watch
 from app.api.backend import Back, Known
 from app.api.errors import problems
 from app.api.feasible import found, refuse
@@ -64,8 +64,7 @@ async def write(service: str, change: PolicyWrite, back: Back, known: Known) -> 
     if policy is None:
         raise HTTPException(422, f"policy: {'; '.join(errors)}")
     refuse(policy, known, back)
-    by = (change.base_version, change.author, change.reason, back.now_s())
-    made = await asyncio.to_thread(back.policies.write, service, policy, *by)
+    made = await declared.write(service, policy, change.base_version, change.author, change.reason, back)
     await asyncio.to_thread(watch.begin, back.trials.watches, made, change.watch_s)
     return view(made)
 
@@ -80,7 +79,8 @@ async def check(draft: PolicyDraft, current: Newest, back: Back, known: Known) -
     if refused := [str(finding) for finding in wrong if finding.refused]:
         return PolicyCheck(valid=False, errors=refused)
     warnings = [str(finding) for finding in wrong]
-    return PolicyCheck(valid=True, errors=[], diff=compared(current.policy, policy), warnings=warnings)
+    commit = declared.to_commit(current.service, policy, back)
+    return PolicyCheck(valid=True, errors=[], diff=compared(current.policy, policy), warnings=warnings, commit=commit)
 
 
 @router.get("/policies/{service}/history", responses=problems(404))
@@ -108,16 +108,12 @@ async def difference(
 @router.post("/policies/{service}/rollback", responses=problems(404, 409, 422))
 async def rollback(service: str, change: PolicyRollback, back: Back, known: Known) -> PolicyVersion:
     """Make a new version with an older one's content; 409 and 422 as for a write."""
-    old = next(
-        (v for v in await asyncio.to_thread(back.policies.history, service) if v.version == change.to_version), None
-    )
-    if old is not None:
-        refuse(old.policy, known, back)
-    by = (change.to_version, change.base_version, change.author, change.reason, back.now_s())
-    try:
-        return view(await asyncio.to_thread(back.policies.rollback, service, *by))
-    except KeyError:
-        raise HTTPException(404, f"{service} has no policy version {change.to_version}") from None
+    versions = await asyncio.to_thread(back.policies.history, service)
+    old = next((version.policy for version in versions if version.version == change.to_version), None)
+    if old is None:
+        raise HTTPException(404, f"{service} has no policy version {change.to_version}")
+    refuse(old, known, back)
+    return view(await declared.write(service, old, change.base_version, change.author, change.reason, back))
 
 
 def parsed(draft: dict[str, Any]) -> tuple[Policy | None, list[str]]:

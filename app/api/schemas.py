@@ -430,13 +430,15 @@ class PolicyDiff(Schema):
 class PolicyCheck(Schema):
     """A validated draft: errors (``field: what is wrong``) and, where there are none, the diff.
 
-    ``warnings`` do not stop it: it works, but not for the load that is there now.
+    ``warnings`` do not stop it: it works, but not for the load that is there now. Where policies are committed and not
+    edited here, ``commit`` is the YAML of the resource that says it.
     """
 
     valid: bool
     errors: list[str]
     diff: PolicyDiff | None = None
     warnings: list[str] = Field(default_factory=list)
+    commit: str | None = None
 
 
 OverrideKind = Literal["freeze", "pin", "at_least"]

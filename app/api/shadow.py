@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 
 from fastapi import APIRouter, HTTPException
 
-from app.api import policies, watch
+from app.api import declared, policies, watch
 from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
 from app.api.feasible import refuse
@@ -63,8 +63,7 @@ async def promote(service: str, change: ShadowPromotion, back: Back, known: Know
     who_acts = {"mode": live.policy.mode, "paused_until_s": live.policy.paused_until_s}
     policy = shadow.policy.model_copy(update=who_acts)
     refuse(policy, known, back)
-    by = (change.base_version, change.author, change.reason, back.now_s())
-    made = await asyncio.to_thread(back.policies.write, service, policy, *by)
+    made = await declared.write(service, policy, change.base_version, change.author, change.reason, back)
     await asyncio.to_thread(watch.begin, back.trials.watches, made, change.watch_s)
     await ended(shadow, f"promoted as version {made.version} by {change.author}: {change.reason}", back, known)
     return policies.view(made)

@@ -95,6 +95,7 @@ def apply(
         "reason": reason,
         "watch_s": watch,
     }
+    refuse_committed(api, service, policy)
     written(request("PUT", api, f"/policies/{part(service)}", json=change), json, watch)
 
 
@@ -116,6 +117,14 @@ def rollback(
         "reason": reason,
     }
     written(request("POST", api, f"/policies/{part(service)}/rollback", json=change), json)
+
+
+def refuse_committed(api: str, service: str, policy: dict[str, Any]) -> None:
+    """Print what to commit, where policies are committed and not written through the API."""
+    checked = request("POST", api, f"/policies/{part(service)}/check", json={"policy": policy})
+    if yaml := checked.get("commit"):
+        output.out().print(yaml, end="", markup=False, highlight=False, soft_wrap=True)
+        raise UserError(f"policies of this fleet are committed, so nothing was applied; commit the YAML of {service}")
 
 
 def base(api: str, service: str, given: int | None) -> int:

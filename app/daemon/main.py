@@ -49,7 +49,7 @@ async def serve(settings: Settings) -> None:
     daemon = wire(settings)
     await check_source(daemon.source)
     stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
-    app = create_app(Backend(daemon.memory, *stores, leader=daemon.leader))
+    app = create_app(Backend(daemon.memory, *stores, daemon.leader, daemon.resources))
     config = uvicorn.Config(
         app,
         host=settings.api.host,

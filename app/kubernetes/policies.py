@@ -19,7 +19,7 @@ from app.manifests.yamlout import document
 from autoscaler.policy import Policy
 from runtime.kubernetes.cache import Cache
 from runtime.kubernetes.client import MERGE, STRICT, Api, NotLeading
-from runtime.kubernetes.errors import KubeError
+from runtime.kubernetes.errors import Conflict, KubeError
 from runtime.kubernetes.resource import Place
 from runtime.kubernetes.spec import TargetSpec
 
@@ -102,7 +102,7 @@ class PolicyResources:
         """Put a policy into its resource, tried without effect first. Raises Conflict where it has changed since it was
         judged, KubeError for what the API server refuses, NotLeading.
         """
-        meta = {"resourceVersion": declared.version, "uid": declared.uid}
+        meta = {"resourceVersion": self._version(declared), "uid": declared.uid}
         body = {"metadata": meta, "spec": {"policy": policy.model_dump(mode="json")}}
         await self._patch(declared.place, body, DRY)
         said = await self._patch(declared.place, body, STRICT)
@@ -121,6 +121,13 @@ class PolicyResources:
     async def _patch(self, place: Place, body: Json, query: Mapping[str, str]) -> Json:
         """``Api.merge`` asks nothing beside the patch, and a trial without effect is asked for by query."""
         return await self._api._call("PATCH", place, query, body, MERGE)
+
+    def _version(self, declared: Declared) -> str:
+        """The newest version that still has the spec that was judged: a status that was told is another version."""
+        for one in self._all():
+            if one.uid == declared.uid and one.generation == declared.generation:
+                return one.version
+        raise Conflict("the object has been modified", 409)
 
     def _all(self) -> list[Declared]:
         return [read(obj) for cache in self._caches for obj in cache.objects.values()]

@@ -133,6 +133,10 @@ def review(edit: Edit, newest: schemas.PolicyVersion) -> None:
         st.warning(format.escape(line), icon=":material/warning:")
     st.success("Valid. This is what changes:", icon=":material/check_circle:")
     diff(edit.check.diff)
+    if edit.check.commit is not None:
+        st.info("Policies of this fleet are committed, not edited here. Commit this:", icon=":material/commit:")
+        st.code(edit.check.commit, language="yaml")
+        return
     sign("apply")
     if (edit.checked or {}).get("mode") == "auto":
         st.selectbox(

@@ -47,11 +47,11 @@ class Setting:
         clock = Short(self.cluster.clock)
         return Api(Connection("http://cluster"), clock, transport=self.cluster.server, may_write=may_write)
 
-    def fleet(self, may_write: Callable[[], bool] = lambda: True) -> ClusterFleet:
+    def fleet(self, may_write: Callable[[], bool] = lambda: True, first_s: float = 10.0) -> ClusterFleet:
         """Not started; nobody looks after its targets but ``apply``."""
         api, clock = self.api(may_write), Short(self.cluster.clock)
-        spec = FleetSpec(discover=("llm",), rules=Rules(settle_s=10), look_s=60, stale_s=120, first_s=0.2)
-        made = ClusterFleet(api, spec, clock, lambda: KubernetesFleet(api, spec, clock, self.engines))
+        spec = FleetSpec(discover=("llm",), rules=Rules(settle_s=10), look_s=60, stale_s=120, first_s=first_s)
+        made = ClusterFleet(api, spec, clock, lambda: KubernetesFleet(api, made.spec, clock, self.engines))
         self.fleets.append(made)
         return made
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
@@ -27,11 +29,12 @@ async def test_it_starts_when_it_is_asked(setting: Setting) -> None:
 
 
 async def test_a_server_in_trouble_is_an_expected_error_and_asked_again(setting: Setting) -> None:
-    fleet = setting.fleet()
+    fleet = setting.fleet(first_s=0.2)
     setting.cluster.server.faults.append(down)
     with pytest.raises(OutOfReach, match="no first picture"):
         await fleet.replicas()
     setting.cluster.server.faults.clear()
+    fleet.spec = replace(fleet.spec, first_s=10.0)
     assert len(await fleet.replicas()) == 2
 
 
@@ -93,7 +96,7 @@ async def test_a_cluster_out_of_reach_is_a_gap_and_never_a_scale_in(world: World
         await tick(daemon, START_S + 15 * index)
     high = world.fleet.target.active
     assert isinstance(daemon.fleet, FakeFleet) and high > 1
-    daemon.fleet = setting.fleet()
+    daemon.fleet = setting.fleet(first_s=0.2)
     world.source.rps = 0.1
     await one(daemon, START_S + 15 * 6)
     known = daemon.memory.services["chat"]
