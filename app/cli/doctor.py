@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.check import Check
 from app.cli import output
 from app.cli.client import API_HELP
 
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
 HELP = "Check this machine, the fleet file and what it points at."
 NEEDED = ("fastapi", "numba", "numpy", "pandas", "pyarrow", "sqlalchemy", "streamlit", "uvicorn")
 OPTIONAL = ("torch", "vllm", "psycopg")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    status: str
-    detail: str
 
 
 def doctor(
@@ -79,22 +71,38 @@ def ports(settings: Settings) -> Iterator[Check]:
     from app.cli.ports import problem_of
 
     wanted = {
-        "fleet port": address(settings),
         "API port": (settings.api.host, settings.api.port),
         "console port": (settings.console.host, settings.console.port),
     }
+    if settings.fleet.kind != "kubernetes":
+        wanted = {"fleet port": address(settings)} | wanted
     for name, (host, port) in wanted.items():
         problem = problem_of(host, port)
         yield Check(name, "warn" if problem else "ok", f"{host}:{port}: {problem or 'free'}")
 
 
 def reach(settings: Settings, api: str | None) -> Iterator[Check]:
-    """What the file points at: store, source, API."""
+    """What the file points at: store, source, cluster, API."""
     yield store(settings.store.url)
     if settings.source.kind == "prometheus":
         yield answering("Prometheus", f"{settings.source.url}/-/ready", "fail")
+    if settings.fleet.kind == "kubernetes":
+        yield from in_cluster(settings)
     at = api or f"http://{settings.api.host}:{settings.api.port}"
     yield answering("API", f"{at.rstrip('/')}/readyz", "fail" if api else "warn")
+
+
+def in_cluster(settings: Settings) -> Iterator[Check]:
+    """The cluster that the file names, and what Prometheus knows of it."""
+    import asyncio
+
+    from app.kubernetes.doctor import look
+    from app.kubernetes.metrics import seen
+
+    yield from asyncio.run(look(settings))
+    if settings.source.kind == "prometheus" and settings.source.url:
+        engines = {pool.engine for service in settings.services for pool in service.pools}
+        yield from seen(settings.source.url, engines, nodes=True)
 
 
 def store(url: str) -> Check:
