@@ -45,6 +45,9 @@ CALM_S, BURST_S = 30.0, 90.0
 CALM_PER_S, BURST_PER_S = 1.0, 5.0
 TTFT_S, TPOT_S = 2.0, 0.2
 HPA_TARGET = 4.0
+SEQS = 2
+"""Requests that a replica serves at once: it is full at some three a second, long before the machine is."""
+
 SCRAPE_S = 15.0
 POOL = "cpu"
 
@@ -192,7 +195,7 @@ def taking_traffic(stack: Stack) -> set[str]:
 def played(mode: str, python: Path, console: Console) -> Result:
     """One whole run in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="leadtime-burst-") as folder:
-        stack = prepared(Path(folder), python, "direct", MODES[mode])
+        stack = prepared(Path(folder), python, "direct", MODES[mode], SEQS)
         parts = ("agent", "router", "daemon") if mode != "hpa" else ("agent", "router")
         with running(stack, parts):
             if mode != "hpa":
@@ -227,7 +230,7 @@ def faults(python: Path, console: Console) -> dict[str, Any]:
     """Two replicas under traffic: one is killed, then the daemon; what was lost, and what became of the fleet."""
     with tempfile.TemporaryDirectory(prefix="leadtime-burst-") as folder:
         policy = {"replicas": {"min": 2, "max": 3}, "standby": {"max": 0}}
-        stack = prepared(Path(folder), python, "direct", policy)
+        stack = prepared(Path(folder), python, "direct", policy, SEQS)
         with running(stack, ("agent", "router", "daemon")):
             until(lambda: stack.serving() == 2, 240, "two replicas serve")
             with trickle(stack, 3.0) as first:

@@ -146,21 +146,25 @@ class Stack:
         return httpx.get(self.url("agent") + path, headers=headers, timeout=10.0).raise_for_status().json()
 
 
-def prepared(folder: Path, python: Path, source: str = "prometheus", policy: Mapping[str, Any] | None = None) -> Stack:
-    """Everything that is needed, in a folder of its own; nothing runs yet."""
+def prepared(
+    folder: Path, python: Path, source: str = "prometheus", policy: Mapping[str, Any] | None = None, seqs: int = 128
+) -> Stack:
+    """Everything that is needed, in a folder of its own; nothing runs yet. ``seqs`` is the most that a replica serves
+    at once: so few that a replica is full before two cores are.
+    """
     names = (*PARTS, "prometheus", "console")
     stack = Stack(folder, dict(zip(names, free_ports(len(names)), strict=True)))
     (folder / "model").mkdir()
     model.write(folder / "model")
     (folder / "token").write_text(secrets.token_urlsafe(24))
-    content = fleet_file(stack, python, source, policy or {})
+    content = fleet_file(stack, python, source, policy or {}, seqs)
     stack.config.write_text(yaml.safe_dump(content, sort_keys=False))
     addresses = {"agent": stack.url("agent"), "router": f"127.0.0.1:{stack.ports['router']}"}
     (folder / "prometheus.yml").write_text(PROMETHEUS.format(token=folder / "token", **addresses))
     return stack
 
 
-def fleet_file(stack: Stack, python: Path, source: str, policy: Mapping[str, Any]) -> dict[str, Any]:
+def fleet_file(stack: Stack, python: Path, source: str, policy: Mapping[str, Any], seqs: int) -> dict[str, Any]:
     """The fleet file: one service of at most three replicas."""
     first = secrets.choice(range(20_000, 32_000, 50))  # below those that the system hands out
     pool = {
@@ -170,13 +174,13 @@ def fleet_file(stack: Stack, python: Path, source: str, policy: Mapping[str, Any
         "step": STEP,
         "kv_blocks": BLOCKS,
         "block_tokens": BLOCK_TOKENS,
-        "max_num_seqs": 128,
+        "max_num_seqs": seqs,
         "max_model_tokens": MAX_TOKENS,
         "lead_times": {"standby": {"p50_s": 0.2, "p90_s": 1.0}, "cold": {"p50_s": 40.0, "p90_s": 80.0}},
         "launch": {
             "model": str(stack.folder / "model"),
             "load_format": "dummy",
-            "args": [*ARGS, "--num-gpu-blocks-override", str(BLOCKS)],
+            "args": [*ARGS, "--num-gpu-blocks-override", str(BLOCKS), "--max-num-seqs", str(seqs)],
             "env": ENV,
         },
     }
