@@ -11,7 +11,7 @@ from app.daemon.leading import Alone
 from app.errors import UserError
 from app.fleetsettings import GIB, LOOPBACK, TOKEN_LEAST, LaunchSettings, LocalSettings, SlotSettings
 from app.kubernetes.fleet import ClusterFleet
-from app.kubernetes.leader import ClusterLeader
+from app.kubernetes.leader import ClusterLeader, reached_at
 from app.kubernetes.policies import PolicyResources
 from app.kubernetes.settings import KubernetesSettings, TargetSettings
 from app.settings import PoolSettings, Settings
@@ -74,7 +74,8 @@ def leader_of(settings: Settings) -> Leader:
     if settings.fleet.kind != "kubernetes" or chosen is None or chosen.lease is None:
         return Alone()
     api = api_of(chosen, limits=Limits(timeout_s=LEASE_TIMEOUT_S))
-    return ClusterLeader(api, chosen.lease_namespace or api.connection.namespace, chosen.lease)
+    where = reached_at(settings.api.host, settings.api.port)
+    return ClusterLeader(api, chosen.lease_namespace or api.connection.namespace, chosen.lease, where)
 
 
 def resources_of(settings: Settings, fleet: ClusterFleet) -> PolicyResources:

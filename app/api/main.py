@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 from fastapi import FastAPI
 
 from app.api.backend import Backend
@@ -25,12 +26,12 @@ from autoscaler.policy import Policy
 ABOUT = "What a fleet of LLM serving replicas does, what it will need, and why every decision was made."
 
 
-def create_app(backend: Backend) -> FastAPI:
-    """The application over a backend; it starts nothing and owns nothing."""
+def create_app(backend: Backend, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
+    """The application over a backend; it starts nothing and owns nothing. ``transport`` is the way to a leader."""
     app = FastAPI(title="Leadtime", version="1", description=ABOUT)
     app.state.backend = backend
     install(app)
-    app.middleware("http")(only_the_leader_writes)
+    app.middleware("http")(only_the_leader_writes(transport))
     app.include_router(health)
     for part in (services, forecasts, decisions, policies, overrides, shadow, watch, tuning, racks):
         app.include_router(part, prefix="/api/v1")

@@ -23,6 +23,11 @@ class Leader(Protocol):
         """Who leads, as far as is known; empty where nobody is known to."""
         ...
 
+    @property
+    def address(self) -> str:
+        """Where the API of who leads is, ``http://HOST:PORT``; empty where that is not known."""
+        ...
+
     def leads(self) -> bool:
         """Whether it may, this moment."""
         ...
@@ -48,6 +53,7 @@ class Alone:
     """The only daemon of its fleet: it leads always."""
 
     holder = ""
+    address = ""
 
     def leads(self) -> bool:
         """Yes."""

@@ -93,9 +93,14 @@ async def begin(daemon: Daemon) -> None:
     now_s = told(daemon, await daemon.clock.now())
     daemon.memory.speed = await daemon.clock.speed()
     await asyncio.to_thread(restore, daemon, now_s)
-    if acts(daemon):
-        await reapply(daemon, now_s)
     await remember_load(daemon, now_s)
+    if acts(daemon):
+        await attempted(daemon, carry_on)  # what is refused for good would be in the way of all else
+
+
+async def carry_on(daemon: Daemon) -> None:
+    """Do what was decided and perhaps not done; the next decision supersedes what cannot be."""
+    await reapply(daemon, daemon.memory.now_s)
 
 
 async def waited(daemon: Daemon, at_s: float) -> float | None:

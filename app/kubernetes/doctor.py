@@ -207,7 +207,7 @@ async def lease(settings: Settings, api: Api) -> list[Check]:
         return [Check("lease", "warn", f"{place.path}: {error}")]
     holder, renewed_s = spec.get("holderIdentity") or "", seconds(spec.get("renewTime") or EVER)
     alive = bool(holder) and time.time() - renewed_s < float(spec.get("leaseDurationSeconds") or 0)
-    elsewhere = holder.rpartition("_")[0] not in ("", socket.gethostname())
+    elsewhere = holder.partition("_")[0] not in ("", socket.gethostname())
     if alive and elsewhere and settings.store.url.startswith("sqlite"):
         line = f"{holder} leads elsewhere, and {settings.store.url} is not shared with it; give a postgresql URL"
         return [Check("lease", "fail", line)]

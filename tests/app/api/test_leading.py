@@ -5,7 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from app.api.leading import asks
+from app.api.backend import Backend
+from app.api.leading import PASSED_ON, asks
+from app.api.main import create_app
 from app.daemon.leading import Alone
 from app.daemon.parts import Daemon
 from tests.app.api.conftest import app_of
@@ -39,6 +41,34 @@ async def test_a_follower_refuses_writes_and_says_who_leads(follower: httpx.Asyn
     assert refused.status_code == 503 and refused.headers["Retry-After"] == "1"
     assert refused.json()["detail"] == "this daemon follows daemon-1, which alone writes; ask again"
     assert daemon.overrides.in_force(daemon.memory.now_s) == []
+
+
+async def test_a_follower_passes_writes_on_to_a_leader_that_has_an_address(daemon: Daemon) -> None:
+    class Third(Second):
+        address = "http://10.0.0.7:8800"
+
+    stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
+    app = create_app(Backend(daemon.memory, *stores, leader=Third()), httpx.ASGITransport(app_of(daemon)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+        assert (await client.post("/api/v1/freezes", json=FREEZE)).status_code == 201
+        assert len(daemon.overrides.in_force(daemon.memory.now_s + 1)) == 1
+        wrong = await client.post("/api/v1/freezes", json={})
+        assert wrong.status_code == 422 and "for_s" in wrong.json()["detail"]
+        again = await client.post("/api/v1/freezes", json=FREEZE, headers={PASSED_ON: "1"})
+        assert again.status_code == 503
+
+
+async def test_a_leader_that_does_not_answer_is_named(daemon: Daemon) -> None:
+    class Third(Second):
+        address = "http://10.0.0.7:8800"
+
+    def dead(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
+    app = create_app(Backend(daemon.memory, *stores, leader=Third()), httpx.MockTransport(dead))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+        assert (await client.post("/api/v1/freezes", json=FREEZE)).status_code == 503
 
 
 async def test_the_leader_takes_writes(api: httpx.AsyncClient) -> None:

@@ -81,6 +81,14 @@ async def test_a_fleet_that_comes_late_is_waited_for(world: World, monkeypatch: 
     assert daemon.memory.tally.failed_ticks == 0
 
 
+async def test_what_is_refused_for_good_is_not_in_the_way_of_all_else(world: World) -> None:
+    daemon = await world.start()
+    world.fleet.deaf = True
+    await loop.one(daemon, START_S)
+    assert daemon.ledger.unapplied("chat") is not None
+    assert await loop.attempted(daemon, loop.begin)
+
+
 async def test_a_defect_is_not_swallowed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     daemon = await world.start()
 

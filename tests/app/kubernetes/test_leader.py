@@ -12,7 +12,7 @@ import yaml
 from app.daemon.leading import Alone
 from app.daemon.main import ended
 from app.fleets import leader_of
-from app.kubernetes.leader import ClusterLeader
+from app.kubernetes.leader import ClusterLeader, reached_at
 from runtime.kubernetes.lease import LostLease
 from tests.app.kubernetes.conftest import Setting
 from tests.app.test_fleets import settings
@@ -55,6 +55,26 @@ async def test_it_leads_and_lets_the_next_one_lead(setting: Setting) -> None:
     assert second.leads() and not first.leads()
     await first.close()
     await second.close()
+
+
+async def test_who_leads_tells_the_others_where_its_api_is(setting: Setting) -> None:
+    first = ClusterLeader(setting.api(), "llm", "leadtime-daemon", "10.0.0.7:8800")
+    second = ClusterLeader(setting.api(), "llm", "leadtime-daemon")
+    assert second.address == ""
+    await first.acquire()
+    await second._try()
+    assert second.address == first.address == "http://10.0.0.7:8800"
+    await first.release()
+    await second.acquire()
+    assert second.address == ""
+    await first.close()
+    await second.close()
+
+
+@pytest.mark.parametrize(("host", "address"), [("127.0.0.1", ""), ("10.0.0.7", "10.0.0.7:8800")])
+def test_loopback_is_no_address_for_others(host: str, address: str) -> None:
+    assert reached_at(host, 8800) == address
+    assert reached_at("0.0.0.0", 8800).endswith(":8800")
 
 
 async def test_a_lost_lead_ends_the_process_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
