@@ -228,6 +228,8 @@ def application(server: ApiServer) -> Callable[..., Awaitable[None]]:
         content = b""
         while said.get("more_body"):
             said = await receive()
+            if said["type"] == "http.disconnect":
+                return
             content += said.get("body", b"")
         url = f"http://cluster{scope['path']}?{scope['query_string'].decode()}"
         headers = [(key.decode(), value.decode()) for key, value in scope["headers"]]

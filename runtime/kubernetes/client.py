@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,10 +44,13 @@ class NotLeading(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Calls a second that we allow ourselves, how often a throttled call is repeated, and when an answer is overdue."""
+    """Calls a second that we allow ourselves, and at once (each on a connection of its own, watches apart), how often a
+    throttled call is repeated, and when an answer is overdue.
+    """
 
     rate_per_s: float = 50.0
     burst: int = 100
+    at_once: int = 16
     repeats: int = 4
     timeout_s: float = 15.0
     pause_s: float = 1.0
@@ -72,6 +76,7 @@ class Api:
         """How often, by verb, resource and status (0: no answer)."""
         self._may_write = may_write
         self._throttle = Throttle(self.limits.rate_per_s, self.limits.burst)
+        self._slots = asyncio.Semaphore(self.limits.at_once)
         self._token: str | None = None
         self._token_until_s = float("-inf")
         self._http = httpx.AsyncClient(
@@ -163,6 +168,20 @@ class Api:
         *,
         fenced: bool = True,
         urgent: bool = False,
+    ) -> Json:
+        async with nullcontext() if urgent else self._slots:  # who leads is asked after the wait, not before
+            return await self._tried(method, place, query, body, kind, fenced=fenced, urgent=urgent)
+
+    async def _tried(
+        self,
+        method: str,
+        place: Place,
+        query: Mapping[str, str] | None,
+        body: object,
+        kind: str,
+        *,
+        fenced: bool,
+        urgent: bool,
     ) -> Json:
         fresh = False
         for attempt in range(self.limits.repeats + 1):

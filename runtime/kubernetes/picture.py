@@ -149,15 +149,14 @@ class Picture:
 
     def pods(self, scales: Mapping[tuple[str, str], tuple[str, str]]) -> dict[tuple[str, str], list[PodState]]:
         """Pods by target, oldest first, from each target's namespace and selector. Groups are one pod: their leader."""
-        by_namespace: dict[str, list[tuple[selectors.Selector, tuple[str, str]]]] = defaultdict(list)
+        by_namespace: dict[str, list[tuple[str, tuple[str, str]]]] = defaultdict(list)
         for key, (namespace, selector) in scales.items():
-            by_namespace[namespace].append((selectors.parse(selector), key))
+            by_namespace[namespace].append((selector, key))
+        claims = {namespace: selectors.Claims(said) for namespace, said in by_namespace.items()}
         found: dict[tuple[str, str], list[PodState]] = {key: [] for key in scales}
         for pod in self._grouped():
-            for fits, key in by_namespace[pod.namespace]:
-                if fits(pod.labels):
-                    found[key].append(pod)
-                    break
+            if pod.namespace in claims and (owner := claims[pod.namespace].owner(pod.labels)) is not None:
+                found[owner].append(pod)
         for pods in found.values():
             pods.sort(key=lambda pod: (pod.created_s, pod.name))
         return found

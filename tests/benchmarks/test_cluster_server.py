@@ -70,7 +70,7 @@ async def test_a_watch_ends_when_it_was_asked_to(controllers: Controllers) -> No
     scale(controllers, 3)
 
     async def receive() -> dict[str, Any]:
-        return {"body": b""}
+        return {"type": "http.request", "body": b""}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)

@@ -243,3 +243,28 @@ async def test_a_watch_over_a_real_connection(then: float, why: str) -> None:
     assert seen == [None, "ADDED", "MODIFIED"]
     await client.close()
     server.close()
+
+
+async def test_so_many_calls_at_once_and_a_lease_beside_them() -> None:
+    under_way, most = 0, 0
+    release = asyncio.Event()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await release.wait()
+        under_way -= 1
+        return httpx.Response(200, json={})
+
+    api = Api(Connection("http://cluster"), Jumping(), Limits(at_once=3), transport=httpx.MockTransport(slow))
+    calls = [asyncio.create_task(api.get(PODS.at("llm"))) for _ in range(10)]
+    await asyncio.sleep(0.01)
+    assert most == 3
+    lease = asyncio.create_task(api.get(PODS.at("llm"), urgent=True))
+    await asyncio.sleep(0.01)
+    assert most == 4
+    release.set()
+    await asyncio.gather(*calls, lease)
+    assert most == 4
+    await api.close()

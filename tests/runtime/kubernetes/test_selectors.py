@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runtime.kubernetes.selectors import of_object, parse
+from runtime.kubernetes.selectors import Claims, of_object, parse
 
 LABELS = {"app": "vllm", "tier": "standby"}
 
@@ -49,3 +51,16 @@ def test_an_object_becomes_text_with_the_same_meaning() -> None:
     assert parse(text)(LABELS) and not parse(text)({**LABELS, "gone": "1"})
     with pytest.raises(ValueError, match="give one of In, NotIn"):
         of_object({"matchExpressions": [{"key": "a", "operator": "Like"}]})
+
+
+VALUES = st.sampled_from(["x", "y", ""])
+TERMS = st.sampled_from(["a=x", "a==y", "b=x", "b=", "a!=x", "b in (x, y)", "b notin (x)", "a", "!b"])
+
+
+@given(
+    texts=st.lists(st.lists(TERMS, max_size=3).map(",".join), max_size=5),
+    labels=st.dictionaries(st.sampled_from(["a", "b", "c"]), VALUES),
+)
+def test_the_owner_is_the_first_that_fits(texts: list[str], labels: dict[str, str]) -> None:
+    fitting = [place for place, text in enumerate(texts) if parse(text)(labels)]
+    assert Claims((text, place) for place, text in enumerate(texts)).owner(labels) == min(fitting, default=None)
