@@ -15,7 +15,7 @@ TOKEN = re.compile(
     | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
     | (?P<variable>\$\{?\w+\}?)
     | (?P<number>\d+(?:\.\d+)?(?:ms|[smhdwy])?(?:\d+[smhdwy])*)
-    | (?P<name>[A-Za-z_:][A-Za-z0-9_:]*)
+    | (?P<name>[A-Za-z_][A-Za-z0-9_:]*)
     | (?P<operator>=~|!~|!=|==|<=|>=|[-+*/%^<>=(){}\[\],:@])""",
     re.VERBOSE,
 )

@@ -38,7 +38,8 @@ ALERTS = (
         "warning",
         f"{SERVICE}: {{{{ $value | humanize }}}} replicas have failed",
         "They cost money and serve nothing.",
-        "Read the engine's log: out of memory and a wrong model path are the usual reasons; then delete the pod or"
+        "Read the engine's log (`kubectl logs POD --previous`): out of memory and a wrong model path are the usual"
+        " reasons; then delete the pod or"
         " restart the agent's replica.",
         PAGE,
     ),

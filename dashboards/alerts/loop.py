@@ -25,7 +25,8 @@ ALERTS = (
         "critical",
         "The daemon answers and its loop stands still",
         "No daemon makes decisions, although one is scraped.",
-        "Read its log for the last tick, then restart it: what it must remember is in the store.",
+        "Read its log for the last tick, then restart it (`kubectl rollout restart`): what it must remember is in the"
+        " store.",
     ),
     Alert(
         "LeadtimeTicksFailing",
@@ -78,7 +79,9 @@ ALERTS = (
         "warning",
         f"{SERVICE}: fits of the forecast fail and none succeeds",
         "Forecasts go on with the old models and with those that need no fit, and get worse.",
-        "The daemon's log has the reason; free memory or disk on its machine, or shorten the history that is fitted.",
+        "The daemon's log has the reason (`kubectl logs -l app.kubernetes.io/component=daemon`); free memory or disk"
+        " on its"
+        " machine.",
         f"forecasts?service={SERVICE}",
     ),
     Alert(
@@ -88,7 +91,8 @@ ALERTS = (
         "info",
         f"{SERVICE}: forecast models were fitted {{{{ $value | humanizeDuration }}}} ago",
         "Models older than two days do not know this week.",
-        "See whether fits fail or whether the history is too short for one; both stand in the daemon's log.",
+        "See whether fits fail or whether the history is too short for one: both stand in the daemon's log"
+        " (`kubectl logs -l app.kubernetes.io/component=daemon`).",
         f"forecasts?service={SERVICE}",
     ),
     Alert(

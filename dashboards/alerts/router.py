@@ -25,7 +25,8 @@ ALERTS = (
         "warning",
         f"{SERVICE}: {{{{ $value | humanizePercentage }}}} of the requests break off",
         "Replicas die or drop connections faster than retries and continuation can mend.",
-        "The router's log names the replica; look for failed replicas, XIDs and out-of-memory kills on its node.",
+        "The router's log names the replica (`kubectl logs -l app.kubernetes.io/component=router`); look for failed"
+        " replicas, XIDs and out-of-memory kills on its node.",
         PAGE,
     ),
     Alert(
@@ -56,7 +57,7 @@ ALERTS = (
         "info",
         "Tenant {{ $labels.tenant }} is over its quota with {{ $value | humanizePercentage }} of its requests",
         "It is told to come again later; others are not touched.",
-        "Raise its quota in the router's file, or talk to it.",
+        "Raise its quota in the router's file (`tenants`), or talk to it; the cost dashboard shows its tokens.",
     ),
     Alert(
         "LeadtimeEnginePreempting",
