@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from app.daemon.parts import HttpFleet, PacedClock
 
 
+FIRST_S = 10.0
+"""A tick waits so long for the first picture of the cluster; without it that tick is a gap."""
+
 LEASE_TIMEOUT_S = 4.0
 """A renewal that takes longer is tried again, well before the deadline."""
 
@@ -103,6 +106,7 @@ def cluster_spec(settings: Settings) -> FleetSpec:
             discover=tuple(chosen.namespaces) if chosen.discover else (),
             rules=Rules(chosen.settle_s, chosen.drain_limit_s),
             stale_s=chosen.stale_s,
+            first_s=FIRST_S,
             nodes=chosen.nodes,
             instance=socket.gethostname(),
         )
