@@ -92,7 +92,7 @@ def up(
         float | None,
         typer.Option(min=0.1, max=10_000, help="Times real speed: 60 for a simulated fleet, 1 for a real one."),
     ] = None,
-    fleet: Annotated[Kind | None, typer.Option(help="Kind of fleet; the fleet file's if absent.")] = None,
+    fleet: Annotated[str | None, typer.Option(help="simulated or local; the fleet file's kind if absent.")] = None,
     config: Annotated[Path | None, typer.Option(help="Fleet file; a built-in fleet if absent.")] = None,
     model: Annotated[str | None, typer.Option(help="For a local fleet: folder or name; a tiny one if absent.")] = None,
     max_replicas: Annotated[int, typer.Option(min=1, max=64, help="For a local fleet: most replicas.")] = 2,
@@ -109,19 +109,28 @@ def up(
     """Start, wait, and stop everything again."""
     if trace is not None and not trace.is_file():
         raise UserError(f"{trace}: no such file; give a trace as parquet or CSV")
+    kind = None if fleet is None else kind_of(fleet)
     ports = Ports(api_port, console_port, fleet_port, router_port)
     with folder(state) as home:
-        if fleet is Kind.LOCAL and config is None:
+        if kind is Kind.LOCAL and config is None:
             from app.cli.up_local import local_settings
 
             content = local_settings(home, model, max_replicas, python, price)
         else:
-            content = simulated_settings(config, fleet, one_service=trace is not None)
+            content = simulated_settings(config, kind, one_service=trace is not None)
         settings = settled(content, home, ports, own_store=config is None)
         paced = speed or (SIMULATED_SPEED if settings.fleet.kind == "simulated" else REAL_SPEED)
         run = Run(settings, write(settings, home), trace, paced, not no_console)
         refuse_ports(run)
         supervise(run, home, json)
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of that name; raises ``UserError`` for one that runs elsewhere, or nowhere."""
+    try:
+        return Kind(name)
+    except ValueError:
+        raise UserError(f"--fleet {name}: not available; give {' or '.join(Kind)}") from None
 
 
 @contextmanager
@@ -145,6 +154,8 @@ def simulated_settings(config: Path | None, fleet: Kind | None, one_service: boo
     loaded = load(config or BUILT_IN)
     if fleet is not None and loaded.fleet.kind != fleet:
         raise UserError(f"--fleet {fleet}: {config} has fleet.kind {loaded.fleet.kind}; give one or the other")
+    if loaded.fleet.kind == "kubernetes":
+        raise UserError(f"{config}: fleet.kind kubernetes is not of this machine; give it to leadtime daemon --config")
     content: dict[str, Any] = loaded.model_dump(mode="json")
     if config is None and one_service:
         content["services"] = content["services"][:1]

@@ -33,7 +33,7 @@ def test_help_lists_the_commands() -> None:
     [
         (["daemon", "--config", "absent.yaml"], "absent.yaml: no such file"),
         (["up", "--trace", "absent.csv"], "absent.csv: no such file"),
-        (["up", "--fleet", "kubernetes"], "--fleet kubernetes: not available"),
+        (["up", "--fleet", "kubernetes"], "--fleet kubernetes: not available; give simulated or local"),
         (["policy", "list", "--api", "http://127.0.0.1:1"], "http://127.0.0.1:1: no answer from the API"),
         (["explain", "chat", "--at", "noon"], "--at noon: not a time"),
         (["doctor", "--config", "absent.yaml"], "absent.yaml: no such file"),

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from app.cli.up import BUILT_IN, Kind, Ports, settled, simulated_settings
 from app.errors import UserError
@@ -44,6 +45,15 @@ def test_a_real_fleet_s_parts_know_of_each_other(tmp_path: Path) -> None:
 def test_a_fleet_file_of_another_kind_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--fleet local: .* has fleet.kind simulated"):
         simulated_settings(BUILT_IN, Kind.LOCAL, False)
+
+
+def test_a_cluster_is_not_of_this_machine(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yaml"
+    content = yaml.safe_load(BUILT_IN.read_text())
+    content["fleet"] = {"kind": "kubernetes", "kubernetes": {"namespaces": ["llm"]}}
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match="fleet.kind kubernetes is not of this machine; give it to leadtime daemon"):
+        simulated_settings(file, None, False)
 
 
 def up(trace: Path, *more: str) -> subprocess.CompletedProcess[str]:
