@@ -52,7 +52,7 @@ def test_a_cluster_is_not_of_this_machine(tmp_path: Path) -> None:
     content = yaml.safe_load(BUILT_IN.read_text())
     content["fleet"] = {"kind": "kubernetes", "kubernetes": {"namespaces": ["llm"]}}
     file.write_text(yaml.safe_dump(content))
-    with pytest.raises(UserError, match="fleet.kind kubernetes is not of this machine; give it to leadtime daemon"):
+    with pytest.raises(UserError, match=r"fleet.kind kubernetes is not of this machine; give it to leadtime daemon"):
         simulated_settings(file, None, False)
 
 
