@@ -17,9 +17,11 @@ from app.errors import UserError
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"]
 
+# A shell starts what it puts into the background with Ctrl-C ignored, tests too.
 PARENT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from app.cli.supervise import supervised
 with supervised(Path(sys.argv[1])) as supervisor:
     supervisor.start("child", [sys.executable, "-c", "import time; time.sleep(60)"])
