@@ -22,10 +22,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.fidelity import client, compare, engine, model, steps
+from benchmarks.fidelity import client, compare, engine, steps
 from benchmarks.fidelity.client import Answer
 from benchmarks.fidelity.engine import Engine
 from benchmarks.fidelity.loads import Load
+from runtime.local import model
 from runtime.pool import StepTime
 
 AMPLE, SCARCE, SCARCER = 512, 96, 64

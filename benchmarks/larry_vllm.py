@@ -32,10 +32,11 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.fidelity import client, engine, model, modelled
+from benchmarks.fidelity import client, engine, modelled
 from benchmarks.fidelity.client import Answer
 from benchmarks.fidelity.engine import Engine
 from benchmarks.fidelity_vllm import PREEMPTIONS, Seen, read, write
+from runtime.local import model
 from runtime.traces import Trace
 
 SCHEDULERS = {

@@ -6,10 +6,10 @@ import asyncio
 import socket
 import uuid
 
+from app.fleetsettings import LOOPBACK
 from runtime.kubernetes.client import Api
 from runtime.kubernetes.lease import Lease
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 EVERYWHERE = ("0.0.0.0", "::", "")
 
 

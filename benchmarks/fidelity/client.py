@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.fidelity.model import VOCABULARY
+from runtime.local.model import VOCABULARY
 from runtime.traces import Trace
 
 Floats = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from benchmarks.fidelity.client import Answer
 from benchmarks.fidelity.engine import BATCHED_TOKENS, BLOCK_TOKENS, MAX_SEQS
-from benchmarks.fidelity.model import MAX_TOKENS
+from runtime.local.model import MAX_TOKENS
 from runtime.pool import Pool, StepTime
 from runtime.simulated.outcomes import LatencyTarget
 from runtime.simulated.run import FixedFleet, figures, run

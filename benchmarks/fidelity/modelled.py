@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.fidelity import model
 from benchmarks.fidelity.client import Answer
 from benchmarks.fidelity.engine import BATCHED_TOKENS, MAX_SEQS
+from runtime.local import model
 from runtime.traces import Trace
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any
 import httpx
 import yaml
 
+from benchmarks.start import free_ports
 from runtime.local import model
 from runtime.local.model import MAX_TOKENS
 
@@ -226,15 +226,6 @@ def until(true: Any, within_s: float, what: str) -> float:
             return time.monotonic() - began_s
         time.sleep(0.25)
     raise TimeoutError(f"not within {within_s:.0f} s: {what}")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in taken]
-    for each in taken:
-        each.close()
-    return ports
 
 
 def vllm_python() -> Path:

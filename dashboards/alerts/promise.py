@@ -16,6 +16,11 @@ def burn(long: str, short: str, ratio: float) -> str:
 
 def alerts(settings: Settings) -> tuple[Alert, ...]:
     """Those that depend on the objective, and the others."""
+    return (*burns(settings), *shortfalls())
+
+
+def burns(settings: Settings) -> tuple[Alert, ...]:
+    """The error budget goes faster than it may."""
     objective = f"{settings.objective:g}"
     return (
         Alert(
@@ -44,6 +49,12 @@ def alerts(settings: Settings) -> tuple[Alert, ...]:
             " `leadtime tune` find the knobs on this traffic.",
             PAGE,
         ),
+    )
+
+
+def shortfalls() -> tuple[Alert, ...]:
+    """Capacity is short, or will be, and what of the forecast it rests on."""
+    return (
         Alert(
             "LeadtimeShortfallRisk",
             "max by (service) (leadtime_shortfall_risk_ratio) > 0.2",

@@ -22,7 +22,7 @@ ROTATION = names.ROTATION_LABEL
 
 SERVICE = names.SERVICE_LABEL
 POOL = names.POOL_LABEL
-WARM = "leadtime.dev/warm"
+WARM = names.WARM_LABEL
 """Labels or annotations of a workload that is to be found: its service, its pool, its Deployment of placeholders."""
 
 TIER = "leadtime.dev/tier"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from abc import abstractmethod
 from typing import Any
 
 import vllm
@@ -60,13 +61,13 @@ class PolicyScheduler(AsyncScheduler):
         self._told_s = self.clock()
         logger.info("%s schedules: %s", self.title, self.settings)
 
+    @abstractmethod
     def next_waiting(self, now_s: float) -> Entry[Request] | None:
         """Who is next of those that were never preempted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def line(self, request: Request, prefill_tokens: int) -> int:
         """The waiting line, 1 or above, of a request that arrives."""
-        raise NotImplementedError
 
     def admits(self, entry: Entry[Request]) -> bool:
         """Whether that one may join now; vLLM itself sees to it that its prompt finds blocks."""
