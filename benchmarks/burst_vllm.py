@@ -3,11 +3,11 @@
 python -m benchmarks.burst_vllm [--python VENV/bin/python] [--only standby,cold,hpa] [--repeat 1] [--no-faults]
                                 [--json FILE]
 
-The same trace for everybody: half a minute at one request a second, then a burst (BURST_PER_S for BURST_S seconds),
-then one a second until the fleet is back at one replica. ``standby`` and ``cold`` are the daemon with and without one
-replica loaded out of rotation; ``hpa`` is the HPA's own rule, on running and waiting requests, scraped and synced as
-Kubernetes does it by default, moving the same agent. Then the faults: one replica and, later, the daemon are killed
-with ``kill -9`` under traffic. Lost requests are counted throughout, scale-in included.
+The same trace for everybody: half a minute at one request every two seconds, then a burst (BURST_PER_S for BURST_S
+seconds), then as before the burst until the fleet is back at one replica. ``standby`` and ``cold`` are the daemon with
+and without one replica loaded out of rotation; ``hpa`` is the HPA's own rule, on running and waiting requests, scraped
+and synced as Kubernetes does it by default, moving the same agent. Then the faults: one replica and, later, the daemon
+are killed with ``kill -9`` under traffic. Lost requests are counted throughout, scale-in included.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from runtime.traces.replay import Answered, Endpoint, Fate, replay
 
 INPUT, OUTPUT = 150, 40
 CALM_S, BURST_S = 30.0, 90.0
-CALM_PER_S, BURST_PER_S = 1.0, 5.0
+CALM_PER_S, BURST_PER_S = 0.5, 5.0
 TTFT_S, TPOT_S = 2.0, 0.2
 HPA_TARGET = 4.0
 SEQS = 2
@@ -106,7 +106,7 @@ def sent(stack: Stack, trace: Trace) -> list[Answered]:
 
 
 @contextmanager
-def trickle(stack: Stack, per_s: float = 1.0) -> Iterator[list[Answered]]:
+def trickle(stack: Stack, per_s: float = CALM_PER_S) -> Iterator[list[Answered]]:
     """Steady traffic while the block lasts; the answers are all there after it."""
     ended, answers = threading.Event(), list[Answered]()
 

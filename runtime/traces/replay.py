@@ -17,10 +17,8 @@ from typing import Any
 import httpx
 import numpy as np
 
+from runtime.traces.prompts import prompts
 from runtime.traces.trace import Trace
-
-TOKEN_IDS = (3, 250)
-"""Prompts are random ids of this range, which every vocabulary has."""
 
 DONE = b"[DONE]"
 TURNED_AWAY = (429, 503)
@@ -87,27 +85,32 @@ Told = Callable[[Answered], None]
 async def replay(
     trace: Trace, to: Endpoint, speed: float = 1.0, seed: int = 0, told: Told | None = None
 ) -> list[Answered]:
-    """Send all of it, at ``speed`` times its own pace; answers in the trace's order. ``told`` hears of each one."""
-    rng = np.random.default_rng(seed)
+    """Send all of it, at ``speed`` times its own pace; answers in the trace's order. ``told`` hears of each one.
+
+    Prompts are those of ``prompts(trace, seed)``; a session is named in the header ``x-session-id``.
+    """
+    sessions = [0] * trace.requests if trace.session is None else trace.session.tolist()
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx.AsyncClient(
         base_url=to.url, headers=dict(to.headers), limits=limits, timeout=to.timeout_s, trust_env=False
     ) as http:
         start_s = time.monotonic()
         asking = []
-        for due_s, prompt, output in zip(trace.arrival_s / speed, trace.input_tokens, trace.output_tokens, strict=True):
-            body = _body(to.model, rng, int(prompt), int(output))
-            await asyncio.sleep(max(0.0, start_s + float(due_s) - time.monotonic()))
-            one = _Ask(http, body, start_s, float(due_s), int(prompt), int(output), told)
+        due = (trace.arrival_s / speed).tolist()
+        rows = zip(due, prompts(trace, seed), trace.output_tokens.tolist(), sessions, strict=True)
+        for due_s, prompt, output, session in rows:
+            body = _body(to.model, prompt, output)
+            await asyncio.sleep(max(0.0, start_s + due_s - time.monotonic()))
+            one = _Ask(http, body, start_s, due_s, len(prompt), output, session, told)
             asking.append(asyncio.create_task(one.answered()))
         return list(await asyncio.gather(*asking))
 
 
-def _body(model: str, rng: np.random.Generator, input_tokens: int, output_tokens: int) -> bytes:
+def _body(model: str, prompt: list[int], output_tokens: int) -> bytes:
     """A streamed completion of exactly so many tokens."""
     asked = {
         "model": model,
-        "prompt": rng.integers(*TOKEN_IDS, input_tokens).tolist(),
+        "prompt": prompt,
         "max_tokens": output_tokens,
         "ignore_eos": True,
         "temperature": 0,
@@ -125,6 +128,7 @@ class _Ask:
     due_s: float
     input_tokens: int
     output_tokens: int
+    session: int
     told: Told | None
     sent_s: float = 0.0
     first_s: float | None = None
@@ -154,6 +158,8 @@ class _Ask:
 
     async def _sent(self) -> tuple[Fate, str | None]:
         headers = {"content-type": "application/json"}
+        if self.session:
+            headers["x-session-id"] = str(self.session)
         async with self.http.stream("POST", "/v1/completions", content=self.body, headers=headers) as response:
             if response.status_code != httpx.codes.OK:
                 said = (await response.aread())[:200].decode(errors="replace")

@@ -1,4 +1,8 @@
-"""A real Prometheus between fleet and daemon changes no decision by more than one sampling step."""
+"""A real Prometheus between fleet and daemon changes no decision by more than a replica, and none for long.
+
+A scrape may be a second old when it is asked for, or missed on a busy machine, and a demand near the border of two
+numbers of replicas falls on one side here and on the other there. So a step may come a few samples earlier or later.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,8 @@ from tests.app.cli.test_up import free_ports
 INTERVAL_S = 2.0
 TICKS = 25
 TRACE_S = 80
+APART = 3
+"""Samples by which a step may come earlier or later."""
 PROMETHEUS = """
 global: {{scrape_interval: 1s, scrape_timeout: 900ms}}
 scrape_configs:
@@ -86,9 +92,10 @@ async def both(direct: Settings, asked: Settings) -> tuple[list[int], list[int]]
     at_s = daemons[0].memory.now_s
     for _ in range(TICKS):
         at_s = await daemons[0].clock.sleep_until(at_s + INTERVAL_S)
-        for daemon, numbers in zip(daemons, wanted, strict=True):
+        for daemon in daemons:
             daemon.memory.now_s, daemon.memory.told_at_monotonic_s = at_s, time.monotonic()
-            await tick(daemon, at_s)
+        await asyncio.gather(*(tick(daemon, at_s) for daemon in daemons))
+        for daemon, numbers in zip(daemons, wanted, strict=True):
             decision = daemon.memory.services["chat"].decision
             assert decision is not None
             numbers.append(decision.plan.targets[0].active)
@@ -116,5 +123,6 @@ def test_the_same_decisions_through_prometheus(tmp_path: Path) -> None:
             here, there = asyncio.run(both(direct, asked))
     assert max(here) > min(here), "the ramp asks for more replicas"
     for i, number in enumerate(there):
-        near = here[max(0, i - 1) : i + 2]
+        near = here[max(0, i - APART) : i + APART + 1]
+        assert abs(number - here[i]) <= 1, f"tick {i}: {here} directly, {there} through Prometheus"
         assert min(near) <= number <= max(near), f"tick {i}: {here} directly, {there} through Prometheus"

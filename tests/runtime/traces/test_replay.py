@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,12 @@ class Server:
 
     ends: dict[int, str] = field(default_factory=dict)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    sessions: list[str | None] = field(default_factory=list)
 
     async def completions(self, request: Request) -> Response:
         body = await request.json()
         self.bodies.append(body)
+        self.sessions.append(request.headers.get("x-session-id"))
         how = self.ends.get(len(body["prompt"]), "whole")
         if how.isdecimal():
             return JSONResponse({"error": "no"}, int(how))
@@ -109,3 +111,9 @@ async def test_nobody_there_is_lost_and_no_exception() -> None:
 def test_a_promise_is_kept_by_first_and_last_token(first_s: float, last_s: float, tokens: int, kept: bool) -> None:
     answer = Answered(1.0, 1.2, first_s, last_s, 10, tokens, tokens, Fate.SERVED)
     assert answer.kept(TTFT_S, TPOT_S) is kept
+
+
+async def test_a_session_is_named_so_that_a_router_can_keep_it_together() -> None:
+    server = Server()
+    await played(server, replace(trace((0.0, 1, 1), (0.1, 2, 1)), session=np.array([0, 7], np.int32)))
+    assert server.sessions == [None, "7"]
