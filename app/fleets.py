@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 FIRST_S = 10.0
 """A tick waits so long for the first picture of the cluster; without it that tick is a gap."""
 
+AGENT_TIMEOUT_S = 3.0
+"""An agent pod that takes longer is silent: one on a lost node would hold up every tick."""
+
 LEASE_TIMEOUT_S = 4.0
 """A renewal that takes longer is tried again, well before the deadline."""
 
@@ -50,11 +53,18 @@ def fleet_of(settings: Settings, may_write: Callable[[], bool] = never) -> HttpF
         return SimulatedFleet(settings.fleet.url)
     if settings.fleet.kind == "kubernetes":
         spec, exporters = cluster_spec(settings), settings.source.kind == "prometheus"
-        return ClusterFleet(api_of(cluster(settings), may_write), spec, WallClock(), exporters=exporters)
+        api = api_of(cluster(settings), may_write)
+        return ClusterFleet(api, spec, WallClock(), exporters=exporters, call=caller(settings))
     secret = token(settings.fleet.token_file)
     if settings.fleet.agents:
         return ManyAgents({m: RemoteFleet(url, secret) for m, url in settings.fleet.agents.items()}, WallClock())
     return RemoteFleet(settings.fleet.url, secret)
+
+
+def caller(settings: Settings) -> Callable[[str], RemoteFleet]:
+    """How agent pods are reached; raises ``UserError`` for a token that cannot be read."""
+    secret = token(settings.fleet.token_file)
+    return lambda url: RemoteFleet(url, secret, timeout_s=AGENT_TIMEOUT_S)
 
 
 def cluster(settings: Settings) -> KubernetesSettings:
@@ -92,16 +102,19 @@ def cluster_spec(settings: Settings) -> FleetSpec:
     chosen = cluster(settings)
     if settings.racks:
         raise UserError(
-            f"racks: a fleet of kind kubernetes has none; remove rack {settings.racks[0].name}, or run leadtime agent "
-            "in a pod that owns the GPUs and give fleet: {kind: local, url: …}"
+            f"racks: a fleet of kind kubernetes has none; remove rack {settings.racks[0].name}, and let pools that "
+            "share GPUs live in agent pods: fleet.kubernetes.agent_pools"
         )
     pools = {pool.name: (service.name, pool) for service in settings.services for pool in service.pools}
     for target in chosen.targets:
         if target.pool not in pools:
             known = ", ".join(pools)
             raise UserError(f"fleet.kubernetes.targets: {target.name}: no pool {target.pool!r}; known: {known}")
+    if strange := [pool for pool in chosen.agent_pools if pool not in pools]:
+        raise UserError(f"fleet.kubernetes.agent_pools: no pool {strange[0]!r}; known: {', '.join(pools)}")
     try:
         return FleetSpec(
+            agent_pools=tuple((pools[pool][0], pool) for pool in chosen.agent_pools),
             targets=tuple(_target(target, *pools[target.pool], chosen.namespaces[0]) for target in chosen.targets),
             discover=tuple(chosen.namespaces) if chosen.discover else (),
             rules=Rules(chosen.settle_s, chosen.drain_limit_s),

@@ -106,6 +106,8 @@ class FleetSettings(Section):
         """A cluster is told which of its namespaces."""
         if self.kind == "kubernetes" and self.kubernetes is None:
             raise ValueError("kind is kubernetes but kubernetes is missing; give kubernetes: {namespaces: [llm]}")
+        if self.kubernetes is not None and self.kubernetes.agent_pools and self.token_file is None:
+            raise ValueError("kubernetes.agent_pools is set and token_file is missing; give token_file: FILE")
         return self
 
     @model_validator(mode="after")

@@ -1,5 +1,7 @@
 """The fleet of a cluster in a process of ours, as the daemon and the router know fleets.
 
+Pools that live in agent pods are moved by their agents, all others as pods; both are one list of replicas.
+
 The router has a read-only one of its own and does not ask the daemon: requests go on being routed while no daemon
 lives, and a pod that ends is noticed by watch and not one poll later.
 
@@ -15,9 +17,11 @@ from contextlib import contextmanager
 
 import httpx
 
+from runtime.agent.client import RemoteFleet
 from runtime.clock import Clock
 from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
-from runtime.kubernetes.client import Api
+from runtime.kubernetes.agents import AgentPods, Call, told
+from runtime.kubernetes.client import Api, NotLeading
 from runtime.kubernetes.errors import KubeError
 from runtime.kubernetes.fleet import Key, KubernetesFleet
 from runtime.kubernetes.plan import Hold
@@ -38,14 +42,23 @@ class ClusterFleet:
     """Nothing is shown under an address of its own: GPUs are seen through Prometheus, queues at the router."""
 
     def __init__(
-        self, api: Api, spec: FleetSpec, clock: Clock, make: Make | None = None, *, exporters: bool = False
+        self,
+        api: Api,
+        spec: FleetSpec,
+        clock: Clock,
+        make: Make | None = None,
+        *,
+        exporters: bool = False,
+        call: Call = RemoteFleet,
     ) -> None:
         self.api = api
         self.spec = spec
         self.exporters = exporters
         self._clock = clock
         self._make = make or (lambda: KubernetesFleet(api, spec, clock))
+        self._call = call
         self._fleet: KubernetesFleet | None = None
+        self._agents: AgentPods | None = None
         self._starting = asyncio.Lock()
 
     async def replicas(self) -> tuple[Replica, ...]:
@@ -55,13 +68,27 @@ class ClusterFleet:
         with _told():
             found = await fleet.replicas()
         self._whole(fleet)
-        return found
+        if self._agents is None:
+            return found
+        own = [one for one in found if (one.service, one.pool) not in self.spec.agent_pools]
+        with _told(ValueError):
+            return (*own, *await self._agents.replicas())
 
     async def apply(self, targets: Sequence[PoolTarget], decision_id: str) -> None:
         """As every fleet; raises ``OutOfReach`` for a pool that no workload is, or a target that its workload cannot
         be brought to.
         """
         fleet = await self._started()
+        shared = [target for target in targets if (target.service, target.pool) in self.spec.agent_pools]
+        own = [target for target in targets if target not in shared]
+        moves = [self._apply(fleet, own, decision_id)] if own else []
+        moves += [self._order(shared, decision_id)] if shared else []
+        for ended in await asyncio.gather(*moves, return_exceptions=True):
+            if ended is not None:
+                raise ended
+
+    async def _apply(self, fleet: KubernetesFleet, targets: Sequence[PoolTarget], decision_id: str) -> None:
+        """To pods."""
         known = fleet.picture.targets()
         for target in targets:
             if (target.service, target.pool) not in known:
@@ -77,6 +104,12 @@ class ClusterFleet:
                 if hold.reason == "NotLeading":  # then it is not to be marked as applied
                     raise OutOfReach(hold.message)
 
+    async def _order(self, targets: Sequence[PoolTarget], decision_id: str) -> None:
+        """To agents."""
+        assert self._agents is not None, "made at the start, where there are pools for them"
+        with _told(ValueError, NotLeading):
+            await self._agents.apply(targets, decision_id)
+
     async def racks(self) -> tuple[RackView, ...]:
         """None: models that share GPUs live in agent pods."""
         return ()
@@ -88,7 +121,11 @@ class ClusterFleet:
 
     async def lead_times(self) -> tuple[LeadTimeSample, ...]:
         """Starts and wakes measured since this process began."""
-        return await (await self._started()).lead_times()
+        found = await (await self._started()).lead_times()
+        if self._agents is None:
+            return found
+        with _told():
+            return tuple(sorted((*found, *await self._agents.lead_times()), key=lambda sample: sample.at_s))
 
     async def nodes(self) -> tuple[str, ...]:
         """Nodes whose dcgm-exporter is looked for in Prometheus; none without one, for nobody asks exporters here."""
@@ -103,6 +140,8 @@ class ClusterFleet:
 
     async def close(self) -> None:
         """Stop; everything stays as it is."""
+        if self._agents is not None:
+            await self._agents.close()
         if self._fleet is not None:
             await self._fleet.close()
         await self.api.close()
@@ -120,7 +159,8 @@ class ClusterFleet:
             return None
         known = self._fleet.picture.targets()
         there = self._fleet.picture.workload  # what is not watched is taken to be there
-        return {key: one for key, one in known.items() if one.resource not in WATCHED or there(one) is not None}
+        own = {key: one for key, one in known.items() if one.resource not in WATCHED or there(one) is not None}
+        return own if self._agents is None else {**own, **self._agents.targets()}
 
     async def _started(self) -> KubernetesFleet:
         async with self._starting:
@@ -133,6 +173,8 @@ class ClusterFleet:
                     await fleet.close()
                     raise
                 self._fleet = fleet
+                if self.spec.agent_pools:
+                    self._agents = AgentPods(fleet.picture, self.spec, self._clock, self._call, self.api.may_write)
             return self._fleet
 
     async def _fresh(self, fleet: KubernetesFleet) -> None:
@@ -159,3 +201,5 @@ def _told(*more: type[Exception]) -> Iterator[None]:
         yield
     except expected as error:
         raise OutOfReach(str(error)) from error
+    except httpx.HTTPError as error:
+        raise OutOfReach(told(error)) from error

@@ -48,6 +48,10 @@ class KubernetesSettings(Section):
     namespaces: list[str] = Field(min_length=1, description="a list of namespaces that are watched, and no others")
     targets: list[TargetSettings] = Field(default_factory=list, description="Workloads that are pools, by name.")
     discover: bool = Field(True, description="Workloads with the label leadtime.dev/service are pools too.")
+    agent_pools: list[str] = Field(
+        default_factory=list,
+        description="Pools that live in agent pods (label leadtime.dev/agent); fleet.token_file has the agents' token.",
+    )
     kubeconfig: Path | None = Field(
         None, description="File that says where the cluster is; the pod's service account or KUBECONFIG if absent."
     )
@@ -76,6 +80,8 @@ class KubernetesSettings(Section):
                 raise ValueError(
                     f"target {target.name}: namespace {target.namespace} is not watched; add it to namespaces"
                 )
+        if both := [target.pool for target in self.targets if target.pool in self.agent_pools]:
+            raise ValueError(f"pool {both[0]} is a target and in agent_pools; take it out of one of them")
         if not self.targets and not self.discover:
             raise ValueError("targets is empty and discover is false; name a workload or give discover: true")
         return self

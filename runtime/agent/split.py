@@ -1,18 +1,28 @@
 """What each machine should hold of a pool, of what all should hold together: a pure function.
 
 Where there is something it stays: a replica is made active where one waits already, then where there is room; one
-leaves where there are most. Machines that did as they were told are told the same again.
+leaves where there are most. Machines that did as they were told are told the same again. A machine that leaves is
+emptied as the others come to serve in its place; one that ends, which nobody can stop, at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from runtime.fleet import PoolTarget
 from runtime.replica import Replica, Tier, Transition
 
 TIERS = {Tier.ACTIVE: "active", Tier.STANDBY: "standby", Tier.ASLEEP: "asleep", Tier.WARM_NODE: "warm_node"}
+
+
+class Stay(StrEnum):
+    """Whether a machine is there to stay: ``leaving`` ones end some time soon, ``ending`` ones within their grace."""
+
+    STAYS = "stays"
+    LEAVING = "leaving"
+    ENDING = "ending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,11 @@ class Machine:
     name: str
     room: int
     replicas: Sequence[Replica] = ()
+    stay: Stay = Stay.STAYS
+
+    def serving(self, avoid: Sequence[str] = ()) -> int:
+        """Replicas that take requests now and need not leave."""
+        return sum(r.serving and r.name not in avoid for r in self.replicas)
 
     def count(self, tier: Tier) -> int:
         """Replicas in a tier, or on the way to it; what failed or leaves for good counts for none."""
@@ -29,9 +44,23 @@ class Machine:
 
 
 def split(target: PoolTarget, machines: Sequence[Machine]) -> dict[str, PoolTarget]:
-    """A target for each machine, by its name; together they are ``target``. Raises ValueError without any machine."""
-    if not machines:
+    """A target for each machine, by its name; together those that stay are ``target``. Where none stays, those that
+    leave do. Raises ValueError without any machine, or where all are ending.
+    """
+    lasting = [m for m in machines if m.stay is Stay.STAYS] or [m for m in machines if m.stay is Stay.LEAVING]
+    if not lasting:
         raise ValueError(f"pool {target.pool}: no machine to run it on")
+    lacking = max(0, target.active - sum(machine.serving(target.avoid) for machine in lasting))
+    made = _among(target, lasting)
+    for machine in machines:
+        if machine not in lasting:
+            kept = min(lacking, machine.serving(target.avoid)) if machine.stay is Stay.LEAVING else 0
+            lacking -= kept
+            made[machine.name] = _share(target, machine, dict.fromkeys(TIERS, 0) | {Tier.ACTIVE: kept})
+    return made
+
+
+def _among(target: PoolTarget, machines: Sequence[Machine]) -> dict[str, PoolTarget]:
     shares = {machine.name: dict.fromkeys(TIERS, 0) for machine in machines}
     waiting = {m.name: {tier: m.count(tier) for tier in TIERS} for m in machines}
     for tier, field in TIERS.items():

@@ -94,6 +94,10 @@ class Api:
         """Release connections."""
         await self._http.aclose()
 
+    def may_write(self) -> bool:
+        """Whether a write may begin now; also for who writes elsewhere than to this server."""
+        return self._may_write()
+
     # --- reading -------------------------------------------------------------------------------------------------
 
     async def get(self, place: Place, query: Mapping[str, str] | None = None, *, urgent: bool = False) -> Json:

@@ -21,6 +21,14 @@ ROTATION_LABEL = f"{DOMAIN}/rotation"
 
 ROTATION_IN = "in"
 
+AGENT_LABEL = f"{DOMAIN}/agent"
+"""On pods that run ``leadtime agent``: ``in``, or ``leaving`` for one that is to be emptied by hand."""
+
+AGENT_LEAVING = "leaving"
+
+AGENT_PORT = "agent"
+"""Name of the port at which an agent answers."""
+
 ANNOTATIONS = f"{DOMAIN}/"
 """Prefix of every annotation that we write."""
 

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from runtime.kubernetes import resource, selectors, targets
+from runtime.kubernetes import agentpods, resource, selectors, targets
+from runtime.kubernetes.agentpods import AgentPod
 from runtime.kubernetes.cache import Cache, whole
 from runtime.kubernetes.client import Api, Json
 from runtime.kubernetes.errors import KubeError, shorten
@@ -165,6 +166,14 @@ class Picture:
         """One pod as it is now."""
         found = (cache.objects.get(uid) for (_, plural), cache in self.caches.items() if plural == "pods")
         return next((state(obj) for obj in found if obj is not None), None)
+
+    def agents(self) -> list[AgentPod]:
+        """Pods that run an agent, by name."""
+        there = (pod for namespace in self._spec.namespaces for pod in self.objects(namespace, resource.PODS))
+        cordoned = {
+            node["metadata"]["name"] for node in self.objects("", resource.NODES) if node["spec"].get("unschedulable")
+        }
+        return agentpods.found(there, cordoned)
 
     def learn_pod(self, obj: Json) -> None:
         """What a patch was answered with."""

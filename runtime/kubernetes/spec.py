@@ -62,10 +62,12 @@ class FleetSpec:
 
     Every ``look_s`` the fleet looks after its targets; it does nothing while its picture is older than ``stale_s``. At
     the start it waits ``first_s`` for the first picture. ``drain_s`` after which a drain is reported as long.
+    ``agent_pools``, by service and pool, live in agent pods of these namespaces, whatever workloads say.
     """
 
     targets: tuple[TargetSpec, ...] = ()
     discover: tuple[str, ...] = ()
+    agent_pools: tuple[tuple[str, str], ...] = ()
     rules: Rules = field(default_factory=Rules)
     look_s: float = 5.0
     stale_s: float = 120.0
@@ -80,6 +82,8 @@ class FleetSpec:
         keys = [target.key for target in self.targets]
         if twice := {f"{service} {pool}" for service, pool in keys if keys.count((service, pool)) > 1}:
             raise ValueError(f"targets: {', '.join(sorted(twice))} is there twice; one pool is one workload")
+        if both := sorted({target.pool for target in self.targets if target.key in self.agent_pools}):
+            raise ValueError(f"targets: {both[0]} lives in agent pods; take it out of one of them")
         places = [target.place for target in self.targets]
         if shared := {place.path for place in places if places.count(place) > 1}:
             raise ValueError(f"targets: {', '.join(sorted(shared))} is named by two pools; give each its own")

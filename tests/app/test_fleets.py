@@ -189,6 +189,18 @@ def test_what_no_cluster_can_have_is_one_line(changed: dict[str, Any], why: str)
     assert why in str(error.value)
 
 
+def test_pools_in_agent_pods_are_pools_of_the_file_and_need_a_token(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("x" * 32)
+    inside = {"kind": "kubernetes", "kubernetes": {"namespaces": ["llm"], "agent_pools": ["chat-l4"]}}
+    given = inside | {"token_file": str(secret)}
+    assert cluster_spec(settings(given)).agent_pools == (("chat", "chat-l4"),)
+    assert "token_file is missing" in refused(tmp_path, inside)
+    given["kubernetes"] = {"namespaces": ["llm"], "agent_pools": ["other"]}
+    with pytest.raises(UserError, match="agent_pools: no pool 'other'; known: chat-l4"):
+        cluster_spec(settings(given))
+
+
 def test_a_cluster_has_no_racks_of_its_own() -> None:
     rack = {
         "name": "r",

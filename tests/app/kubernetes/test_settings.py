@@ -41,6 +41,7 @@ def test_any_kind_can_be_named(told: dict[str, Any], resource: Resource) -> None
             "namespace web is not watched; add it to namespaces",
         ),
         ({"namespaces": ["llm"], "targets": [{"pool": "p", "name": "W W"}]}, "name"),
+        ({"namespaces": ["llm"], "targets": [{"pool": "p", "name": "w"}], "agent_pools": ["p"]}, "pool p is a target"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(told: dict[str, Any], why: str) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from runtime.agent.many import ManyAgents
+from runtime.agent.split import Stay
 from runtime.fleet import Fleet, PoolTarget
 from runtime.replica import Replica, Transition
 from tests.runtime.agent.hosted import Instant
@@ -100,3 +101,65 @@ async def test_what_a_machine_refuses_is_told() -> None:
     fleet = ManyAgents(machines(a=4), Clock())
     with pytest.raises(KeyError, match="no pool other"):
         await fleet.apply([PoolTarget("chat", "other", 1)], "d1")
+
+
+async def test_who_does_not_answer_is_not_waited_for_by_the_others_orders() -> None:
+    wires, clock = machines(a=4, b=4), Clock()
+    fleet = ManyAgents(wires, clock, LOST_S)
+    await fleet.apply([aim(4)], "d1")
+    wires["a"].cut = True
+    await fleet.apply([aim(6)], "d2")
+    assert wires["a"].told == ["d1"] and wires["b"].told == ["d1", "d2"]
+    wires["b"].cut = True
+    with pytest.raises(httpx.ConnectError):
+        await fleet.apply([aim(6)], "d3")
+
+
+async def test_a_machine_that_was_met_and_never_answers_is_waited_for_and_then_left_out() -> None:
+    wires, clock = machines(a=4, b=4), Clock()
+    fleet = ManyAgents({}, clock, LOST_S)
+    assert await fleet.replicas() == () and fleet.url == ""
+    wires["a"].cut = True
+    fleet.meet(wires, {}, clock.now_s)
+    with pytest.raises(httpx.ConnectError):
+        await fleet.replicas()
+    clock.now_s += LOST_S + 1
+    await fleet.apply([aim(2)], "d1")
+    assert wires["b"].targets["chat-pool"].active == 2 and wires["a"].told == []
+
+
+async def test_a_machine_that_is_replaced_is_another_one() -> None:
+    wires, clock = machines(a=4), Clock()
+    fleet = ManyAgents(wires, clock, LOST_S)
+    await fleet.apply([aim(2)], "d1")
+    again = machines(a=4)
+    fleet.meet(again, {}, clock.now_s)
+    assert await fleet.replicas() == ()
+    fleet.meet({}, {}, clock.now_s)
+    assert await fleet.replicas() == ()
+
+
+async def test_a_machine_that_leaves_is_emptied_when_the_others_serve_and_one_that_ends_at_once() -> None:
+    wires, clock = machines(a=4, b=4), Clock()
+    fleet = ManyAgents({"a": wires["a"]}, clock, LOST_S)
+    await fleet.apply([aim(2)], "d1")
+    fleet.meet(wires, {"a": Stay.LEAVING}, clock.now_s)
+    await fleet.apply([aim(2)], "d2")
+    assert [wire.targets["chat-pool"].active for wire in wires.values()] == [2, 2]
+    await fleet.apply([aim(2)], "d3")
+    assert [wire.targets["chat-pool"].active for wire in wires.values()] == [0, 2]
+    fleet.meet(wires, {"b": Stay.ENDING}, clock.now_s)
+    await fleet.apply([aim(2)], "d4")
+    assert [wire.targets["chat-pool"].active for wire in wires.values()] == [2, 0]
+
+
+async def test_a_pool_goes_to_the_machines_that_know_it() -> None:
+    wires = machines(a=4, b=9)
+    wires["b"].pools = ("other",)
+    await ManyAgents(wires, Clock()).apply([aim(3)], "d1")
+    assert wires["a"].targets["chat-pool"].active == 3 and wires["b"].targets == {}
+
+
+async def test_sleepers_of_a_lost_machine_for_which_there_is_no_slot_are_no_reason_to_refuse_the_rest() -> None:
+    with pytest.raises(ValueError, match="asleep 2, but its engine cannot sleep"):
+        await ManyAgents(machines(a=2), Clock()).apply([replace(aim(1), asleep=5)], "d1")

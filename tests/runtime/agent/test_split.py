@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.agent.split import TIERS, Machine, split
+from runtime.agent.split import TIERS, Machine, Stay, split
 from runtime.fleet import PoolTarget
 from runtime.replica import Replica, Tier, Transition
 
@@ -95,3 +98,31 @@ def test_empty_machines_are_not_filled_beyond_their_room(asked: PoolTarget, room
     held = {name: sum(getattr(share, field) for field in TIERS.values()) for name, share in shares.items()}
     if sum(held.values()) <= sum(rooms):
         assert all(held[m.name] <= m.room for m in machines)
+
+
+def leaves(machine: Machine, stay: Stay = Stay.LEAVING) -> Machine:
+    return replace(machine, stay=stay)
+
+
+def test_who_leaves_keeps_as_many_as_the_others_do_not_serve_yet() -> None:
+    some = [machine("a", 4, active=1), leaves(machine("b", 4, active=3, standby=1))]
+    shares = split(target(active=3, standby=1), some)
+    assert counts(shares, "active") == {"a": 3, "b": 2} and counts(shares, "standby") == {"a": 1, "b": 0}
+
+
+def test_where_all_leave_they_stay_as_they_are_and_where_all_end_there_is_none() -> None:
+    here = machine("a", 4, active=2)
+    assert counts(split(target(active=2), [leaves(here)]), "active") == {"a": 2}
+    with pytest.raises(ValueError, match="no machine to run it on"):
+        split(target(active=2), [leaves(here, Stay.ENDING)])
+
+
+@given(st.integers(0, 6), st.lists(st.tuples(st.integers(0, 4), st.sampled_from(Stay)), min_size=1, max_size=5))
+def test_emptying_never_takes_from_what_serves_below_the_target(active: int, has: list[tuple[int, Stay]]) -> None:
+    """Unless a machine ends, which takes what it has with it."""
+    some = [leaves(machine(f"m{i}", 4, active=n), stay) for i, (n, stay) in enumerate(has) if stay is not Stay.ENDING]
+    if not some:
+        return
+    shares = split(target(active=active), some)
+    serving = sum(min(one.serving(), shares[one.name].active) for one in some)
+    assert serving >= min(active, sum(one.serving() for one in some))
