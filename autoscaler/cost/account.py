@@ -1,0 +1,212 @@
+"""The account of a span: every dollar that was paid, charged to a service, a pool, an hour and a part.
+
+    whole = Σ metered GPU time × its price + Σ commitments' unused time × their rate + the platform's own cost
+
+and the lines of an account sum to the whole exactly, in any grouping, because they are whole nano-USD from the start.
+Parts: ``active`` is what was in rotation, ``standby``, ``asleep`` and ``warm_node`` what waited beside it, ``moving``
+what was starting, draining or broken, ``shared`` idle GPUs of racks by the risk they cover, ``unused`` reserved time
+that nobody used, and ``platform`` what runs besides. Of ``active``, *marginal* is what would have been enough at
+saturation; the rest is headroom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autoscaler.cost.book import PriceBook, Purchase, Sku, shipped_book
+from autoscaler.cost.commitments import Commitment, Covered, cover
+from autoscaler.cost.meter import HOUR_S, STATES
+from autoscaler.cost.money import Ints, charge, micro_usd, shared
+from autoscaler.cost.store import Hours
+
+PARTS = (*STATES, "unused", "platform")
+NOBODY = "_fleet"
+"""Who pays for what no service used: the fleet as a whole."""
+PLATFORM = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What a pool is bought as."""
+
+    sku: Sku
+    purchase: Purchase
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What hours cost: prices of pools that the book knows (others have the price they were metered with),
+    commitments, and USD per hour that the platform itself takes.
+    """
+
+    book: PriceBook = field(default_factory=shipped_book)
+    placements: Mapping[str, Placement] = field(default_factory=dict)
+    commitments: tuple[Commitment, ...] = ()
+    platform_usd_per_hour: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Account:
+    """Lines as columns of shape (n,): ``parts`` (n, ``PARTS``) nano-USD; ``list_nano`` at list prices, that is without
+    commitments; ``charged_ms`` the GPU time behind a line; ``seen_nano`` the active part whose load was seen, of which
+    ``marginal_nano`` would have been enough.
+    """
+
+    hour_s: Ints
+    service: tuple[str, ...]
+    pool: tuple[str, ...]
+    parts: Ints
+    list_nano: Ints
+    charged_ms: Ints
+    micro_usd: Ints
+    marginal_nano: Ints
+    seen_nano: Ints
+
+    @property
+    def total_nano(self) -> int:
+        """The whole."""
+        return int(self.parts.sum())
+
+    def grouped(self, key: str | Callable[[int], object]) -> dict[object, Ints]:
+        """(``PARTS``,) nano-USD by ``service``, ``pool``, ``hour_s`` or what a function makes of the hour's start."""
+        names: Sequence[object]
+        if callable(key):
+            made = {hour: key(hour) for hour in np.unique(self.hour_s).tolist()}
+            names = [made[hour] for hour in self.hour_s.tolist()]
+        else:
+            column = getattr(self, key)
+            names = column.tolist() if isinstance(column, np.ndarray) else column
+        places: dict[object, int] = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        sums = np.zeros((len(places), len(PARTS)), dtype=np.int64)
+        np.add.at(sums, np.array([places[name] for name in names], dtype=np.int64), self.parts)
+        return dict(zip(places, sums, strict=True))
+
+    def of(self, service: str) -> Account:
+        """The lines of one service."""
+        return self.where(np.array([name == service for name in self.service], dtype=bool))
+
+    def where(self, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Account:
+        """The lines where ``chosen`` (n,) is true."""
+        rows = np.flatnonzero(chosen).tolist()
+        return Account(
+            self.hour_s[rows],
+            tuple(self.service[row] for row in rows),
+            tuple(self.pool[row] for row in rows),
+            *(getattr(self, name)[rows] for name in NUMBERS),
+        )
+
+
+NUMBERS = ("parts", "list_nano", "charged_ms", "micro_usd", "marginal_nano", "seen_nano")
+
+
+def account(hours: Hours, terms: Terms, start_s: float, end_s: float) -> Account:
+    """What the span cost; ``hours`` are those that begin in ``start_s <= hour < end_s``."""
+    span = np.arange(first_hour(start_s), end_s, HOUR_S, dtype=np.int64)
+    prices = priced(hours, terms)
+    direct, covered = _direct(hours, prices, terms, span)
+    lines = [direct, *(_unused(direct, one, span) for one in covered)]
+    if terms.platform_usd_per_hour:
+        lines.append(_platform(joined(lines), span, micro_usd(terms.platform_usd_per_hour)))
+    return joined(lines)
+
+
+def first_hour(start_s: float) -> int:
+    """The first hour that begins at or after ``start_s``."""
+    return int(-(-start_s // HOUR_S) * HOUR_S)
+
+
+def priced(hours: Hours, terms: Terms) -> Ints:
+    """Micro-USD per GPU-hour of each row: the book's in that hour, else the one it was metered with."""
+    prices = hours.micro_usd.copy()
+    for pool, placement in terms.placements.items():
+        rows = np.array([name == pool for name in hours.pool], dtype=bool)
+        for price in terms.book.dated(placement.sku, placement.purchase):
+            prices[rows & (hours.hour_s >= price.from_s)] = micro_usd(price.usd_per_gpu_hour)
+    return prices
+
+
+def _direct(hours: Hours, prices: Ints, terms: Terms, span: Ints) -> tuple[Account, list[Covered]]:
+    """What metered GPU time costs, commitments' rates put in, and what commitments cover."""
+    cells = charge(hours.charged_ms, prices[:, None])
+    listed, charged_ms = cells.sum(axis=1), hours.charged_ms.sum(axis=1)
+    covered = cover(terms.commitments, span, hours.hour_s, _coverable(hours, terms), charged_ms)
+    for one in covered:
+        cells += _repriced(hours.charged_ms, one.used_ms, prices, one.rate)
+    active, seen = cells[:, 0], hours.charged_ms[:, 0]
+    seen_nano = np.where(hours.seen_ms > 0, active * hours.seen_ms // np.maximum(seen, 1), 0)
+    marginal = np.where(hours.seen_ms > 0, (seen_nano * (hours.busy_ms / np.maximum(hours.seen_ms, 1))).round(), 0)
+    parts = np.pad(cells, ((0, 0), (0, len(PARTS) - len(STATES))))
+    numbers = parts, listed, charged_ms, prices, marginal.astype(np.int64), seen_nano
+    return Account(hours.hour_s, hours.service, hours.pool, *numbers), covered
+
+
+def _coverable(hours: Hours, terms: Terms) -> list[Sku | None]:
+    placed = {
+        pool: placement.sku for pool, placement in terms.placements.items() if placement.purchase is not Purchase.SPOT
+    }
+    return [placed.get(pool) for pool in hours.pool]
+
+
+def _repriced(charged_ms: Ints, used_ms: Ints, prices: Ints, rate: int) -> Ints:
+    """What the committed rate changes of each cell (n, states): covered time costs exactly ``used_ms × rate``."""
+    change = np.zeros_like(charged_ms)
+    for row in np.flatnonzero(used_ms).tolist():
+        weights = charged_ms[row].tolist()
+        listed = np.array(shared(int(used_ms[row]), weights), dtype=np.int64)
+        paid = shared(int(charge(used_ms[row : row + 1], np.array([rate]))[0]), weights)
+        change[row] = np.array(paid) - charge(listed, prices[row])
+    return change
+
+
+def _unused(direct: Account, covered: Covered, span: Ints) -> Account:
+    """Lines for a commitment's unused time, by hour among those who used it."""
+    costs = charge(covered.unused_ms, np.full(len(span), covered.rate, dtype=np.int64))
+    return _spread(direct, covered.used_ms, span, costs, "unused", covered.commitment.name, covered.unused_ms)
+
+
+def _platform(direct: Account, span: Ints, micro: int) -> Account:
+    """Lines for what the platform takes, by hour among services as they cost."""
+    costs = np.full(len(span), micro * 1000, dtype=np.int64)
+    return _spread(direct, direct.parts.sum(axis=1), span, costs, "platform", PLATFORM, np.zeros_like(costs))
+
+
+def _spread(direct: Account, weight: Ints, span: Ints, costs: Ints, part: str, pool: str, gpu_ms: Ints) -> Account:
+    """An hour's cost as lines of the services with weight in it, or of nobody."""
+    by_hour: dict[int, dict[str, int]] = {}
+    for hour, service, value in zip(direct.hour_s.tolist(), direct.service, weight.tolist(), strict=True):
+        if value:
+            own = by_hour.setdefault(hour, {})
+            own[service] = own.get(service, 0) + value
+    lines: list[tuple[int, str, int, int]] = []
+    for hour, nano, ms in zip(span.tolist(), costs.tolist(), gpu_ms.tolist(), strict=True):
+        if nano:
+            who = by_hour.get(hour, {NOBODY: 1})
+            parts = zip(who, shared(nano, [*who.values()]), shared(ms, [*who.values()]), strict=True)
+            lines += [(hour, *one) for one in parts]
+    return _of_lines(lines, part, pool)
+
+
+def _of_lines(lines: Sequence[tuple[int, str, int, int]], part: str, pool: str) -> Account:
+    nothing = np.zeros(len(lines), dtype=np.int64)
+    nano = np.array([line[2] for line in lines], dtype=np.int64)
+    parts = np.zeros((len(lines), len(PARTS)), dtype=np.int64)
+    parts[:, PARTS.index(part)] = nano
+    hours = np.array([line[0] for line in lines], dtype=np.int64)
+    gpu_ms = np.array([line[3] for line in lines], dtype=np.int64)
+    rates = np.where(gpu_ms > 0, nano * 3600 // np.maximum(gpu_ms, 1), 0)
+    names = tuple(line[1] for line in lines)
+    listed = nano if part == "platform" else nothing
+    return Account(hours, names, (pool,) * len(lines), parts, listed, gpu_ms, rates, nothing, nothing)
+
+
+def joined(lines: Sequence[Account]) -> Account:
+    """Several accounts in one."""
+    return Account(
+        np.concatenate([one.hour_s for one in lines]),
+        tuple(name for one in lines for name in one.service),
+        tuple(name for one in lines for name in one.pool),
+        *(np.concatenate([getattr(one, name) for one in lines]) for name in NUMBERS),
+    )
