@@ -47,6 +47,9 @@ def manifest(
     warm: Annotated[
         bool | None, typer.Option("--warm/--no-warm", help="Placeholder pods that keep nodes warm.")
     ] = None,
+    agent: Annotated[
+        bool, typer.Option("--agent", help="Pods that run leadtime agent, for pools of the file that share GPUs.")
+    ] = False,
     policy: Annotated[bool, typer.Option("--policy/--no-policy", help="Print a ScalingPolicy too.")] = False,
 ) -> None:
     """Print the documents on stdout."""
@@ -55,10 +58,26 @@ def manifest(
     from autoscaler.policy import Policy
 
     given = {key: value for key, value in context.params.items() if value not in (None, [])}
+    if given.pop("agent"):
+        return typer.echo(_agents(given | converted(given)), nl=False)
     file, wanted = given.pop("config", None), given.pop("policy")
     engine, found = _engine(file, given | converted(given))
     said = (found.policy if found else Policy()) if wanted else None
     typer.echo(text(documents(engine, said)), nl=False)
+
+
+def _agents(given: dict[str, Any]) -> str:
+    """Agent pods, which are of a file: it says which pools they hold."""
+    from app.errors import UserError
+    from app.manifests.agent import documents
+    from app.manifests.agentpools import agents_of
+    from app.manifests.yamlout import documents as text
+    from app.settings import load
+
+    if "config" not in given:
+        raise UserError("--agent is given and --config is missing; give the daemon's fleet file")
+    config, pool = given.pop("config"), given.pop("pool", None)
+    return text(documents(agents_of(load(config), pool, **given)))
 
 
 def converted(given: Mapping[str, Any]) -> dict[str, Any]:

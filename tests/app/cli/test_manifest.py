@@ -10,6 +10,8 @@ from typer.testing import CliRunner, Result
 
 from app.cli.main import app
 from app.errors import UserError
+from app.manifests.yamlout import document
+from tests.app.manifests.test_agentpools import SHARED
 
 FLEET = Path(__file__).parents[3] / "app" / "cli" / "simulated.yaml"
 
@@ -48,3 +50,12 @@ def test_a_pool_of_the_file_with_its_policy() -> None:
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], said: str) -> None:
     result = manifest(*arguments)
     assert isinstance(result.exception, UserError) and said in str(result.exception)
+
+
+def test_agent_pods_are_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yaml"
+    file.write_text(document(SHARED.model_dump(mode="json", exclude_unset=True)))
+    made = manifest("--agent", "--config", str(file), "--gpus", "4", "--image", "i", "-n", "llm", "--weights", "pvc:m")
+    kinds = [each["kind"] for each in yaml.safe_load_all(made.stdout)]
+    assert kinds == ["ConfigMap", "StatefulSet", "Service", "PodDisruptionBudget"]
+    assert "--config is missing" in str(manifest("--agent").exception)
