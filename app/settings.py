@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from app.access.settings import ApiSettings
 from app.fleetsettings import FleetSettings, LaunchSettings
 from app.routersettings import RouterSettings, ServiceRouterSettings
 from app.section import Section
@@ -24,13 +25,6 @@ from autoscaler.rack import RackPolicy
 from runtime.pool import LeadTime, Pool, StepTime
 from runtime.rack import Rack
 from runtime.replica import Tier
-
-
-class ApiSettings(Section):
-    """Where the daemon's HTTP API listens."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on; loopback unless changed.")
-    port: int = Field(8800, ge=1, le=65535, description="TCP port.")
 
 
 class ConsoleSettings(Section):

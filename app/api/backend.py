@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 
+from app.access.tokens import TokenStore
 from app.daemon.leading import Alone, Leader
 from app.daemon.memory import Memory, ServiceMemory, clock
 from app.kubernetes.policies import PolicyResources
@@ -30,6 +31,7 @@ class Backend:
     trials: Trials
     leader: Leader = field(default_factory=Alone)
     resources: PolicyResources | None = None
+    tokens: TokenStore | None = None
 
     def now_s(self) -> float:
         """The daemon's time, carried on since it was told last."""

@@ -44,6 +44,8 @@ def only_the_leader_writes(
 async def passed_on(request: Request, leader: Leader, transport: httpx.AsyncBaseTransport | None) -> Response:
     """The leader's answer, as it is."""
     headers = {PASSED_ON: "1", "Content-Type": request.headers.get("Content-Type", "application/json")}
+    if (credential := request.headers.get("Authorization")) is not None:
+        headers["Authorization"] = credential
     target = httpx.URL(leader.address).copy_with(path=request.url.path, query=request.url.query.encode())
     content = await request.body()
     try:

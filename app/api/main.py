@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from app.access.guard import Access, Guard
+from app.api.access import router as access_routes
 from app.api.backend import Backend
 from app.api.decisions import router as decisions
 from app.api.errors import install
@@ -26,14 +28,20 @@ from autoscaler.policy import Policy
 ABOUT = "What a fleet of LLM serving replicas does, what it will need, and why every decision was made."
 
 
-def create_app(backend: Backend, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
-    """The application over a backend; it starts nothing and owns nothing. ``transport`` is the way to a leader."""
+def create_app(
+    backend: Backend, transport: httpx.AsyncBaseTransport | None = None, access: Access | None = None
+) -> FastAPI:
+    """The application over a backend; it starts nothing and owns nothing. ``transport`` is the way to a leader.
+
+    ``access`` says who may ask; everybody if absent. What is added last stands outermost: the guard.
+    """
     app = FastAPI(title="Leadtime", version="1", description=ABOUT)
     app.state.backend = backend
     install(app)
     app.middleware("http")(only_the_leader_writes(transport))
+    app.add_middleware(Guard, access=access or Access())
     app.include_router(health)
-    for part in (services, forecasts, decisions, policies, overrides, shadow, watch, tuning, racks):
+    for part in (services, forecasts, decisions, policies, overrides, shadow, watch, tuning, racks, access_routes):
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app

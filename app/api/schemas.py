@@ -5,9 +5,14 @@ All times are UTC seconds since the epoch; ``None`` means not known, never zero.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from autoscaler.actor import signature
+
+Author = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(signature)]
+"""Who signs a change: whoever was let in, whatever the request claims; the claim where nobody is asked."""
 
 
 class Schema(BaseModel):
@@ -398,7 +403,7 @@ class PolicyWrite(Schema):
 
     policy: dict[str, Any]
     base_version: int
-    author: str = Field(min_length=1)
+    author: Author
     reason: str = Field(min_length=3)
     watch_s: float = Field(1800.0, ge=0, le=21600, allow_inf_nan=False)
 
@@ -408,7 +413,7 @@ class PolicyRollback(Schema):
 
     to_version: int
     base_version: int
-    author: str = Field(min_length=1)
+    author: Author
     reason: str = Field(min_length=3)
 
 
@@ -448,7 +453,7 @@ class FreezeWrite(Schema):
     """A freeze of the whole fleet for ``for_s`` seconds from now."""
 
     for_s: float = Field(gt=0, le=31 * 86400.0)
-    author: str = Field(min_length=1, max_length=200)
+    author: Author
     reason: str = Field(min_length=3)
 
 
@@ -462,7 +467,7 @@ class OverrideWrite(FreezeWrite):
 class OverrideLift(Schema):
     """Who ends an override early."""
 
-    author: str = Field(min_length=1, max_length=200)
+    author: Author
 
 
 class OverrideView(Schema):

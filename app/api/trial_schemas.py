@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.api.schemas import Schema
+from app.api.schemas import Author, Schema
 
 
 class Signed(Schema):
     """Who asks for it, and why."""
 
-    author: str = Field(min_length=1)
+    author: Author
     reason: str = Field(min_length=3)
 
 

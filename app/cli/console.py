@@ -10,9 +10,21 @@ from typing import Annotated
 import typer
 
 from app.cli.client import API, API_HELP
+from app.credential import TOKEN, credential
+from app.errors import UserError
 
 HELP = "Serve the web console."
 SCRIPT = Path(__file__).parent.parent / "console" / "main.py"
+
+
+def refuse_shared(host: str) -> None:
+    """Raise ``UserError`` where everybody who reaches the console would act with this process's own credential."""
+    from app.fleetsettings import LOOPBACK
+
+    if host not in LOOPBACK and credential() is not None:
+        raise UserError(
+            f"--host {host}: everybody who reaches it would act with {TOKEN}; unset it: each signs in for themselves"
+        )
 
 
 def console_command(host: str, port: int) -> list[str]:
@@ -31,6 +43,7 @@ def console(
     """Serve until stopped; takes this process over, so that signals reach the server itself."""
     from app.cli.ports import refuse_used
 
+    refuse_shared(host)
     refuse_used({"console": (host, port)})
     command = console_command(host, port)
     os.execve(command[0], command, {**os.environ, "LEADTIME_API": api})

@@ -75,12 +75,14 @@ def ended_summary(settings: Settings, api: str) -> list[dict[str, Any]] | None:
     """The summary per service once the trace has ended and its last request is done; None before."""
     import httpx
 
+    from app.credential import signed
+
     fleet = settings.fleet.url
     try:
         if not httpx.get(f"{fleet}/clock", timeout=10.0).raise_for_status().json()["finished"]:
             return None
         rows = httpx.get(f"{fleet}/fleet/summary", timeout=30.0).raise_for_status().json()
-        page = httpx.get(f"{api}/metrics", timeout=10.0).raise_for_status().text
+        page = httpx.get(f"{api}/metrics", timeout=10.0, auth=signed).raise_for_status().text
     except httpx.HTTPError:
         return None  # a child that has died is noticed by the supervisor
     decisions = decisions_of(page)

@@ -29,6 +29,7 @@ from app.cli import (
     replay,
     router,
     simulate,
+    token,
     tune,
     up,
 )
@@ -61,6 +62,7 @@ for override in (
 ):
     policy.app.command()(override)
 app.add_typer(policy.app, name="policy", help=policy.HELP)
+app.add_typer(token.app, name="token", help=token.HELP)
 app.command("plan", help=plan.HELP)(plan.plan)
 app.command("simulate", help=simulate.HELP)(simulate.simulate)
 app.command("manifest", help=manifest.HELP)(manifest.manifest)

@@ -86,11 +86,11 @@ def lift(
     typer.echo(f"{row['service'] or 'the fleet'}: {what(row)} is {state(row)}")
 
 
-def seconds(text: str) -> float:
-    """Seconds of a duration such as ``1h30m``."""
+def seconds(text: str, option: str = "--for") -> float:
+    """Seconds of a duration such as ``1h30m``; ``option`` is who gave it."""
     parts = re.fullmatch(r"((?:\d+(?:\.\d+)?[dhms])+)", text.strip())
     if parts is None:
-        raise UserError(f"--for {text}: not a duration; give one such as 30m, 2h or 1h30m")
+        raise UserError(f"{option} {text}: not a duration; give one such as 30m, 2h or 1h30m")
     return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)([dhms])", text))
 
 

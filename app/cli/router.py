@@ -18,12 +18,14 @@ def router(
 ) -> None:
     """Serve until stopped."""
     from app.cli.ports import refuse_used
+    from app.credential import credential, signed
     from app.daemon.main import log_to_stderr
     from app.fleets import fleet_of
     from app.routing import router_spec
     from app.settings import load
     from runtime.router.server import create_router, serve
 
+    credential()  # a file that cannot be read is told now
     settings = load(config)
     where = (settings.router.host, settings.router.port)
     refuse_used({"router": where})
@@ -34,6 +36,7 @@ def router(
         settings.router.poll_s,
         settings.router.wake_url,
         lambda: again(config),
+        signed,
     )
     serve(made, *where)
 

@@ -319,8 +319,10 @@ def progress(api: str) -> str:
     """One line on how the fleet is doing."""
     import httpx
 
+    from app.credential import signed
+
     try:
-        view = httpx.get(f"{api}/api/v1/fleet", timeout=2.0).raise_for_status().json()
+        view = httpx.get(f"{api}/api/v1/fleet", timeout=2.0, auth=signed).raise_for_status().json()
     except httpx.HTTPError:
         return "the API does not answer"
     return (

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from app.api import access_schemas as access
 from app.api import schemas, trial_schemas
 
 T = TypeVar("T")
@@ -70,24 +71,35 @@ def error_line(item: object) -> str:
 
 
 class Api:
-    """Reads and writes under ``/api/v1`` of ``base_url``; an answer to a read is reused for ``ttl_s`` seconds."""
+    """Reads and writes under ``/api/v1`` of ``base_url``; an answer to a read is reused for ``ttl_s`` seconds.
+
+    It asks as whoever holds ``token``, so what is kept is theirs: one client per token, never one for two people.
+    """
 
     def __init__(
         self,
         base_url: str,
         *,
+        token: str | None = None,
         ttl_s: float = 1.0,
         transport: httpx.BaseTransport | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._http = httpx.Client(
-            base_url=f"{self.base_url}/api/v1", timeout=httpx.Timeout(10.0, connect=2.0), transport=transport
+            base_url=f"{self.base_url}/api/v1",
+            timeout=httpx.Timeout(10.0, connect=2.0),
+            transport=transport,
+            headers={} if token is None else {"Authorization": f"Bearer {token}"},
         )
         self._ttl_s = ttl_s
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, Any]] = {}
+
+    def me(self) -> access.Me | None:
+        """Whom the API takes us for; None from an API that does not say."""
+        return self._maybe("/me", access.Me)
 
     def fleet(self) -> schemas.FleetView:
         """The five-second screen."""

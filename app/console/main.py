@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.console import shell
+from app.console import shell, signin
 
 ICON = Path(__file__).with_name("icon.svg")
 
@@ -27,5 +27,6 @@ page = st.navigation(
 )
 st.logo(str(ICON))
 shell.style()
-shell.header()
-page.run()
+if signin.gate():
+    shell.header()
+    page.run()

@@ -18,7 +18,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.api import schemas
-from app.console import format, frames, tiles
+from app.console import format, frames, session, tiles
 from app.console.client import Api, ApiDown, ApiError
 from app.console.options import DEFAULT_API
 
@@ -28,15 +28,16 @@ CHART_REFRESH_S = 5.0
 """Wall-clock seconds between refreshes of charts."""
 
 
-@st.cache_resource(show_spinner=False)
-def client(base_url: str) -> Api:
-    """One client per address, shared by all sessions."""
-    return Api(base_url)
+@st.cache_resource(show_spinner=False, max_entries=256)
+def client(base_url: str, token: str | None = None) -> Api:
+    """One client per address and credential, shared by all sessions that show the same."""
+    return Api(base_url, token=token)
 
 
 def api() -> Api:
-    """The client of the address in ``LEADTIME_API``."""
-    return client(os.environ.get("LEADTIME_API", DEFAULT_API))
+    """The client of the address in ``LEADTIME_API``, with the credential of whoever looks."""
+    address, token = os.environ.get("LEADTIME_API", DEFAULT_API), session.shown()
+    return client(address, token) if token else client(address)
 
 
 def live(run_every_s: float) -> Callable[[Callable[[], None]], Callable[[], None]]:

@@ -13,6 +13,7 @@ import httpx
 import structlog
 import uvicorn
 
+from app.access.wiring import access_of
 from app.api.backend import Backend
 from app.api.main import create_app
 from app.daemon import loop
@@ -49,7 +50,9 @@ async def serve(settings: Settings) -> None:
     daemon = wire(settings)
     await check_source(daemon.source)
     stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
-    app = create_app(Backend(daemon.memory, *stores, daemon.leader, daemon.resources))
+    assert daemon.tokens is not None, "wired"
+    backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens)
+    app = create_app(backend, access=access_of(settings.api, daemon.tokens))
     config = uvicorn.Config(
         app,
         host=settings.api.host,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.access.tokens import TokenStore
 from app.daemon.fitting import Fitting
 from app.daemon.leading import Alone, Leader
 from app.daemon.memory import Memory
 from app.daemon.tuning import Searching
 from app.kubernetes.policies import PolicyResources
 from autoscaler.controller import Mind
+from autoscaler.cost.store import CostStore
 from autoscaler.grants import Limits
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
@@ -108,6 +110,8 @@ class Daemon:
     leader: Leader = field(default_factory=Alone)
     acting: bool = True
     resources: PolicyResources | None = None
+    costs: CostStore | None = None
+    tokens: TokenStore | None = None
     memory: Memory = field(default_factory=Memory)
     minds: dict[str, Mind] = field(default_factory=dict)
     fitting: Fitting = field(default_factory=Fitting)

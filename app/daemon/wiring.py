@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from app.access.tokens import TokenStore
 from app.daemon.leading import Alone
 from app.daemon.memory import Memory, clock
 from app.daemon.parts import Configured, Daemon, Shared
@@ -11,6 +12,7 @@ from app.errors import UserError
 from app.fleets import clock_of, fleet_of, leader_of, resources_of
 from app.kubernetes.fleet import ClusterFleet
 from app.settings import Settings, SourceSettings
+from autoscaler.cost.store import CostStore
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
 from autoscaler.override_store import OverrideStore
@@ -52,6 +54,8 @@ def wire(settings: Settings) -> Daemon:
         models=ModelStore(engine),
         tunings=TuningStore(engine),
         trials=Trials(engine),
+        costs=CostStore(engine),
+        tokens=TokenStore(engine),
         configured=tuple(Configured(one.pool, one.policy, one.more_pools) for one in settings.services),
         shared=tuple(Shared(one.rack(), one.policy, tuple(settings.services_in(one.name))) for one in settings.racks),
         limits=settings.market.limits(),

@@ -13,6 +13,7 @@ import grpc.aio
 import httpx
 import structlog
 
+from app.credential import credential, signed
 from app.errors import UserError
 from app.externalscaler import wire
 from app.externalscaler.calls import Calls, Pace
@@ -82,7 +83,8 @@ async def serve(api: str, address: str, tls: Tls | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with httpx.AsyncClient() as client:
+    credential()  # a file that cannot be read is told now and not to KEDA
+    async with httpx.AsyncClient(auth=signed) as client:
         server = create_server(Asked(api, client), WallClock())
         listen(server, address, tls)
         await server.start()

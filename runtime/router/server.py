@@ -142,9 +142,10 @@ def create_router(
     poll_s: float = 0.5,
     wake_url: str | None = None,
     reload: Callable[[], RouterSpec] | None = None,
+    sign: Callable[[httpx.Request], httpx.Request] | None = None,
 ) -> Router:
-    """A router on the machine's own clock."""
-    waker = Waker(httpx.AsyncClient(trust_env=False), wake_url)
+    """A router on the machine's own clock; ``sign`` shows who wakes a service."""
+    waker = Waker(httpx.AsyncClient(trust_env=False, auth=sign), wake_url)
     return Router(Gateway(spec, Upstream(), time.monotonic, waker), waker, fleet, poll_s, reload)
 
 

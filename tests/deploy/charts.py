@@ -23,6 +23,7 @@ ALL: dict[str, Any] = {
     "store": {"url": "postgresql+psycopg://leadtime@db/leadtime", "passwordSecret": {"name": "db"}},
     "image": {"pullSecrets": [{"name": "pull"}]},
     "daemon": {"replicas": 2, "nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}]},
+    "auth": {"tokenSecret": {"name": "token"}},
     "router": {"enabled": True},
     "externalScaler": {"enabled": True},
     "networkPolicy": {"router": [{"namespaceSelector": {}}], "egress": [{"ports": [{"port": 8080}]}]},

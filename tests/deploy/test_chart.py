@@ -70,6 +70,7 @@ def test_the_daemon_reads_the_fleet_file(tmp_path: Path) -> None:
     file.write_text(find(documents(render.example()), "ConfigMap")[0]["data"]["fleet.yaml"])
     settings = load(file)
     assert settings.services[0].policy.mode == "shadow" and settings.api.host == "0.0.0.0"
+    assert settings.api.auth is not None and settings.api.auth.anonymous == "nothing"
     cluster = settings.fleet.kubernetes
     assert settings.fleet.kind == "kubernetes" and cluster is not None
     assert (cluster.namespaces, cluster.lease, cluster.gitops, cluster.nodes) == (
@@ -121,6 +122,18 @@ def test_services_budgets_and_policies_select_their_pods(component: str) -> None
     policy = find(made, "NetworkPolicy", component)[0]["spec"]
     assert policy["podSelector"]["matchLabels"].items() <= labels
     assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} <= names
+
+
+@pytest.mark.parametrize("component", ["router", "externalscaler"])
+def test_who_asks_the_api_has_a_token_from_a_secret(component: str) -> None:
+    environment = pods(documents(ALL))[component]["spec"]["containers"][0]["env"]
+    shown = next(each for each in environment if each["name"] == "LEADTIME_TOKEN")
+    assert shown["valueFrom"]["secretKeyRef"] == {"name": "token", "key": "token"}
+
+
+def test_the_console_has_no_credential_of_its_own() -> None:
+    environment = pods(documents(ALL))["console"]["spec"]["containers"][0]["env"]
+    assert not [each for each in environment if each["name"].startswith("LEADTIME_TOKEN")]
 
 
 def test_a_password_is_in_the_environment_and_nowhere_else() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import Response
 
 from collectors.gateway import read_gateway
 from runtime.replica import Tier
@@ -127,6 +128,25 @@ async def test_a_wrong_configuration_changes_nothing() -> None:
 def test_a_policy_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="no policy 'best'; there are least-requests"):
         spec("best")
+
+
+async def test_who_is_told_to_wake_a_service_is_shown_a_credential() -> None:
+    def sign(request: httpx.Request) -> httpx.Request:
+        request.headers["Authorization"] = "Bearer t"
+        return request
+
+    shown: list[str] = []
+
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        shown.append(dict(scope["headers"])[b"authorization"].decode())
+        await Response(status_code=202)(scope, receive, send)
+
+    async with listening(page) as url:
+        router = create_router(spec(), SimulatedFleet("http://127.0.0.1:1"), wake_url=f"{url}/wake", sign=sign)
+        router.waker("chat", 1)
+        await asyncio.gather(*router.waker.telling)
+        await router.waker.http.aclose()
+    assert shown == ["Bearer t"]
 
 
 async def test_whoever_wakes_services_is_told_once_a_second_each() -> None:

@@ -31,7 +31,7 @@ labels:
 {{/* fleet.yaml: the operator's, in which the chart sets who listens where and what moves the replicas. */}}
 {{- define "leadtime.config" -}}
 {{- $ours := dict
-  "api" (dict "host" "0.0.0.0" "port" 8800)
+  "api" (dict "host" "0.0.0.0" "port" 8800 "auth" (dict "tokens" true "open_metrics" true))
   "console" (dict "host" "0.0.0.0" "port" 8501)
   "router" (dict "host" "0.0.0.0" "port" 8700)
   "store" (dict "url" (.Values.store.url | default "sqlite:////var/lib/leadtime/leadtime.db"))
@@ -62,6 +62,15 @@ capabilities: {drop: [ALL]}
 - name: PGPASSWORD
   valueFrom:
     secretKeyRef: {name: {{ .Values.store.passwordSecret.name }}, key: {{ .Values.store.passwordSecret.key }}}
+{{- end }}
+{{- end }}
+
+{{/* What a pod of ours shows the API. */}}
+{{- define "leadtime.credential" -}}
+{{- if .Values.auth.tokenSecret.name }}
+- name: LEADTIME_TOKEN
+  valueFrom:
+    secretKeyRef: {name: {{ .Values.auth.tokenSecret.name }}, key: {{ .Values.auth.tokenSecret.key }}}
 {{- end }}
 {{- end }}
 

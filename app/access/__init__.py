@@ -1,0 +1,1 @@
+"""Who may do what through the API, and how they show who they are."""

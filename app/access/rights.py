@@ -1,0 +1,116 @@
+"""Which role each route needs: one table, read by the guard, by the tests and by docs/security.md.
+
+Promise: a route that is not in the table is for admins alone, so one that was forgotten is closed and not open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from app.access.principal import Role
+
+
+class Reach(Enum):
+    """What a route is about."""
+
+    NOTHING = auto()
+    """No service: who may touch but one service may ask it too."""
+    SERVICE = auto()
+    """The service that its path names."""
+    FLEET = auto()
+    """Several services, or none that the path names: only who may touch all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What a route needs; ``role`` None stands for everybody."""
+
+    method: str
+    path: str
+    role: Role | None
+    reach: Reach
+
+
+OPEN = "GET /healthz /readyz /openapi.json /docs /docs/oauth2-redirect /redoc"
+
+ANY = """
+GET /api/v1/me
+GET /api/v1/schema
+"""
+
+VIEWER = """
+GET /metrics
+GET /api/v1/fleet
+GET /api/v1/racks
+GET /api/v1/decisions
+GET /api/v1/decisions/{id}
+GET /api/v1/decisions/{id}/replay
+GET /api/v1/overrides
+GET /api/v1/policies
+GET /api/v1/policies/{service}
+GET /api/v1/policies/{service}/history
+GET /api/v1/policies/{service}/diff
+GET /api/v1/policies/{service}/shadow
+GET /api/v1/policies/{service}/tuning
+GET /api/v1/policies/{service}/watch
+POST /api/v1/policies/{service}/check
+GET /api/v1/services/{service}
+GET /api/v1/services/{service}/capacity
+GET /api/v1/services/{service}/decisions
+GET /api/v1/services/{service}/forecast
+GET /api/v1/services/{service}/forecast/accuracy
+GET /api/v1/services/{service}/forecast/days
+GET /api/v1/services/{service}/overrides
+GET /api/v1/services/{service}/replicas
+GET /api/v1/services/{service}/series
+POST /api/v1/services/{service}/wake
+GET /api/v1/timeline
+"""
+
+OPERATOR = """
+PUT /api/v1/policies/{service}
+POST /api/v1/policies/{service}/rollback
+PUT /api/v1/policies/{service}/shadow
+POST /api/v1/policies/{service}/shadow/promote
+POST /api/v1/policies/{service}/shadow/stop
+POST /api/v1/policies/{service}/watch/end
+POST /api/v1/services/{service}/overrides
+POST /api/v1/overrides/{id}/lift
+POST /api/v1/freezes
+"""
+
+ADMIN = """
+GET /api/v1/tokens
+POST /api/v1/tokens
+POST /api/v1/tokens/{id}/revoke
+"""
+
+
+def _listed(lines: str, role: Role, reach: Reach | None = None) -> Iterator[Right]:
+    for line in lines.split("\n"):
+        if line:
+            method, path = line.split()
+            yield Right(method, path, role, reach or (Reach.SERVICE if "{service}" in path else Reach.FLEET))
+
+
+RIGHTS: tuple[Right, ...] = (
+    *(Right("GET", path, None, Reach.NOTHING) for path in OPEN.split()[1:]),
+    *_listed(ANY, Role.VIEWER, Reach.NOTHING),
+    *_listed(VIEWER, Role.VIEWER),
+    *_listed(OPERATOR, Role.OPERATOR),
+    *_listed(ADMIN, Role.ADMIN),
+)
+
+_COMPILED = [(right, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", right.path))) for right in RIGHTS]
+
+
+def right_of(method: str, path: str) -> tuple[Right, str | None]:
+    """What a request needs, and the service that it names. ``path`` is decoded, as routes are matched."""
+    asked = "GET" if method == "HEAD" else method
+    for right, pattern in _COMPILED:
+        if right.method == asked and (found := pattern.fullmatch(path)):
+            return right, found.groupdict().get("service")
+    return Right(asked, path, Role.ADMIN, Reach.FLEET), None
