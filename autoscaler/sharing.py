@@ -54,13 +54,16 @@ class Claim:
 class Need:
     """GPUs to hold: ``together`` for all, ``apart`` if each insured itself at the same quantile, ``active`` in use now.
 
-    ``known`` is False while a service has no forecast or was not seen; what is held must not shrink then.
+    ``known`` is False while a service has no forecast or was not seen; what is held must not shrink then. ``risk``, in
+    the order of the claims, is what each is expected to need beyond what it has, in GPUs, where all together need just
+    ``together``: the risk that what is held idle covers for it.
     """
 
     together: int
     apart: int
     active: int
     known: bool
+    risk: tuple[float, ...] = ()
 
 
 def need(claims: Sequence[Claim], comove: Array, lead_s: float, tau: float) -> Need:
@@ -77,7 +80,18 @@ def need(claims: Sequence[Claim], comove: Array, lead_s: float, tau: float) -> N
     apart = np.quantile(gpus, tau, axis=1, method="higher").sum()
     together = np.quantile(gpus.sum(axis=0), tau, method="higher")
     known = all(claim.forecast is not None and claim.seen for claim in claims)
-    return Need(max(active, int(together)), max(active, int(apart)), active, known)
+    risk = _risk(gpus, np.array([claim.active * claim.gpus_per_replica for claim in claims]), float(together))
+    return Need(max(active, int(together)), max(active, int(apart)), active, known, risk)
+
+
+def _risk(gpus: Array, active: Array, together: float) -> tuple[float, ...]:
+    """Each service's part of a quantile of the sum: its mean over the scenarios next to it, less what it has.
+
+    E[X_i | ΣX = q] is the part of q that service i causes, and these parts sum to q (Euler's allocation of a quantile:
+    Tasche, Risk contributions and performance measurement, 1999). ``gpus`` has shape (services, scenarios).
+    """
+    near = np.argsort(np.abs(gpus.sum(axis=0) - together), kind="stable")[: SCENARIOS // 20]
+    return tuple(float(part) for part in np.maximum(gpus[:, near].mean(axis=1) - active, 0.0))
 
 
 def comovement(histories: Sequence[History], cells: int) -> Array:

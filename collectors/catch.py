@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from collectors import dcgm, engines, gateway
 from collectors.exposition import Page, Wanted
-from collectors.observation import Gap, GatewaySample, GpuSample, ReplicaSample, Scrape
+from collectors.observation import Gap, GatewaySample, GpuSample, ReplicaSample, Scrape, TenantSample
 from collectors.source import Target
 
 
@@ -27,6 +27,7 @@ class Catch:
     gpus: list[GpuSample] = field(default_factory=list)
     gateway: dict[str, GatewaySample] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
+    tenants: dict[str, TenantSample] = field(default_factory=dict)
 
     def add(self, target: Target, page: Page, at_s: float) -> None:
         """Keep what the page of a target says, unless it says nothing."""
@@ -40,6 +41,7 @@ class Catch:
         else:
             services, gaps = gateway.samples_of(page, at_s)
             self.gateway.update(services)
+            self.tenants.update(gateway.tenants_of(page, at_s))
         self.gaps.extend(gaps)
 
     def miss(self, target: Target, reason: str) -> None:
@@ -48,4 +50,4 @@ class Catch:
 
     def scrape(self, at_s: float) -> Scrape:
         """The whole as a scrape."""
-        return Scrape(at_s, self.replicas, tuple(self.gpus), self.gateway, tuple(self.gaps))
+        return Scrape(at_s, self.replicas, tuple(self.gpus), self.gateway, tuple(self.gaps), self.tenants)

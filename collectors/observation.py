@@ -85,6 +85,17 @@ class Scrape:
     gpus: tuple[GpuSample, ...] = ()
     gateway: Mapping[str, GatewaySample] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
+    tenants: Mapping[str, TenantSample] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSample:
+    """What the router counts of one tenant, over all services: tokens of prompts and answers. Cumulative."""
+
+    tenant: str
+    at_s: float
+    requests: float
+    tokens: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import httpx
 from app.daemon import racks, tuning
 from app.daemon.leading import acts
 from app.daemon.memory import ServiceMemory, extend
+from app.daemon.metering import Metered, metered
 from app.daemon.parts import Daemon
 from app.daemon.replicas import held, targets
 from app.daemon.signals import FLEET, Signals, fleet_signals, gpu_signals, service_signals
@@ -55,7 +56,8 @@ async def tick(daemon: Daemon, at_s: float) -> None:
     use = gpu_use(seen.scrape.gpus, held(seen.replicas)) if seen.scrape.gpus else None
     signals[FLEET] = gpu_signals(use)
     if acts(daemon):
-        await asyncio.to_thread(record, daemon, considered, shared, signals, at_s)
+        rows = metered(daemon, considered, shared, signals, seen)
+        await asyncio.to_thread(record, daemon, considered, shared, signals, rows, at_s)
     racks.remember(daemon, shared)
     remember(daemon, seen, considered, signals)
     daemon.memory.gpus = use
@@ -110,12 +112,15 @@ def record(
     considered: dict[str, Considered],
     shared: dict[str, ConsideredRack],
     signals: dict[str, Signals],
+    rows: Metered,
     at_s: float,
 ) -> None:
-    """Write history and decisions; runs in a thread of its own."""
+    """Write history, decisions and what they cost; runs in a thread of its own."""
     daemon.history.append_many([(name, at_s, values) for name, values in signals.items()])
     daemon.ledger.record_many([entry(daemon.memory.services[name], considered[name]) for name in considered])
     daemon.rack_ledger.record_many(list(shared.values()))
+    if daemon.costs is not None:
+        daemon.costs.add(rows.held, rows.used, rows.tenants)
 
 
 def entry(known: ServiceMemory, result: Considered) -> Record:

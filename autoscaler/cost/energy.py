@@ -46,7 +46,7 @@ def taken(before: Iterable[GpuSample], after: Iterable[GpuSample], seconds: floa
     for gpu in after:
         joules = _one(earlier.get((gpu.uuid, gpu.mig)), gpu, seconds)
         if joules is not None and 0 <= joules <= MOST_WATTS * seconds:
-            found[gpu.uuid] = found.get(gpu.uuid, 0.0) + joules
+            found[gpu.uuid] = max(found.get(gpu.uuid, 0.0), joules)  # slices repeat the counter of their GPU
     return found
 
 

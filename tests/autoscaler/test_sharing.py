@@ -79,3 +79,13 @@ def test_scenarios_are_uniform_for_each_service_and_joined_as_asked() -> None:
         np.array([[0.1] * 2, [0.5] * 2, [0.9] * 2]), abs=0.01
     )
     assert np.corrcoef(ranks.T)[0, 1] == pytest.approx(0.68, abs=0.03)
+
+
+def test_the_risk_that_idle_gpus_cover_is_told_by_service_and_sums_to_them() -> None:
+    found = need([claim(8.0, spread=3.0, active=10), claim(2.0, active=2)], np.eye(2), 180.0, 0.95)
+    assert found.risk[0] > found.risk[1]
+    assert sum(found.risk) == pytest.approx(found.together - found.active, abs=1.5)
+
+
+def test_who_has_enough_bears_no_risk() -> None:
+    assert need([claim(4.0), claim(0.1, active=30)], np.eye(2), 180.0, 0.95).risk[1] == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collectors.gateway import read_gateway
+from collectors.exposition import parse
+from collectors.gateway import WANTED, read_gateway, tenants_of
+from collectors.observation import TenantSample
 
 PAGE = """# TYPE leadtime_gateway_requests_held gauge
 leadtime_gateway_requests_held{service="chat"} 4
@@ -48,3 +50,17 @@ def test_nan_is_a_gap() -> None:
 
 def test_an_empty_page_is_a_gap() -> None:
     assert read_gateway(b"", 3.0)[1][0].subject == "gateway"
+
+
+def test_tenants_are_read_beside_the_services() -> None:
+    counted = (
+        PAGE
+        + """leadtime_gateway_tenant_requests_total{tenant="acme"} 3
+leadtime_gateway_tenant_tokens_total{tenant="acme"} 4500
+leadtime_gateway_tenant_tokens_total{tenant="half"} 1
+"""
+    )
+    page = parse(counted.encode(), WANTED)
+    assert tenants_of(page, 3.0) == {"acme": TenantSample("acme", 3.0, 3, 4500)}
+    services, gaps = read_gateway(counted.encode(), 3.0)
+    assert (sorted(services), gaps) == (["chat", "code"], ())
