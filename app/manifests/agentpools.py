@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.errors import UserError
+from app.fleetsettings import LaunchSettings
 from app.manifests.agent import ENGINE_PORTS, HOME, PORT, TOKEN, AgentPods
 from app.manifests.engine import Engine
-from app.settings import LaunchSettings, PoolSettings, ServiceSettings, Settings
+from app.settings import PoolSettings, ServiceSettings, Settings
 from runtime.local.spec import Sleep
 
 OF_AN_ENGINE = ("model", "service", "args", "nodes", "start_s", "warm", "sleep", "policy")

@@ -2,11 +2,14 @@
 
 Two never lead at once, whatever their clocks say, because nobody compares clocks. A leader counts from the moment at
 which it *asked* for the renewal that was granted, and stops after ``deadline_s``. Anybody else counts from the moment
-at which it *saw* the Lease change last, which is later, and takes over after the Lease's own duration, which is longer.
-The difference is the time that a write of the old leader may still be on its way.
+at which it *saw* the Lease change last, which is later, and takes over ``spare_s`` before the Lease's duration is over,
+which is still longer. The difference is the time that a write of the old leader may still be on its way.
 
     asked ──▶ granted ──▶ seen            the leader stops at asked + deadline_s
-                          └── another takes over at seen + duration_s, or later
+                          └── another takes over at seen + duration_s - spare_s, or later
+
+Between granted and seen lies at most one look (``retry_s``) and its answer; the spare makes up for both, so that nobody
+is without a leader for longer than the Lease says: 2 s to see it, 27 s of waiting, and 1 s for the answers.
 
 Every write bears the resourceVersion that was read, so of two that take over at once one is refused.
 """
@@ -22,21 +25,29 @@ from runtime.kubernetes.times import micro
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Seconds. ``flight_s`` is the longest that a write may take until it is done or has failed."""
+    """Seconds. ``flight_s`` is the longest that a write may take until it is done or has failed, ``spare_s`` what is
+    left of the duration for the time until others have seen that it began.
+    """
 
     duration_s: float = 30.0
-    deadline_s: float = 14.0
-    retry_s: float = 3.0
+    deadline_s: float = 12.0
+    retry_s: float = 2.0
     flight_s: float = 15.0
+    spare_s: float = 3.0
 
     def __post_init__(self) -> None:
         if self.duration_s != int(self.duration_s) or self.duration_s < 1:
             raise ValueError(f"duration_s {self.duration_s:g} must be a whole number of seconds above 0")
-        if self.deadline_s + self.flight_s > self.duration_s:
-            least = self.deadline_s + self.flight_s
-            raise ValueError(f"duration_s {self.duration_s:g} must be at least deadline_s + flight_s, {least:g}")
+        least = self.deadline_s + self.flight_s + self.spare_s
+        if least > self.duration_s:
+            said = "deadline_s + flight_s + spare_s"
+            raise ValueError(f"duration_s {self.duration_s:g} must be at least {said}, {least:g}")
         if not 0 < self.retry_s < self.deadline_s:
             raise ValueError(f"retry_s {self.retry_s:g} must be above 0 and below deadline_s, {self.deadline_s:g}")
+        if self.spare_s < self.retry_s:
+            raise ValueError(
+                f"spare_s {self.spare_s:g} must be at least retry_s, {self.retry_s:g}: a look may be so late"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +107,19 @@ class Election:
         record = self._record
         if record is None:
             return Ask.CREATE
-        free = record.holder == "" or now_s >= self._seen_s + record.duration_s
+        free = record.holder == "" or now_s >= self._over_s(record)
         return Ask.UPDATE if free or record.holder == self.identity else Ask.READ
 
     def wait_s(self, now_s: float) -> float:
         """How long until it is worth asking again: at once where it is free, exactly at its end where it expires."""
         if self._record is None or self._record.holder in ("", self.identity):
             return self.terms.retry_s
-        left_s = self._seen_s + self._record.duration_s - now_s
+        left_s = self._over_s(self._record) - now_s
         return min(self.terms.retry_s, left_s) if left_s > 0 else self.terms.retry_s
+
+    def _over_s(self, record: Record) -> float:
+        """When whoever holds it has certainly stopped, and its writes have ended."""
+        return self._seen_s + record.duration_s - self.terms.spare_s
 
     def read(self, record: Record | None, now_s: float) -> None:
         """The answer to a read: the Lease, or that there is none."""

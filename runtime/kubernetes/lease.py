@@ -106,5 +106,6 @@ class Lease:
                 said = await self._api.claim(self._one, body)
         except (Conflict, AlreadyExists, NotFound):
             self.state.refused()
+            await self._read()  # now, not a look later: the wait for another's lead counts from when it was seen
             return
         self.state.granted(record(said), asked_s, self._monotonic())

@@ -7,9 +7,12 @@ import tomllib
 
 import yaml
 
+from app.manifests.agent import PORT
+from app.manifests.engine import Engine
 from tests.deploy.charts import ROOT, documents, pods
 
 RECIPE = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8")
+AGENT = (ROOT / "deploy" / "Containerfile.agent").read_text(encoding="utf-8")
 STAGES = re.split(r"^FROM ", RECIPE, flags=re.MULTILINE)[1:]
 LAST = STAGES[-1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -57,3 +60,16 @@ def test_both_architectures_are_built_the_same_way() -> None:
 def test_its_version_is_the_charts() -> None:
     chart = yaml.safe_load((ROOT / "deploy" / "chart" / "leadtime" / "Chart.yaml").read_text(encoding="utf-8"))
     assert chart["appVersion"] == PROJECT["project"]["version"] and f"leadtime:{chart['appVersion']}" in RECIPE
+
+
+def test_the_agents_image_has_the_same_packages_and_the_engine_that_manifests_start() -> None:
+    copied = re.compile(r"^COPY (?!--from)(.+) \S+$", flags=re.MULTILINE)
+    assert copied.findall(AGENT) == copied.findall(RECIPE)
+    engine = Engine("chat", "chat", "m").image
+    assert f"FROM docker.io/{engine.partition(':')[0]}:" in AGENT and f"ARG VLLM={engine.partition(':')[2]}" in AGENT
+    assert f"EXPOSE {PORT}" in AGENT and "/usr/local/bin/leadtime" in AGENT
+
+
+def test_the_agents_image_leaves_vllms_packages_as_they_are() -> None:
+    installed = [line.strip(" &\\") for line in AGENT.splitlines() if "pip install" in line]
+    assert all("/opt/leadtime/bin/pip" in line or "--target /opt/virtualenv" in line for line in installed)

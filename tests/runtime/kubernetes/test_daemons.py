@@ -103,10 +103,10 @@ async def test_an_hour_of_two_daemons(seed: int) -> None:
         return daemon
 
     daemons, active, led, kills = [await born(), await born()], 2, [cluster.clock.now_s], 0
-    for turn in range(1200):
-        cluster.step(3)
+    for turn in range(1800):
+        cluster.step(TERMS.retry_s)
         await settle()
-        active = {200: 3, 500: 1, 800: 4}.get(turn, active)
+        active = {300: 3, 750: 1, 1200: 4}.get(turn, active)
         for daemon in list(daemons):
             leads = await daemon.look(active)
             if leads:
@@ -119,12 +119,12 @@ async def test_an_hour_of_two_daemons(seed: int) -> None:
             elif leads and rng.random() < 0.01:
                 daemon.line.away = True  # cut off: it must stop by itself
         await settle()
-        assert len(cluster.serving("chat")) >= (2 if turn < 500 else 1)
+        assert len(cluster.serving("chat")) >= (2 if turn < 750 else 1)
     for daemon in daemons:
         await daemon.fleet.close()
     assert kills >= 5 and cluster.replicas("chat") == 4 == len(cluster.serving("chat"))
     longest = max(after - before for before, after in itertools.pairwise(led))
-    assert longest <= TERMS.duration_s + 3 * 3
+    assert longest <= TERMS.duration_s
     for (before_s, one), (after_s, other) in itertools.pairwise(written):
         assert one == other or after_s - before_s >= TERMS.flight_s
     counts = [event["note"].split(" replicas")[0] for event in cluster.server.all("events")]

@@ -6,7 +6,6 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -35,6 +34,8 @@ class Hour:
     serial: int = 0
     spans: list[tuple[str, float, float]] = field(default_factory=list)
     """Who might have had a write under way, from when until when."""
+    deaths: list[float] = field(default_factory=list)
+    """When one that led was killed."""
 
     def at(self, delay_s: float, act: Callable[[], None]) -> None:
         self.serial += 1
@@ -78,6 +79,8 @@ class Contender:
         if self.hour.only_leaders and not self.state.leads(self.clock()):
             self.hour.at(1.0, lambda: self.die(life))
             return
+        if self.state.leads(self.clock()):
+            self.hour.deaths.append(self.hour.now_s)
         self.life += 1
         self.hour.at(self.hour.rng.uniform(0, 20), self.born)
 
@@ -129,7 +132,9 @@ class Contender:
                 end_s = asked_s - self.offset_s + TERMS.deadline_s
                 self.hour.spans.append((self.state.identity, self.hour.now_s, end_s))
         due = self.state.ask(self.clock())
-        wait_s = 0.0 if due is not Ask.READ and ask is Ask.READ else self.state.wait_s(self.clock())
+        refused = ask is not Ask.READ and said is None
+        at_once = refused or (due is not Ask.READ and ask is Ask.READ)
+        wait_s = 0.0 if at_once else self.state.wait_s(self.clock())
         self.hour.at(wait_s, lambda: self.turn(life))
 
 
@@ -154,11 +159,13 @@ def test_there_are_never_two_whose_writes_could_meet(seed: int, loss: float, kil
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6))
-def test_somebody_leads_again_within_the_lease_and_the_time_it_takes_to_see_it(seed: int) -> None:
-    spans = lived(seed, 0.0, 300.0, way_s=0.2, only_leaders=True).spans
-    gap_s = TERMS.duration_s + 2 * TERMS.retry_s + 2
-    assert spans[0][1] < 2 * TERMS.retry_s and spans[-1][1] > HOUR_S - gap_s
-    assert all(after[1] - before[1] <= gap_s for before, after in pairwise(spans))
+def test_somebody_leads_again_within_the_lease(seed: int) -> None:
+    """Where a message takes up to 0.1 s: beside one look the spare of 3 s leaves 1 s, for eight of them."""
+    hour = lived(seed, 0.0, 300.0, way_s=0.1, only_leaders=True)
+    assert hour.spans[0][1] < 2 * TERMS.retry_s
+    for death_s in hour.deaths:
+        begun = [begin_s for _, begin_s, _ in hour.spans if begin_s > death_s]
+        assert min(begun, default=HOUR_S) - death_s <= TERMS.duration_s
 
 
 def held(holder: str = "other", version: str = "1", duration_s: float = 30.0) -> Record:
@@ -170,7 +177,8 @@ def test_a_lease_that_changes_is_never_expired_whatever_its_times_say() -> None:
     for i in range(100):
         state.read(held(version=str(i)), 20.0 * i)
         assert state.ask(20.0 * i + 19) is Ask.READ
-    assert state.ask(20.0 * 99 + 30) is Ask.UPDATE
+    assert state.ask(20.0 * 99 + 26.9) is Ask.READ and state.wait_s(20.0 * 99 + 26) == 1.0
+    assert state.ask(20.0 * 99 + 27) is Ask.UPDATE
 
 
 def test_a_released_lease_is_taken_at_once_and_a_missing_one_made() -> None:
@@ -186,10 +194,10 @@ def test_a_leader_stops_by_its_own_clock_and_for_good() -> None:
     state = Election("me", TERMS)
     state.read(None, 0.0)
     state.granted(held("me"), asked_s=1.0, now_s=3.0)
-    assert state.leads(14.9) and not state.leads(15.0)
-    state.check(15.0)
-    state.granted(held("me", "2"), asked_s=15.0, now_s=16.0)
-    assert state.lost and not state.leads(16.0)
+    assert state.leads(12.9) and not state.leads(13.0)
+    state.check(13.0)
+    state.granted(held("me", "2"), asked_s=13.0, now_s=14.0)
+    assert state.lost and not state.leads(14.0)
 
 
 def test_a_leader_that_sees_another_has_lost() -> None:
@@ -213,7 +221,8 @@ def test_a_refusal_that_was_our_own_lost_answer_is_no_loss() -> None:
     [
         ({"duration_s": 20.0}, "at least deadline_s"),
         ({"duration_s": 30.5}, "whole number"),
-        ({"retry_s": 14.0}, "below deadline_s"),
+        ({"retry_s": 12.0}, "below deadline_s"),
+        ({"spare_s": 1.0}, "at least retry_s"),
     ],
 )
 def test_terms_that_two_could_lead_by_are_refused(told: dict[str, float], match: str) -> None:
