@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from autoscaler.audit import AuditLog, Change
 from autoscaler.overrides import FLEET, Kind, Override
 
 METADATA = sa.MetaData()
@@ -48,6 +49,7 @@ class OverrideStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._audit = AuditLog(engine)
         METADATA.create_all(engine)
 
     def make(
@@ -58,6 +60,7 @@ class OverrideStore:
         row = {name: getattr(made, name) for name in Override.__dataclass_fields__} | {"kind": kind.value}
         with self._engine.begin() as connection:
             connection.execute(sa.insert(OVERRIDES), row)
+            self._audit.write(connection, Change("override.make", service, author, reason, now_s, None, _told(row)))
         return made
 
     def lift(self, id: str, now_s: float, author: str) -> Kept:
@@ -65,8 +68,11 @@ class OverrideStore:
         over = sa.or_(OVERRIDES.c.lifted_at_s.is_not(None), OVERRIDES.c.until_s <= now_s)
         change = sa.update(OVERRIDES).where(OVERRIDES.c.id == id, sa.not_(over))
         with self._engine.begin() as connection:
-            connection.execute(change.values(lifted_at_s=now_s, lifted_by=author))
+            lifted = connection.execute(change.values(lifted_at_s=now_s, lifted_by=author)).rowcount > 0
             row = connection.execute(sa.select(OVERRIDES).where(OVERRIDES.c.id == id)).mappings().first()
+            if lifted and row is not None:
+                told = Change("override.lift", row["service"], author, "lifted early", now_s, _told(row), None)
+                self._audit.write(connection, told)
         if row is None:
             raise KeyError(f"there is no override {id}")
         return _kept(row)
@@ -87,6 +93,10 @@ class OverrideStore:
     def _read(self, query: sa.Select[Any]) -> list[Kept]:
         with self._engine.connect() as connection:
             return [_kept(row) for row in connection.execute(query).mappings()]
+
+
+def _told(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("id", "kind", "replicas", "starts_at_s", "until_s", "author", "reason")}
 
 
 def _kept(row: Mapping[Any, Any]) -> Kept:

@@ -17,6 +17,8 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from autoscaler import audit
+from autoscaler.audit import AuditLog
 from autoscaler.policy import Policy
 
 METADATA = sa.MetaData()
@@ -78,6 +80,7 @@ class PolicyStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._audit = AuditLog(engine)
         METADATA.create_all(engine)
 
     def seed(self, service: str, policy: Policy, now_s: float = 0.0) -> Version:
@@ -109,11 +112,13 @@ class PolicyStore:
         """
         made = Version(service, base_version + 1, now_s, author, reason, policy)
         row = {**{name: getattr(made, name) for name in ("service", "version", "at_s", "author", "reason")}}
-        if base_version != self._newest_version(service):
-            raise StaleWrite(service, base_version, self._newest_version(service))
+        newest = self.current(service)
+        if base_version != (newest.version if newest else 0):
+            raise StaleWrite(service, base_version, newest.version if newest else 0)
         try:
             with self._engine.begin() as connection:
                 connection.execute(sa.insert(POLICIES), row | {"policy": policy.model_dump(mode="json")})
+                self._audit.write(connection, _change(newest, made))
         except sa.exc.IntegrityError as error:
             raise StaleWrite(service, base_version, self._newest_version(service)) from error
         return made
@@ -181,6 +186,11 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}{key}"
         flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return flat
+
+
+def _change(old: Version | None, new: Version) -> audit.Change:
+    before, after = (None if v is None else v.policy.model_dump(mode="json") for v in (old, new))
+    return audit.Change("policy.write", new.service, new.author, new.reason, new.at_s, before, after)
 
 
 def _version(row: Mapping[Any, Any]) -> Version:

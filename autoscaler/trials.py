@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from autoscaler.audit import AuditLog, Change
 from autoscaler.canary.watch import Watch
 from autoscaler.codec import decode, encode
 from autoscaler.shadow.run import Shadow
@@ -61,6 +62,7 @@ class TrialStore(Generic[T]):
         self._kind = kind
         self._type = type_
         self._last: dict[str, tuple[bytes, T]] = {}
+        self._audit = AuditLog(engine)
         METADATA.create_all(engine)
 
     def newest(self, service: str) -> T | None:
@@ -77,21 +79,30 @@ class TrialStore(Generic[T]):
             rows = connection.execute(query.order_by(TRIALS.c.service)).all()
         return {row.service: self._read(row.service, row.value) for row in rows}
 
-    def put(self, trial: T, replaces_open: bool) -> bool:
-        """Take the place of the service's trial; False where that is still open and must not be replaced."""
+    def put(self, trial: T, replaces_open: bool, change: Change | None = None) -> bool:
+        """Take the place of the service's trial; False where that is still open and must not be replaced.
+
+        ``change`` is for the audit, where somebody asked for it.
+        """
         insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         row = _row(trial)
         put = insert(TRIALS).values(kind=self._kind, service=trial.service, **row)
         free = None if replaces_open else TRIALS.c.open.is_(False)
         put_or_not = put.on_conflict_do_update(index_elements=["kind", "service"], set_=row, where=free)
         with self._engine.begin() as connection:
-            return connection.execute(put_or_not.returning(TRIALS.c.number)).first() is not None
+            done = connection.execute(put_or_not.returning(TRIALS.c.number)).first() is not None
+            if done and change is not None:
+                self._audit.write(connection, change)
+            return done
 
-    def keep(self, trial: T) -> bool:
+    def keep(self, trial: T, change: Change | None = None) -> bool:
         """Write what has become of an open trial; False where it is no longer the one that is open."""
         same = sa.and_(self._of(trial.service), TRIALS.c.number == trial.number, TRIALS.c.open.is_(True))
         with self._engine.begin() as connection:
-            return connection.execute(sa.update(TRIALS).where(same).values(**_row(trial))).rowcount > 0
+            done = connection.execute(sa.update(TRIALS).where(same).values(**_row(trial))).rowcount > 0
+            if done and change is not None:
+                self._audit.write(connection, change)
+            return done
 
     def _read(self, service: str, packed: bytes) -> T:
         """The value; what has not changed since it was last read is not decoded again."""

@@ -43,6 +43,9 @@ GET /api/v1/schema
 
 VIEWER = """
 GET /metrics
+GET /api/v1/audit
+GET /api/v1/audit/verify
+GET /api/v1/audit/{seq}
 GET /api/v1/fleet
 GET /api/v1/racks
 GET /api/v1/decisions
@@ -57,6 +60,7 @@ GET /api/v1/policies/{service}/shadow
 GET /api/v1/policies/{service}/tuning
 GET /api/v1/policies/{service}/watch
 POST /api/v1/policies/{service}/check
+POST /api/v1/policies/{service}/impact
 GET /api/v1/services/{service}
 GET /api/v1/services/{service}/capacity
 GET /api/v1/services/{service}/decisions

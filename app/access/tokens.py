@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.access.principal import NotLetIn, Principal, Role
+from autoscaler.audit import AuditLog, Change
 
 PREFIX = "leadtime"
 ID_BYTES = 6
@@ -84,15 +85,17 @@ class TokenStore:
     def __init__(self, engine: sa.Engine, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._engine = engine
         self._random = random
+        self._audit = AuditLog(engine)
         METADATA.create_all(engine)
 
-    def make(self, wish: Wish, by: str, now_s: float) -> tuple[Token, str]:
+    def make(self, wish: Wish, by: str, reason: str, now_s: float) -> tuple[Token, str]:
         """A new token and its text, which is not kept."""
         id, secret = self._random(ID_BYTES).hex(), self._random(SECRET_BYTES).hex()
         expires_at_s = None if wish.expires_in_s is None else now_s + wish.expires_in_s
         made = Token(id, wish.name, wish.role, wish.services, now_s, by, expires_at_s, hash=hashed(secret))
         with self._engine.begin() as connection:
             connection.execute(sa.insert(TOKENS), _row(made))
+            self._audit.write(connection, Change("token.create", made.name, by, reason, now_s, None, _told(made)))
         return made, f"{PREFIX}_{id}_{secret}"
 
     def all(self) -> list[Token]:
@@ -107,15 +110,16 @@ class TokenStore:
             row = connection.execute(sa.select(TOKENS).where(TOKENS.c.id == id)).mappings().first()
         return None if row is None else _token(row)
 
-    def revoke(self, id: str, by: str, now_s: float) -> Token:
+    def revoke(self, id: str, by: str, reason: str, now_s: float) -> Token:
         """End it for good. Raises KeyError where there is none; one that is revoked already stays as it is."""
         change = sa.update(TOKENS).where(TOKENS.c.id == id, TOKENS.c.revoked_at_s.is_(None))
-        with self._engine.begin() as connection:
-            connection.execute(change.values(revoked_at_s=now_s, revoked_by=by))
         found = self.get(id)
         if found is None:
             raise KeyError(f"there is no token {id}")
-        return found
+        with self._engine.begin() as connection:
+            if connection.execute(change.values(revoked_at_s=now_s, revoked_by=by)).rowcount > 0:
+                self._audit.write(connection, Change("token.revoke", found.name, by, reason, now_s, _told(found)))
+        return self.get(id) or found
 
     def principal(self, text: str, now_s: float) -> Principal:
         """Who holds this token; raises ``NotLetIn``. What it says depends on the secret, never on the id alone."""
@@ -138,6 +142,10 @@ def is_token(text: str) -> bool:
 def hashed(secret: str) -> str:
     """What is kept of a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _told(token: Token) -> dict[str, Any]:
+    return {name: value for name, value in _row(token).items() if name in ("id", "role", "services", "expires_at_s")}
 
 
 def _row(token: Token) -> dict[str, Any]:

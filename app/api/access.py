@@ -48,7 +48,7 @@ async def make(wish: TokenWrite, store: Store, response: Response) -> TokenMade:
     """Make a token; its text is in this answer and nowhere else."""
     now_s, services = time.time(), None if wish.services is None else frozenset(wish.services)
     wanted = Wish(wish.name, wish.role, services, wish.expires_in_s)
-    made, text = await asyncio.to_thread(store.make, wanted, wish.author, now_s)
+    made, text = await asyncio.to_thread(store.make, wanted, wish.author, wish.reason, now_s)
     response.headers["Cache-Control"] = "no-store"
     return TokenMade(**view(made, now_s).model_dump(), token=text)
 
@@ -58,7 +58,7 @@ async def revoke(id: str, by: TokenEnd, store: Store) -> TokenView:
     """End a token at once and for good."""
     now_s = time.time()
     try:
-        return view(await asyncio.to_thread(store.revoke, id, by.author, now_s), now_s)
+        return view(await asyncio.to_thread(store.revoke, id, by.author, by.reason, now_s), now_s)
     except KeyError:
         raise HTTPException(404, "no such token; GET /api/v1/tokens lists them") from None
 

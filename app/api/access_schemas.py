@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.access.principal import Role
-from app.api.schemas import Author, Schema
+from app.api.schemas import Author, Reason, Schema
 
 LONGEST_S = 3650 * 86400.0
 ServiceName = Annotated[str, Field(min_length=1, max_length=120)]
@@ -30,14 +30,14 @@ class TokenWrite(Schema):
     services: list[ServiceName] | None = Field(None, min_length=1, max_length=1000)
     expires_in_s: float | None = Field(90 * 86400.0, gt=0, le=LONGEST_S, allow_inf_nan=False)
     author: Author
-    reason: str = Field(min_length=3, max_length=2000)
+    reason: Reason
 
 
 class TokenEnd(Schema):
     """Who revokes a token, and why."""
 
     author: Author
-    reason: str = Field(min_length=3, max_length=2000)
+    reason: Reason
 
 
 class TokenView(Schema):

@@ -9,11 +9,13 @@ from fastapi import FastAPI
 
 from app.access.guard import Access, Guard
 from app.api.access import router as access_routes
+from app.api.audit import router as audit
 from app.api.backend import Backend
 from app.api.decisions import router as decisions
 from app.api.errors import install
 from app.api.forecasts import router as forecasts
 from app.api.health import router as health
+from app.api.impact import router as impact
 from app.api.leading import only_the_leader_writes
 from app.api.overrides import router as overrides
 from app.api.policies import router as policies
@@ -26,6 +28,9 @@ from app.settings import Settings
 from autoscaler.policy import Policy
 
 ABOUT = "What a fleet of LLM serving replicas does, what it will need, and why every decision was made."
+
+
+PARTS = (services, forecasts, decisions, policies, overrides, shadow, watch, tuning, racks, access_routes, audit)
 
 
 def create_app(
@@ -41,7 +46,9 @@ def create_app(
     app.middleware("http")(only_the_leader_writes(transport))
     app.add_middleware(Guard, access=access or Access())
     app.include_router(health)
-    for part in (services, forecasts, decisions, policies, overrides, shadow, watch, tuning, racks, access_routes):
+    for part in PARTS:
+        app.include_router(part, prefix="/api/v1")
+    for part in (timeline, impact):  # what the console's pages read beside these
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app

@@ -14,6 +14,9 @@ from autoscaler.actor import signature
 Author = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(signature)]
 """Who signs a change: whoever was let in, whatever the request claims; the claim where nobody is asked."""
 
+Reason = Annotated[str, Field(min_length=3, max_length=2000, pattern=r"^[^\x00]*$")]
+"""Why a change is made."""
+
 
 class Schema(BaseModel):
     """Base of all payloads: unknown keys are errors."""
@@ -404,7 +407,7 @@ class PolicyWrite(Schema):
     policy: dict[str, Any]
     base_version: int
     author: Author
-    reason: str = Field(min_length=3)
+    reason: Reason
     watch_s: float = Field(1800.0, ge=0, le=21600, allow_inf_nan=False)
 
 
@@ -414,7 +417,7 @@ class PolicyRollback(Schema):
     to_version: int
     base_version: int
     author: Author
-    reason: str = Field(min_length=3)
+    reason: Reason
 
 
 class FieldChange(Schema):
@@ -454,7 +457,7 @@ class FreezeWrite(Schema):
 
     for_s: float = Field(gt=0, le=31 * 86400.0)
     author: Author
-    reason: str = Field(min_length=3)
+    reason: Reason
 
 
 class OverrideWrite(FreezeWrite):

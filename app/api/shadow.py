@@ -18,6 +18,7 @@ from app.api.feasible import refuse
 from app.api.policies import Newest
 from app.api.schemas import PolicyVersion
 from app.api.trial_schemas import DifferenceView, PolicyFigures, ShadowPromotion, ShadowStart, ShadowView, Signed
+from autoscaler.audit import Change
 from autoscaler.shadow.report import report
 from autoscaler.shadow.run import Shadow, begin, wanted
 
@@ -43,7 +44,8 @@ async def start(service: str, candidate: ShadowStart, back: Back, known: Known) 
     by = (candidate.author, candidate.reason)
     state, at_s = known.decision.next_state, known.decision.at_s
     made = begin(1 + (last.number if last else 0), policy, *by, state, known.policy_version, at_s)
-    if not await asyncio.to_thread(back.trials.shadows.put, made, False):
+    told = Change("shadow.start", service, *by, back.now_s(), None, policy.model_dump(mode="json"))
+    if not await asyncio.to_thread(back.trials.shadows.put, made, False, told):
         raise HTTPException(409, f"a candidate of {service} is in shadow already; stop or promote it first")
     known.shadow = made
     return view(made)
@@ -53,7 +55,8 @@ async def start(service: str, candidate: ShadowStart, back: Back, known: Known) 
 async def stop(service: str, by: Signed, back: Back, known: Known) -> ShadowView:
     """End the candidate; what it came to can still be read."""
     shadow = await running(service, back)
-    return view(await ended(shadow, f"stopped by {by.author}: {by.reason}", back, known))
+    told = Change("shadow.stop", service, by.author, by.reason, back.now_s(), shadow.policy.model_dump(mode="json"))
+    return view(await ended(shadow, f"stopped by {by.author}: {by.reason}", back, known, told))
 
 
 @router.post("/policies/{service}/shadow/promote", responses=problems(404, 409, 422))
@@ -85,10 +88,10 @@ async def running(service: str, back: Backend) -> Shadow:
     return found
 
 
-async def ended(shadow: Shadow, outcome: str, back: Backend, known: Known) -> Shadow:
+async def ended(shadow: Shadow, outcome: str, back: Backend, known: Known, told: Change | None = None) -> Shadow:
     """The candidate, over as of now."""
     done = replace(shadow, ended_at_s=back.now_s(), outcome=outcome)
-    await asyncio.to_thread(back.trials.shadows.keep, done)
+    await asyncio.to_thread(back.trials.shadows.keep, done, told)
     known.shadow = done
     return done
 

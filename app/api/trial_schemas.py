@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.api.schemas import Author, Schema
+from app.api.schemas import Author, Reason, Schema
 
 
 class Signed(Schema):
     """Who asks for it, and why."""
 
     author: Author
-    reason: str = Field(min_length=3)
+    reason: Reason
 
 
 class ShadowStart(Signed):

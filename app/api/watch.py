@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException
 from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
 from app.api.trial_schemas import BurnView, Signed, WatchView
+from autoscaler.audit import Change
 from autoscaler.canary import watch as canary
 from autoscaler.canary.watch import Outcome, Watch
 from autoscaler.policies import Version
@@ -29,7 +30,8 @@ async def end(service: str, by: Signed, back: Back, known: Known) -> WatchView:
     """Stop watching: the version stays in force, whatever it does."""
     watch = await watch_of(service, back)
     done = canary.ended(watch, Outcome.ENDED, f"ended by {by.author}: {by.reason}", back.now_s())
-    if not watch.open or not await asyncio.to_thread(back.trials.watches.keep, done):
+    told = Change("watch.end", service, by.author, by.reason, back.now_s(), {"version": watch.version}, None)
+    if not watch.open or not await asyncio.to_thread(back.trials.watches.keep, done, told):
         raise HTTPException(409, f"the watch of {service} is over already")
     known.watch = done
     return view(done)

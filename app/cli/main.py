@@ -12,6 +12,7 @@ import typer
 
 from app.cli import (
     agent,
+    audit,
     backtest,
     catalog,
     console,
@@ -62,6 +63,7 @@ for override in (
 ):
     policy.app.command()(override)
 app.add_typer(policy.app, name="policy", help=policy.HELP)
+app.add_typer(audit.app, name="audit", help=audit.HELP)
 app.add_typer(token.app, name="token", help=token.HELP)
 app.command("plan", help=plan.HELP)(plan.plan)
 app.command("simulate", help=simulate.HELP)(simulate.simulate)

@@ -115,7 +115,7 @@ def _made(config: Path, wish: dict[str, Any], author: str, reason: str) -> dict[
     signed(author, reason)
     services = None if wish["services"] is None else frozenset(wish["services"])
     wanted = Wish(wish["name"], Role(wish["role"]), services, wish["expires_in_s"])
-    token, text = store_of(config).make(wanted, author, time.time())
+    token, text = store_of(config).make(wanted, author, reason, time.time())
     return viewed(token) | {"token": text}
 
 
@@ -128,7 +128,7 @@ def _revoked(config: Path, id: str, author: str, reason: str) -> dict[str, Any]:
 
     signed(author, reason)
     try:
-        return viewed(store_of(config).revoke(id, author, time.time()))
+        return viewed(store_of(config).revoke(id, author, reason, time.time()))
     except KeyError as error:
         raise UserError(f"{error.args[0]}; leadtime token list shows them") from None
 

@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from app.api import access_schemas as access
-from app.api import schemas, trial_schemas
+from app.api import access_schemas, audit_schemas, schemas, trial_schemas
 
 T = TypeVar("T")
 
@@ -97,9 +96,9 @@ class Api:
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, Any]] = {}
 
-    def me(self) -> access.Me | None:
+    def me(self) -> access_schemas.Me | None:
         """Whom the API takes us for; None from an API that does not say."""
-        return self._maybe("/me", access.Me)
+        return self._maybe("/me", access_schemas.Me)
 
     def fleet(self) -> schemas.FleetView:
         """The five-second screen."""
@@ -210,6 +209,26 @@ class Api:
         """Make the candidate the next version; 409 where somebody was faster."""
         path = f"/policies/{service}/shadow/promote"
         return self._send("POST", path, schemas.PolicyVersion, change.model_dump(mode="json"))
+
+    def read(self, path: str, kind: type[T], params: dict[str, Any] | None = None) -> T:
+        """An answer of a route that has no method here; pages name the route themselves."""
+        return self._get(path, kind, params)
+
+    def send(self, method: str, path: str, kind: type[T], body: dict[str, Any]) -> T:
+        """A change by a route that has no method here."""
+        return self._send(method, path, kind, body)
+
+    def audit(self, wanted: dict[str, str], limit: int) -> list[audit_schemas.AuditRow]:
+        """Changes, newest first; ``wanted`` may name action, who, subject and text."""
+        return self._get("/audit", list[audit_schemas.AuditRow], {**wanted, "limit": limit})
+
+    def audit_entry(self, seq: int) -> audit_schemas.AuditDetail:
+        """One change, whole."""
+        return self._get(f"/audit/{seq}", audit_schemas.AuditDetail)
+
+    def audit_verdict(self) -> audit_schemas.AuditVerdict:
+        """Whether the record of all changes holds."""
+        return self._get("/audit/verify", audit_schemas.AuditVerdict)
 
     def forget(self) -> None:
         """Ask the API anew from now on."""

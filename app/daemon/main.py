@@ -51,7 +51,7 @@ async def serve(settings: Settings) -> None:
     await check_source(daemon.source)
     stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
     assert daemon.tokens is not None, "wired"
-    backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens)
+    backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens, daemon.audit)
     app = create_app(backend, access=access_of(settings.api, daemon.tokens))
     config = uvicorn.Config(
         app,

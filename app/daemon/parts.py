@@ -11,6 +11,7 @@ from app.daemon.leading import Alone, Leader
 from app.daemon.memory import Memory
 from app.daemon.tuning import Searching
 from app.kubernetes.policies import PolicyResources
+from autoscaler.audit import AuditLog
 from autoscaler.controller import Mind
 from autoscaler.cost.store import CostStore
 from autoscaler.grants import Limits
@@ -112,6 +113,7 @@ class Daemon:
     resources: PolicyResources | None = None
     costs: CostStore | None = None
     tokens: TokenStore | None = None
+    audit: AuditLog | None = None
     memory: Memory = field(default_factory=Memory)
     minds: dict[str, Mind] = field(default_factory=dict)
     fitting: Fitting = field(default_factory=Fitting)

@@ -12,6 +12,7 @@ from app.errors import UserError
 from app.fleets import clock_of, fleet_of, leader_of, resources_of
 from app.kubernetes.fleet import ClusterFleet
 from app.settings import Settings, SourceSettings
+from autoscaler.audit import AuditLog
 from autoscaler.cost.store import CostStore
 from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
@@ -56,6 +57,7 @@ def wire(settings: Settings) -> Daemon:
         trials=Trials(engine),
         costs=CostStore(engine),
         tokens=TokenStore(engine),
+        audit=AuditLog(engine),
         configured=tuple(Configured(one.pool, one.policy, one.more_pools) for one in settings.services),
         shared=tuple(Shared(one.rack(), one.policy, tuple(settings.services_in(one.name))) for one in settings.racks),
         limits=settings.market.limits(),

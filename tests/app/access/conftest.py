@@ -19,6 +19,7 @@ from app.access.tokens import TokenStore, Wish
 from app.api.backend import Backend
 from app.api.main import create_app
 from app.daemon.parts import Daemon
+from autoscaler.audit import AuditLog
 from collectors.store import open_store
 from tests.app.daemon.test_tick import ticks
 from tests.app.fakes import World
@@ -35,7 +36,7 @@ def tokens(tmp_path: Path) -> TokenStore:
 def made(tokens: TokenStore, role: Role, *services: str, expires_in_s: float | None = 3600.0, at_s: float = 0) -> str:
     """The text of a new token; its name is the role."""
     wish = Wish(role.value, role, frozenset(services) or None, expires_in_s)
-    return tokens.make(wish, "tests", at_s or time.time())[1]
+    return tokens.make(wish, "tests", "tests", at_s or time.time())[1]
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ async def daemon(world: World) -> Daemon:
 def guarded(daemon: Daemon, tokens: TokenStore, access: Access | None = None) -> FastAPI:
     """The application behind its door."""
     stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
-    backend = replace(Backend(daemon.memory, *stores), tokens=tokens)
+    backend = replace(Backend(daemon.memory, *stores), tokens=tokens, audit=AuditLog(daemon.policies._engine))
     return create_app(backend, access=access or Access(Keys(tokens)))
 
 
