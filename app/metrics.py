@@ -1,7 +1,8 @@
 """Our own metrics, ``leadtime_*``: the daemon's memory as Prometheus reads it.
 
 Names follow the Prometheus conventions: base units, ``_total`` on counters, ``_ratio`` between 0 and 1. What
-is not known is absent, never zero.
+is not known is absent, never zero. Of several daemons all see the same fleet: who leads tells of it, the others of
+themselves alone, so that sums over daemons are right.
 """
 
 from __future__ import annotations
@@ -23,25 +24,28 @@ from autoscaler.tuning.knobs import values
 Row = tuple[tuple[str, ...], float | None]
 
 
-def page(memory: Memory, now_s: float) -> bytes:
+def page(memory: Memory, now_s: float, *, leading: bool = True) -> bytes:
     """The exposition page for the memory as it is."""
     registry = CollectorRegistry()
-    registry.register(MemoryCollector(memory, now_s))
+    registry.register(MemoryCollector(memory, now_s, leading=leading))
     return generate_latest(registry)
 
 
 class MemoryCollector(Collector):
     """Reads the memory at each scrape."""
 
-    def __init__(self, memory: Memory, now_s: float) -> None:
+    def __init__(self, memory: Memory, now_s: float, *, leading: bool) -> None:
         self._memory = memory
         self._now_s = now_s
+        self._leading = leading
 
     def collect(self) -> Iterable[Metric]:
         """All families."""
         yield gauge("leadtime_build_info", "The version that runs.", ["version"], [((version("leadtime"),), 1)])
-        yield from daemon_families(self._memory)
-        yield from service_families(self._memory, self._now_s)
+        yield from daemon_families(self._memory, leading=self._leading)
+        if self._leading:
+            yield from fleet_families(self._memory)
+            yield from service_families(self._memory, self._now_s)
 
 
 def gauge(name: str, text: str, labels: list[str], rows: Iterable[Row]) -> Metric:
@@ -63,22 +67,27 @@ def filled(family: GaugeMetricFamily | CounterMetricFamily, rows: Iterable[Row])
     return family
 
 
-def daemon_families(memory: Memory) -> Iterator[Metric]:
-    """The loop itself, the GPUs and what has been decided."""
-    tally, use = memory.tally, memory.gpus
+def daemon_families(memory: Memory, *, leading: bool) -> Iterator[Metric]:
+    """The loop itself and what this daemon has decided; of a follower all that there is."""
+    tally = memory.tally
+    yield gauge("leadtime_leading", "1 for the daemon that decides and acts, 0 for others.", [], [((), float(leading))])
     yield counter("leadtime_ticks_total", "Ticks of the control loop.", [], [((), tally.ticks)])
     yield counter("leadtime_failed_ticks_total", "Ticks that failed.", [], [((), tally.failed_ticks)])
     yield counter("leadtime_tick_overruns_total", "Ticks that came late.", [], [((), tally.overruns)])
     yield gauge("leadtime_tick_cpu_seconds", "CPU of the last tick.", [], [((), tally.last_tick_cpu_s)])
     yield gauge("leadtime_clock_speed_ratio", "Times real speed.", [], [((), memory.speed)])
-    if use:
-        rows = [((state,), float(getattr(use, state))) for state in ("busy", "idle_held", "idle", "faulty")]
-        yield gauge("leadtime_gpus", "GPUs by use.", ["state"], rows)
-    yield from rack_families(memory)
     yield counter("leadtime_decision_total", "Decisions.", ["service", "action", "reason"], tally.decisions.items())
     yield counter("leadtime_forecast_fits_total", "Fits of experts.", ["service", "outcome"], tally.fits.items())
     costs = [((service, "serving"), usd) for service, usd in tally.cost_usd.items()]
     yield counter("leadtime_cost_dollars_total", "Price of all replicas.", ["service", "kind"], costs)
+
+
+def fleet_families(memory: Memory) -> Iterator[Metric]:
+    """GPUs, and racks of them."""
+    if use := memory.gpus:
+        rows = [((state,), float(getattr(use, state))) for state in ("busy", "idle_held", "idle", "faulty")]
+        yield gauge("leadtime_gpus", "GPUs by use.", ["state"], rows)
+    yield from rack_families(memory)
 
 
 def rack_families(memory: Memory) -> Iterator[Metric]:

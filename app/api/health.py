@@ -35,4 +35,5 @@ async def readyz(back: Back) -> Health:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(back: Back) -> Response:
     """Our own metrics for Prometheus."""
-    return Response(page(back.memory, back.now_s()), media_type="text/plain; version=0.0.4")
+    text = page(back.memory, back.now_s(), leading=back.leader.leads())
+    return Response(text, media_type="text/plain; version=0.0.4")

@@ -29,6 +29,16 @@ ALERTS = (
         " store.",
     ),
     Alert(
+        "LeadtimeNobodyLeads",
+        "sum(leadtime_leading) == 0",
+        "2m",
+        "critical",
+        "Daemons run and none of them leads",
+        "Nobody acts: replicas stay as they are, and no number of the fleet is exported.",
+        "`leadtime doctor` says who holds the Lease and whether it may be written; a lead passes on within 30 s, so the"
+        " API server does not answer or a right is missing.",
+    ),
+    Alert(
         "LeadtimeTicksFailing",
         "sum(rate(leadtime_failed_ticks_total[5m])) / sum(rate(leadtime_ticks_total[5m])) > 0.5",
         "5m",

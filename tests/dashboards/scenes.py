@@ -57,6 +57,7 @@ LIMITED, LET_IN = (f'leadtime_gateway_tenant_{what}_total{{tenant="t"}}' for wha
 BUSY, IDLE, FAULTY = (f'leadtime_gpus{{state="{state}"}}' for state in ("busy", "idle", "faulty"))
 COST = of("leadtime_cost_dollars_per_hour")
 TICKS, FAILED, LATE = (f"leadtime_{what}_total" for what in ("ticks", "failed_ticks", "tick_overruns"))
+LEADS, FOLLOWS = (f'leadtime_leading{{instance="{pod}"}}' for pod in ("a", "b"))
 
 SCENES = (
     Scene("LeadtimeSloBurnFast", misses(20), misses(10), 90),
@@ -74,6 +75,7 @@ SCENES = (
     Scene("LeadtimeForecastOff", {LOAD: "5x600", P95: "4x600"}, {LOAD: "5x600", P95: "6x600"}, 420),
     Scene("LeadtimeDaemonSilent", {"up": "1x90"}, {TICKS: "0+4x90"}),
     Scene("LeadtimeNotTicking", {TICKS: "100x90"}, {TICKS: "0+4x90"}),
+    Scene("LeadtimeNobodyLeads", {LEADS: "0x90", FOLLOWS: "0x90"}, {LEADS: "1x30 0x60", FOLLOWS: "0x30 1x60"}),
     Scene("LeadtimeTicksFailing", {TICKS: "0+4x90", FAILED: "0+3x90"}, {TICKS: "0+4x90", FAILED: "0+1x90"}),
     Scene("LeadtimeTicksLate", {LATE: "0+1x90"}, {LATE: "0x90"}),
     Scene("LeadtimeDataStale", *tally("0+60x90", "20x90", of("leadtime_data_age_seconds"))),

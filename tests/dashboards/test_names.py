@@ -12,7 +12,7 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.daemon.memory import Memory, RackMemory
-from app.metrics import daemon_families, gauge, page, service_families
+from app.metrics import daemon_families, fleet_families, gauge, page, service_families
 from autoscaler.overrides import Kind
 from autoscaler.rack import RackPolicy
 from collectors.dcgm import UUIDS
@@ -75,7 +75,8 @@ def test_the_daemons_page() -> None:
     whole = memory()
     families = [
         gauge("leadtime_build_info", "", ["version"], []),
-        *daemon_families(whole),
+        *daemon_families(whole, leading=True),
+        *fleet_families(whole),
         *service_families(whole, 0.0),
     ]
     assert listed(DAEMON) == declared(families)

@@ -36,6 +36,16 @@ async def test_a_follower_answers_questions(follower: httpx.AsyncClient) -> None
     assert checked.status_code == 200 and checked.json()["valid"]
 
 
+async def test_a_follower_s_metrics_are_of_itself_alone(follower: httpx.AsyncClient, daemon: Daemon) -> None:
+    """Else a sum over daemons would count the fleet twice."""
+    text = (await follower.get("/metrics")).text
+    assert "leadtime_leading 0.0" in text and "leadtime_ticks_total" in text
+    assert "leadtime_replicas{" not in text and "leadtime_desired_replicas{" not in text
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app_of(daemon)), base_url="http://api") as leader:
+        text = (await leader.get("/metrics")).text
+    assert "leadtime_leading 1.0" in text and "leadtime_replicas{" in text
+
+
 async def test_a_follower_refuses_writes_and_says_who_leads(follower: httpx.AsyncClient, daemon: Daemon) -> None:
     refused = await follower.post("/api/v1/freezes", json=FREEZE)
     assert refused.status_code == 503 and refused.headers["Retry-After"] == "1"
