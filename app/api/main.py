@@ -22,6 +22,7 @@ from app.api.policies import router as policies
 from app.api.racks import router as racks
 from app.api.services import router as services
 from app.api.shadow import router as shadow
+from app.api.timeline import router as timeline
 from app.api.tuning import router as tuning
 from app.api.watch import router as watch
 from app.settings import Settings

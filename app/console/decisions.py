@@ -71,10 +71,16 @@ def otherwise(row: schemas.DecisionRow) -> list[str]:
     """What it costs, where tuned knobs are not the policy's, and what would have changed it."""
     texts = [f"tuned: {knob.name} {knob.now:g}, where the policy says {knob.own:g}" for knob in row.tuned]
     texts += [alternative.text for alternative in row.alternatives]
-    if row.usd_per_hour_now is not None and row.usd_per_hour_then is not None:
-        now, then = format.usd(row.usd_per_hour_now), format.usd(row.usd_per_hour_then)
-        texts.insert(0, f"{now} an hour now, {then} once that is carried out")
+    texts = [*money(row), *texts]
     return [*(f"- {format.escape(text)}" for text in texts), ""] if texts else []
+
+
+def money(row: schemas.DecisionRow) -> list[str]:
+    """What is held costs, and what it will cost, in a line; none where it is not known."""
+    if row.usd_per_hour_now is None or row.usd_per_hour_then is None:
+        return []
+    now, then = format.usd(row.usd_per_hour_now), format.usd(row.usd_per_hour_then)
+    return [f"{now} an hour now, {then} once that is carried out"]
 
 
 def constraint_line(constraint: schemas.ConstraintView) -> str:

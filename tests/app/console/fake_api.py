@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from app.api import schemas, trial_schemas
 from autoscaler.policy import Policy
-from tests.app.console import fake_fleet, fake_forecasts, fake_hands, fake_trials
+from tests.app.console import fake_decisions, fake_fleet, fake_forecasts, fake_hands, fake_trials
 from tests.app.console.fake_fleet import SERVICES, FakeService, signal
 
 STALE_S = 120.0
@@ -252,24 +252,42 @@ def decision(service: FakeService, at_s: float) -> schemas.DecisionRow:
         desired_active=wanted,
         desired_standby=1,
         desired_asleep=0,
-        binding="forecast_p95" if grows else "offered_load",
+        binding="forecast" if grows else "window" if wanted == count else "load",
         sentence=f"{verb} at {wanted}: P95 load in 4 min is {0.7 * wanted - 0.2:.1f} erlangs.",
         applied=service.mode == "auto",
-        constraints=[
-            schemas.ConstraintView(
-                name="offered_load", replicas=count, binds=not grows, detail="load now / ρ_max 0.70"
+        constraints=constraints(wanted, count),
+        alternatives=[
+            schemas.AlternativeView(
+                replicas=wanted + 1, name="forecast", erlangs=4.2, after_s=0.0, text="one more if P95 rises above 4.2"
             ),
-            schemas.ConstraintView(
-                name="forecast_p95",
-                replicas=wanted,
-                binds=grows,
-                detail="P95 of the next 240 s, $12.40 an hour",
-                quantiles=[schemas.QuantileView(horizon_s=240.0, tau=0.95, erlangs=0.7 * wanted - 0.2)],
+            schemas.AlternativeView(
+                replicas=wanted - 1, name="window", erlangs=3.1, after_s=90.0, text="one fewer in 90 s if P95 stays"
             ),
-            schemas.ConstraintView(name="max_replicas", replicas=12, binds=False, detail="policy replicas.max"),
         ],
+        usd_per_hour_now=12.4 * count,
+        usd_per_hour_then=12.4 * wanted,
         policy_version=1,
     )
+
+
+def constraints(wanted: int, count: int) -> list[schemas.ConstraintView]:
+    """What took part: two voices, the window and the operator's bounds."""
+    grows, holds = wanted > count, wanted == count
+    need = wanted if grows else max(1, wanted - 1) if holds else wanted
+    told = [
+        ("forecast", need, grows, "P95 of the next 240 s, $12.40 an hour"),
+        ("load", need if not grows else count, not grows and not holds, "load now / ρ_max 0.70"),
+        *([("window", count, True, f"{count} were needed at some moment of the last 300 s")] if holds else []),
+        ("min", 1, False, "replicas.min is 1"),
+        ("max", max(12, wanted), False, f"replicas.max is {max(12, wanted)}"),
+    ]
+    quantiles = [schemas.QuantileView(horizon_s=240.0, tau=0.95, erlangs=0.7 * wanted - 0.2)]
+    return [
+        schemas.ConstraintView(
+            name=name, replicas=n, binds=binds, detail=detail, quantiles=quantiles if name == "forecast" else []
+        )
+        for name, n, binds, detail in told
+    ]
 
 
 def diff(old: dict[str, Any], new: dict[str, Any]) -> schemas.PolicyDiff:
@@ -422,6 +440,7 @@ def create_app(world: World) -> FastAPI:
     app.include_router(policies(world), prefix="/api/v1")
     app.include_router(fake_trials.router(world), prefix="/api/v1")
     app.include_router(fake_hands.router(world), prefix="/api/v1")
+    app.include_router(fake_decisions.router(world), prefix="/api/v1")
     return app
 
 

@@ -44,7 +44,7 @@ def test_icons_show_direction_and_whether_it_was_done() -> None:
 def test_the_explanation_marks_the_one_that_bound() -> None:
     text = decisions.explanation(ROW)
     assert text.count("**binds**") == 1
-    assert "max\\_replicas" in text
+    assert "replicas.max is" in text
     assert "\\$12.40 an hour" in text
     assert "policy version 1" in text
 

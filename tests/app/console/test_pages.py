@@ -13,7 +13,7 @@ from tests.app.console.fake_api import World
 
 Open = Callable[..., AppTest]
 
-PAGES = ["fleet", "service", "forecasts", "policies"]
+PAGES = ["fleet", "service", "forecasts", "decisions", "policies"]
 
 
 def words(at: AppTest) -> str:
@@ -138,6 +138,25 @@ def test_decisions_tell_which_constraint_bound(open_page: Open) -> None:
     told = [e.value for e in at.markdown if "| Constraint |" in e.value]
     assert told
     assert all(text.count("**binds**") == 1 for text in told)
+
+
+def test_the_timeline_leads_to_one_decision_and_decides_it_again(open_page: Open) -> None:
+    at = open_page("decisions", service="chat-70b", at="1799999000")
+    chosen = next(s for s in at.selectbox if s.label == "Turn")
+    assert "chat-70b" in str(chosen.value) or float(str(chosen.value).rpartition("-")[2]) <= 1799999000
+    assert len(at.get("vega_lite_chart")) == 2
+    assert "**Why not more?** one more if P95" in words(at)
+    assert "**Why not fewer?** one fewer in 90 s" in words(at)
+    next(b for b in at.button if b.label == "Decide again").click().run()
+    assert "bit for bit" in at.success[0].value
+
+
+def test_all_services_are_on_the_timeline_and_can_be_filtered(open_page: Open) -> None:
+    at = open_page("decisions", span="6 h")
+    assert len(next(s for s in at.selectbox if s.label == "Turn").options) > 20
+    at.selectbox(key="binding").set_value("forecast").run()
+    assert not at.exception
+    assert all(option.endswith("forecast") for option in next(s for s in at.selectbox if s.label == "Turn").options)
 
 
 def test_policy_goes_from_edit_over_diff_to_applied_and_back(open_page: Open, world: World) -> None:

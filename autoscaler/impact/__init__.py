@@ -1,0 +1,1 @@
+"""What a change of policy would have come to on the recorded past."""
