@@ -3,11 +3,13 @@
 python -m benchmarks.burst_vllm [--python VENV/bin/python] [--only standby,cold,hpa] [--repeat 1] [--no-faults]
                                 [--json FILE]
 
-The same trace for everybody: half a minute at one request every five seconds, then a burst (BURST_PER_S for BURST_S
+The same trace for everybody: half a minute at one request every ten seconds, then a burst (BURST_PER_S for BURST_S
 seconds), then as before the burst until the fleet is back at one replica. ``standby`` and ``cold`` are the daemon with
 and without one replica loaded out of rotation; ``hpa`` is the HPA's own rule, on running and waiting requests, scraped
-and synced as Kubernetes does it by default, moving the same agent. Then the faults: one replica and, later, the daemon
-are killed with ``kill -9`` under traffic. Lost requests are counted throughout, scale-in included.
+and synced as Kubernetes does it by default, moving the same agent. Engines are real and held to the pace of a larger
+model (``benchmarks.real.paced``): a replica serves two requests at a time, about one a second, and the burst is more.
+Then the faults: one replica and, later, the daemon are killed with ``kill -9`` under traffic. Lost requests are counted
+throughout, scale-in included.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from rich.table import Table
 
 from autoscaler.peers.hpa import Hpa
 from autoscaler.peers.rule import FleetSignals, ReplicaSignals, Terms
-from benchmarks.real.stack import SERVICE, STEP, Stack, prepared, running, until, vllm_python
+from benchmarks.real.stack import SERVICE, Engines, Stack, prepared, running, until, vllm_python
 from runtime.agent.client import RemoteFleet
 from runtime.fleet import PoolTarget
 from runtime.traces import Trace
@@ -42,12 +44,14 @@ from runtime.traces.replay import Answered, Endpoint, Fate, replay
 
 INPUT, OUTPUT = 150, 40
 CALM_S, BURST_S = 30.0, 90.0
-CALM_PER_S, BURST_PER_S = 0.2, 5.0
+CALM_PER_S, BURST_PER_S = 0.1, 1.6
 TTFT_S, TPOT_S = 2.0, 0.2
-HPA_TARGET = 4.0
-SEQS = 2
-"""Requests that a replica serves at once: it is full at some three a second, long before the machine is."""
+HPA_TARGET = 2.0
+LAW = {"a_ms": 45.0, "b_ms_per_seq": 1.0, "k_ms_per_1k_kv_tokens": 0.5, "p_ms_per_1k_prefill_tokens": 200.0}
+ENGINES = Engines(seqs=2, step=LAW, paced=True)
+"""Two requests at a time at some 47 ms a token: full at one request a second. The HPA aims at a full batch."""
 
+FAULTS_PER_S = 1.2
 SCRAPE_S = 15.0
 BACK_WITHIN_S = 480.0
 POOL = "cpu"
@@ -138,8 +142,7 @@ class HpaLoop:
     """The HPA's rule moving the agent: metrics every SCRAPE_S, a sync every 15 s."""
 
     def __init__(self, stack: Stack) -> None:
-        law = (STEP["a_ms"], STEP["b_ms_per_seq"], STEP["k_ms_per_1k_kv_tokens"], STEP["p_ms_per_1k_prefill_tokens"])
-        self._rule = Hpa(Terms(1, 3, TTFT_S, TPOT_S, *law, 16384, 32, 128, 2048), HPA_TARGET)
+        self._rule = Hpa(Terms(1, 3, TTFT_S, TPOT_S, *LAW.values(), 16384, 32, ENGINES.seqs, 2048), HPA_TARGET)
         self._stack, self._desired, self._ended = stack, 1, threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -196,7 +199,7 @@ def taking_traffic(stack: Stack) -> set[str]:
 def played(mode: str, python: Path, console: Console) -> Result:
     """One whole run in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="leadtime-burst-") as folder:
-        stack = prepared(Path(folder), python, "direct", MODES[mode], SEQS)
+        stack = prepared(Path(folder), python, "direct", MODES[mode], ENGINES)
         parts = ("agent", "router", "daemon") if mode != "hpa" else ("agent", "router")
         with running(stack, parts):
             if mode != "hpa":
@@ -239,10 +242,10 @@ def faults(python: Path, console: Console) -> dict[str, Any]:
     """Two replicas under traffic: one is killed, then the daemon; what was lost, and what became of the fleet."""
     with tempfile.TemporaryDirectory(prefix="leadtime-burst-") as folder:
         policy = {"replicas": {"min": 2, "max": 3}, "standby": {"max": 0}}
-        stack = prepared(Path(folder), python, "direct", policy, SEQS)
+        stack = prepared(Path(folder), python, "direct", policy, ENGINES)
         with running(stack, ("agent", "router", "daemon")):
             until(lambda: stack.serving() == 2, 240, "two replicas serve")
-            with trickle(stack, 3.0) as first:
+            with trickle(stack, FAULTS_PER_S) as first:
                 time.sleep(5)
                 victim = stack.replicas()[0]["name"]
                 os.kill(engine_of(stack, victim), signal.SIGKILL)
@@ -250,7 +253,7 @@ def faults(python: Path, console: Console) -> dict[str, Any]:
                     lambda: victim not in {r["name"] for r in stack.replicas() if r["transition"] is None}, 30, "seen"
                 )
                 replaced_s = until(lambda: stack.serving() == 2, 240, "it is replaced")
-            with trickle(stack, 3.0) as second:
+            with trickle(stack, FAULTS_PER_S) as second:
                 time.sleep(5)
                 before = {r["name"] for r in stack.replicas()}
                 stack.kill("daemon")

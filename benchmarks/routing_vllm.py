@@ -2,11 +2,12 @@
 
 python -m benchmarks.routing_vllm [--python VENV/bin/python] [--rate 5] [--seconds 60] [--repeat 3] [--json FILE]
 
-Three engines share this machine's cores, each with a KV cache of 512 blocks of 32 tokens. Sessions begin by a Poisson
-process; each turn's prompt is all that was said before and a message, with lengths of the Azure conversation trace of
-2023 divided by eight (``benchmarks.larry_vllm`` has the quarter). Every router gets the same arrivals and lengths, but
-tokens of its own, so nobody finds what another left in the caches; the order of routers changes with each repetition.
-``cached`` is what vLLM says of its own prefix caches. Medians over the repetitions.
+Three engines, each with a KV cache of 512 blocks of 32 tokens, held to the pace of a larger model so that they leave
+each other the cores (``benchmarks.real.paced``): 30 ms a step, 800 ms for 1,000 tokens of prompt. Sessions begin by a
+Poisson process; each turn's prompt is all that was said before and a message, with lengths of the Azure conversation
+trace of 2023 divided by eight (``benchmarks.larry_vllm`` has the quarter). Every router gets the same arrivals and
+lengths, but tokens of its own, so nobody finds what another left in the caches; the order of routers changes with each
+repetition. ``cached`` is what vLLM says of its own prefix caches. Medians over the repetitions.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from rich.table import Table
 
 from benchmarks.conversations import Shape, conversations
 from benchmarks.larry_vllm import trace as arrivals
-from benchmarks.real.stack import SERVICE, Stack, prepared, running, until, vllm_python
+from benchmarks.real.stack import SERVICE, Engines, Stack, prepared, running, until, vllm_python
 from runtime.agent.client import RemoteFleet
 from runtime.fleet import PoolTarget
 from runtime.local.model import MAX_TOKENS
@@ -40,7 +41,9 @@ from runtime.traces import Trace
 from runtime.traces.replay import Answered, Endpoint, Fate, replay
 
 ROUTERS = ("round-robin", "power-of-two", "prefix-affinity", "lmetric", "sal")
-REPLICAS, SEQS = 3, 32
+REPLICAS = 3
+LAW = {"a_ms": 30.0, "b_ms_per_seq": 1.0, "k_ms_per_1k_kv_tokens": 0.5, "p_ms_per_1k_prefill_tokens": 800.0}
+ENGINES = Engines(seqs=32, step=LAW, paced=True)
 SHAPE = Shape(turns_mean=6.0, pause_mean_s=6.0, system_prompts=8, system_tokens_median=200.0, most_tokens=MAX_TOKENS)
 TURNS_KEPT = 3.5
 """Turns of a session that ``most_tokens`` leaves, in the mean; with the rate of requests it gives that of sessions."""
@@ -159,7 +162,9 @@ def main() -> None:
     console.print(f"{os.cpu_count()} cores, load average before: {os.getloadavg()[0]:.2f}")
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="leadtime-routing-") as folder:
-        stack = prepared(Path(folder), given.python, "direct", {"replicas": {"min": REPLICAS, "max": REPLICAS}}, SEQS)
+        stack = prepared(
+            Path(folder), given.python, "direct", {"replicas": {"min": REPLICAS, "max": REPLICAS}}, ENGINES
+        )
         with running(stack, ("agent",)):
             started(stack)
             for repetition in range(given.repeat):

@@ -1,7 +1,8 @@
 """The whole of it around real vLLM: one folder, one fleet file, and each part a process of its own.
 
 The step-time law of its pool says what one of three engines can do that share two cores, so that a few requests a
-second are load enough for three replicas.
+second are load enough for three replicas. Or the engines are held to a law (``paced``), so that they leave each other
+the cores.
 """
 
 from __future__ import annotations
@@ -33,6 +34,13 @@ STEP = {"a_ms": 20.0, "b_ms_per_seq": 4.0, "k_ms_per_1k_kv_tokens": 1.0, "p_ms_p
 ARGS = ("--enforce-eager", "--max-model-len", str(MAX_TOKENS), "--block-size", str(BLOCK_TOKENS))
 ENV = {"VLLM_CPU_KVCACHE_SPACE": "1", "OMP_NUM_THREADS": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
 PARTS = ("agent", "router", "daemon")
+ROOT = Path(__file__).parents[2]
+PACED = (
+    "--scheduler-cls",
+    "benchmarks.real.paced.PacedScheduler",
+    "--worker-extension-cls",
+    "benchmarks.real.paced.Quiet",
+)
 
 # The forecast has seen one burst in its life: were a shortage dear, a spare would be kept for minutes after it.
 POLICY: dict[str, Any] = {
@@ -146,42 +154,62 @@ class Stack:
         return httpx.get(self.url("agent") + path, headers=headers, timeout=10.0).raise_for_status().json()
 
 
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """How every replica is started: the most that it serves at once, its law, and whether it is held to that."""
+
+    seqs: int = 128
+    step: Mapping[str, float] = field(default_factory=lambda: STEP)
+    paced: bool = False
+
+    def args(self) -> list[str]:
+        """Options of vLLM."""
+        return ["--max-num-seqs", str(self.seqs), *(PACED if self.paced else ())]
+
+    def env(self) -> dict[str, str]:
+        """Variables of vLLM."""
+        law = ",".join(str(number) for number in self.step.values())
+        return {**ENV, "PYTHONPATH": str(ROOT), "LEADTIME_PACED_STEP_MS": law} if self.paced else dict(ENV)
+
+
 def prepared(
-    folder: Path, python: Path, source: str = "prometheus", policy: Mapping[str, Any] | None = None, seqs: int = 128
+    folder: Path,
+    python: Path,
+    source: str = "prometheus",
+    policy: Mapping[str, Any] | None = None,
+    engines: Engines | None = None,
 ) -> Stack:
-    """Everything that is needed, in a folder of its own; nothing runs yet. ``seqs`` is the most that a replica serves
-    at once: so few that a replica is full before two cores are.
-    """
+    """Everything that is needed, in a folder of its own; nothing runs yet."""
     names = (*PARTS, "prometheus", "console")
     stack = Stack(folder, dict(zip(names, free_ports(len(names)), strict=True)))
     (folder / "model").mkdir()
     model.write(folder / "model")
     (folder / "token").write_text(secrets.token_urlsafe(24))
-    content = fleet_file(stack, python, source, policy or {}, seqs)
+    content = fleet_file(stack, python, source, policy or {}, engines or Engines())
     stack.config.write_text(yaml.safe_dump(content, sort_keys=False))
     addresses = {"agent": stack.url("agent"), "router": f"127.0.0.1:{stack.ports['router']}"}
     (folder / "prometheus.yml").write_text(PROMETHEUS.format(token=folder / "token", **addresses))
     return stack
 
 
-def fleet_file(stack: Stack, python: Path, source: str, policy: Mapping[str, Any], seqs: int) -> dict[str, Any]:
+def fleet_file(stack: Stack, python: Path, source: str, policy: Mapping[str, Any], engines: Engines) -> dict[str, Any]:
     """The fleet file: one service of at most three replicas."""
     first = secrets.choice(range(20_000, 32_000, 50))  # below those that the system hands out
     pool = {
         "name": "cpu",
         "gpu": "CPU",
         "price_usd_per_gpu_hour": 1.0,
-        "step": STEP,
+        "step": dict(engines.step),
         "kv_blocks": BLOCKS,
         "block_tokens": BLOCK_TOKENS,
-        "max_num_seqs": seqs,
+        "max_num_seqs": engines.seqs,
         "max_model_tokens": MAX_TOKENS,
         "lead_times": {"standby": {"p50_s": 0.2, "p90_s": 1.0}, "cold": {"p50_s": 40.0, "p90_s": 80.0}},
         "launch": {
             "model": str(stack.folder / "model"),
             "load_format": "dummy",
-            "args": [*ARGS, "--num-gpu-blocks-override", str(BLOCKS), "--max-num-seqs", str(seqs)],
-            "env": ENV,
+            "args": [*ARGS, "--num-gpu-blocks-override", str(BLOCKS), *engines.args()],
+            "env": engines.env(),
         },
     }
     local = {
