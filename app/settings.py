@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from app.access.settings import ApiSettings
+from app.costsettings import CostSettings, ScheduledReport
 from app.fleetsettings import FleetSettings, LaunchSettings
 from app.routersettings import RouterSettings, ServiceRouterSettings
 from app.section import Section
@@ -241,6 +242,8 @@ class Settings(Section):
     fleet: FleetSettings = FleetSettings()
     router: RouterSettings = RouterSettings()
     market: MarketSettings = MarketSettings()
+    cost: CostSettings = CostSettings()
+    reports: list[ScheduledReport] = Field(default_factory=list, description="reports that are sent by themselves")
     racks: list[RackSettings] = Field(default_factory=list, description="a list of racks that services share")
     services: list[ServiceSettings] = Field(min_length=1, description="a list of services, each with name and pools")
 

@@ -46,8 +46,17 @@ GET /metrics
 GET /api/v1/audit
 GET /api/v1/audit/verify
 GET /api/v1/audit/{seq}
+GET /api/v1/cost
+GET /api/v1/cost/budgets
+GET /api/v1/cost/capacity
+GET /api/v1/cost/prices
+GET /api/v1/cost/savings
+GET /api/v1/cost/series
 GET /api/v1/fleet
 GET /api/v1/racks
+GET /api/v1/reports
+GET /api/v1/reports/html
+GET /api/v1/reports/{form}.csv
 GET /api/v1/decisions
 GET /api/v1/decisions/{id}
 GET /api/v1/decisions/{id}/replay

@@ -12,6 +12,7 @@ from app.access.tokens import TokenStore
 from app.daemon.leading import Alone, Leader
 from app.daemon.memory import Memory, ServiceMemory, clock
 from app.kubernetes.policies import PolicyResources
+from app.reports.books import Books
 from autoscaler.audit import AuditLog
 from autoscaler.ledger import SqlLedger
 from autoscaler.override_store import OverrideStore
@@ -34,6 +35,7 @@ class Backend:
     resources: PolicyResources | None = None
     tokens: TokenStore | None = None
     audit: AuditLog | None = None
+    books: Books | None = None
 
     def now_s(self) -> float:
         """The daemon's time, carried on since it was told last."""

@@ -20,6 +20,7 @@ from app.daemon import loop
 from app.daemon.leading import lead
 from app.daemon.parts import Daemon
 from app.daemon.wiring import check_source, wire
+from app.reports.wiring import books_for
 from app.settings import Settings
 from runtime.kubernetes.lease import LostLease
 
@@ -51,7 +52,9 @@ async def serve(settings: Settings) -> None:
     await check_source(daemon.source)
     stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
     assert daemon.tokens is not None, "wired"
-    backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens, daemon.audit)
+    assert daemon.costs is not None, "wired"
+    books = books_for(settings, daemon.costs, daemon.history)
+    backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens, daemon.audit, books)
     app = create_app(backend, access=access_of(settings.api, daemon.tokens))
     config = uvicorn.Config(
         app,

@@ -48,6 +48,22 @@ class Terms:
     platform_usd_per_hour: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Some lines of an account together: nano-USD by ``PARTS``, and the other columns."""
+
+    parts: tuple[int, ...]
+    list_nano: int
+    charged_ms: int
+    marginal_nano: int
+    seen_nano: int
+
+    @property
+    def nano(self) -> int:
+        """All parts."""
+        return sum(self.parts)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Account:
     """Lines as columns of shape (n,): ``parts`` (n, ``PARTS``) nano-USD; ``list_nano`` at list prices, that is without
@@ -70,19 +86,28 @@ class Account:
         """The whole."""
         return int(self.parts.sum())
 
-    def grouped(self, key: str | Callable[[int], object]) -> dict[object, Ints]:
-        """(``PARTS``,) nano-USD by ``service``, ``pool``, ``hour_s`` or what a function makes of the hour's start."""
-        names: Sequence[object]
+    @property
+    def whole(self) -> Sums:
+        """All lines together."""
+        return self.summed(lambda hour: None).get(None, Sums((0,) * len(PARTS), 0, 0, 0, 0))
+
+    def summed(self, key: str | Callable[[int], object]) -> dict[object, Sums]:
+        """Sums by ``service``, ``pool``, ``hour_s`` or what a function makes of the hour's start, as they come."""
+        names = self._names(key)
+        places: dict[object, int] = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        rows = np.column_stack([self.parts, self.list_nano, self.charged_ms, self.marginal_nano, self.seen_nano])
+        sums = np.zeros((len(places), rows.shape[1]), dtype=np.int64)
+        np.add.at(sums, np.array([places[name] for name in names], dtype=np.int64), rows)
+        count = len(PARTS)
+        return {name: Sums(tuple(row[:count]), *row[count:]) for name, row in zip(places, sums.tolist(), strict=True)}
+
+    def _names(self, key: str | Callable[[int], object]) -> Sequence[object]:
         if callable(key):
             made = {hour: key(hour) for hour in np.unique(self.hour_s).tolist()}
-            names = [made[hour] for hour in self.hour_s.tolist()]
-        else:
-            column = getattr(self, key)
-            names = column.tolist() if isinstance(column, np.ndarray) else column
-        places: dict[object, int] = {name: place for place, name in enumerate(dict.fromkeys(names))}
-        sums = np.zeros((len(places), len(PARTS)), dtype=np.int64)
-        np.add.at(sums, np.array([places[name] for name in names], dtype=np.int64), self.parts)
-        return dict(zip(places, sums, strict=True))
+            return [made[hour] for hour in self.hour_s.tolist()]
+        column = getattr(self, key)
+        names: Sequence[object] = column.tolist() if isinstance(column, np.ndarray) else column
+        return names
 
     def of(self, service: str) -> Account:
         """The lines of one service."""

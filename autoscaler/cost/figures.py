@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from autoscaler.cost.account import PARTS, Account
+from autoscaler.cost.account import PARTS, Sums
 from autoscaler.cost.meter import Used
 from autoscaler.cost.money import usd
 from runtime.pool import StepTime
@@ -86,16 +86,15 @@ def tokens_of(rows: Iterable[Used]) -> Tokens:
     )
 
 
-def figures(lines: Account, tokens: Tokens) -> Figures:
-    """The four figures of an account, for the tokens of the same span and services."""
-    parts = dict(zip(PARTS, lines.parts.sum(axis=0).tolist(), strict=True))
-    whole, active = sum(parts.values()), parts["active"]
-    seen, enough = int(lines.seen_nano.sum()), int(lines.marginal_nano.sum())
+def figures(sums: Sums, tokens: Tokens) -> Figures:
+    """The four figures of some lines of an account, for the tokens of the same span and services."""
+    parts = dict(zip(PARTS, sums.parts, strict=True))
+    whole, active, seen, enough = sums.nano, parts["active"], sums.seen_nano, sums.marginal_nano
     marginal = active * (enough / seen) if seen else None
     return Figures(
         total_usd=usd(whole),
         parts_usd={name: usd(nano) for name, nano in parts.items()},
-        gpu_hours=int(lines.charged_ms.sum()) / 3.6e6,
+        gpu_hours=sums.charged_ms / 3.6e6,
         marginal_usd=None if marginal is None else marginal / 1e9,
         load_known=seen / active if active else None,
         marginal_per_million_usd=None if marginal is None else _per_million(marginal, tokens),

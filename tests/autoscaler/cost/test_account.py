@@ -29,9 +29,9 @@ def test_attributed_parts_sum_to_the_whole(drawn: list[Row], commitments: list[i
     terms = Terms(PriceBook(()), PLACED, tuple(map(committed, commitments)), platform / 1e6)
     made = account(hours_of(*drawn), terms, *SPAN)
     for key in ("service", "pool", "hour_s"):
-        assert sum(int(parts.sum()) for parts in made.grouped(key).values()) == made.total_nano
-    by_day = made.grouped(lambda hour: hour // 86400)
-    assert sum(int(parts.sum()) for parts in by_day.values()) == made.total_nano
+        assert sum(sums.nano for sums in made.summed(key).values()) == made.total_nano
+    assert sum(sums.nano for sums in made.summed(lambda hour: hour // 86400).values()) == made.total_nano
+    assert made.whole.nano == made.total_nano
     assert sum(rounded(made.parts.sum(axis=0).tolist())) == cents(made.total_nano)
 
 
@@ -54,7 +54,7 @@ def test_the_whole_is_gpu_hours_times_price_plus_what_is_committed(drawn: list[R
 def test_a_commitment_covers_and_what_is_left_is_charged_to_its_users() -> None:
     hours = hours_of(one(0, "chat", 3.0), one(0, "code", 1.0))
     made = account(hours, Terms(PriceBook(()), PLACED, (committed(10),)), 0, 7200)
-    by_service = {name: dict(zip(PARTS, v.tolist(), strict=True)) for name, v in made.grouped("service").items()}
+    by_service = {name: dict(zip(PARTS, v.parts, strict=True)) for name, v in made.summed("service").items()}
     assert cents(by_service["chat"]["active"]) == Decimal("6.00")
     assert cents(by_service["chat"]["unused"]) == Decimal("9.00")
     assert cents(by_service["code"]["unused"]) == Decimal("3.00")
@@ -77,7 +77,7 @@ def test_the_book_prices_a_placed_pool_from_its_date_on() -> None:
 def test_the_platform_is_shared_by_cost() -> None:
     hours = hours_of(one(0, "chat", 3.0), one(0, "code", 1.0))
     made = account(hours, Terms(platform_usd_per_hour=2.0), 0, 7200)
-    platform = {name: cents(int(v[PARTS.index("platform")])) for name, v in made.grouped("service").items()}
+    platform = {name: cents(v.parts[PARTS.index("platform")]) for name, v in made.summed("service").items()}
     assert platform == {"chat": Decimal("1.50"), "code": Decimal("0.50"), NOBODY: Decimal("2.00")}
 
 

@@ -15,7 +15,7 @@ TOKENS = Tokens(input=1.5e6, cached=0.5e6, output=0.5e6, requests=1000, known=1.
 
 
 def test_the_four_figures() -> None:
-    made = figures(account(hours_of(one(0, "chat", 2.0, 1.0), busy=0.5), Terms(), 0, 3600), TOKENS)
+    made = figures(account(hours_of(one(0, "chat", 2.0, 1.0), busy=0.5), Terms(), 0, 3600).whole, TOKENS)
     assert made.total_usd == 9.0
     assert made.marginal_per_million_usd == pytest.approx(1.5)
     assert made.serving_per_million_usd == pytest.approx(3.0)
@@ -26,20 +26,20 @@ def test_the_four_figures() -> None:
 
 @given(st.floats(0, 50), st.floats(0, 50), st.floats(0, 1))
 def test_they_are_in_order(active: float, standby: float, busy: float) -> None:
-    made = figures(account(hours_of(one(0, "chat", active, standby), busy=busy), Terms(), 0, 3600), TOKENS)
+    made = figures(account(hours_of(one(0, "chat", active, standby), busy=busy), Terms(), 0, 3600).whole, TOKENS)
     told = (made.serving_per_million_usd or 0, made.fully_loaded_per_million_usd or 0)
     assert (made.marginal_per_million_usd or 0) <= told[0] + 1e-6 <= told[1] + 2e-6
 
 
 def test_no_tokens_no_price_and_no_load_no_marginal() -> None:
-    lines = account(hours_of(one(0, "chat", 2.0), busy=None), Terms(), 0, 3600)
+    lines = account(hours_of(one(0, "chat", 2.0), busy=None), Terms(), 0, 3600).whole
     made = figures(lines, Tokens())
     assert (made.serving_per_million_usd, made.fully_loaded_per_million_usd) == (None, None)
     assert (made.marginal_usd, made.load_known, made.total_usd) == (None, 0.0, 6.0)
 
 
 def test_tokens_of_a_part_of_the_time_are_priced_at_that_parts_cost() -> None:
-    lines = account(hours_of(one(0, "chat", 2.0)), Terms(), 0, 3600)
+    lines = account(hours_of(one(0, "chat", 2.0)), Terms(), 0, 3600).whole
     half = Tokens(input=1e6, output=0, requests=1, known=0.5)
     assert figures(lines, half).serving_per_million_usd == pytest.approx(3.0)
 
@@ -70,7 +70,7 @@ def test_tokens_of_hours() -> None:
 
 
 def test_gaps_are_named() -> None:
-    lines = account(hours_of(one(0, "chat", 2.0), busy=None), Terms(), 0, 3600)
+    lines = account(hours_of(one(0, "chat", 2.0), busy=None), Terms(), 0, 3600).whole
     tokens = Tokens(input=1.0, output=1.0, requests=1, known=0.25)
     told = gaps(tokens, figures(lines, tokens), span_ms=100, metered_ms=90)
     assert [line.split(";")[0].split(" of ")[0] for line in told] == [
@@ -79,5 +79,5 @@ def test_gaps_are_named() -> None:
         "cached tokens are not reported",
         "load seen for 0.0%",
     ]
-    whole = account(hours_of(one(0, "chat", 2.0)), Terms(), 0, 3600)
+    whole = account(hours_of(one(0, "chat", 2.0)), Terms(), 0, 3600).whole
     assert gaps(TOKENS, figures(whole, TOKENS), 100, 100) == []
