@@ -14,7 +14,7 @@ from runtime.traces.replay import Answered, Fate
 def test_the_load_is_of_sessions_that_fit_the_model_at_about_the_rate(seed: int) -> None:
     trace = load(5.0, 120.0, seed)
     assert trace.session is not None and trace.prefix_tokens is not None
-    assert 0 <= trace.arrival_s[0] and trace.arrival_s[-1] < 120
+    assert trace.arrival_s[0] >= 0 and trace.arrival_s[-1] < 120
     assert 0.7 < trace.requests / 600 < 1.4
     assert (trace.input_tokens + trace.output_tokens).max() <= MAX_TOKENS
     assert np.bincount(trace.session)[1:].max() > 3, "prompts come back, longer"
