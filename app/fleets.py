@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.daemon.leading import Alone
 from app.errors import UserError
 from app.fleetsettings import GIB, LOOPBACK, TOKEN_LEAST, LaunchSettings, LocalSettings, SlotSettings
+from app.kubernetes.faults import FaultyNodes
 from app.kubernetes.fleet import ClusterFleet
 from app.kubernetes.leader import ClusterLeader, reached_at
 from app.kubernetes.policies import PolicyResources
@@ -54,7 +55,8 @@ def fleet_of(settings: Settings, may_write: Callable[[], bool] = never) -> HttpF
     if settings.fleet.kind == "kubernetes":
         spec, exporters = cluster_spec(settings), settings.source.kind == "prometheus"
         api = api_of(cluster(settings), may_write)
-        return ClusterFleet(api, spec, WallClock(), exporters=exporters, call=caller(settings))
+        faults = FaultyNodes() if cluster(settings).taint_faulty_nodes else None
+        return ClusterFleet(api, spec, WallClock(), exporters=exporters, call=caller(settings), faults=faults)
     secret = token(settings.fleet.token_file)
     if settings.fleet.agents:
         return ManyAgents({m: RemoteFleet(url, secret) for m, url in settings.fleet.agents.items()}, WallClock())
@@ -88,7 +90,8 @@ def leader_of(settings: Settings) -> Leader:
         return Alone()
     api = api_of(chosen, limits=Limits(timeout_s=LEASE_TIMEOUT_S))
     where = reached_at(settings.api.host, settings.api.port)
-    return ClusterLeader(api, chosen.lease_namespace or api.connection.namespace, chosen.lease, where)
+    namespace = chosen.lease_namespace or api.connection.namespace
+    return ClusterLeader(api, namespace, chosen.lease, where, settings.api.scheme)
 
 
 def resources_of(settings: Settings, fleet: ClusterFleet) -> PolicyResources:

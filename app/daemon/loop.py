@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.daemon.declaring import declare
 from app.daemon.leading import acts
+from app.daemon.nodes import close_nodes
 from app.daemon.parts import Daemon
 from app.daemon.start import reapply, remember_load, restore, take_over
 from app.daemon.tick import tick
@@ -64,6 +65,7 @@ async def turn(daemon: Daemon, now_s: float) -> None:
         await attempted(daemon, succeed)
     await one(daemon, now_s)
     await attempted(daemon, declare)
+    await attempted(daemon, close_nodes)
     if acts(daemon):
         await attempted(daemon, trials)
         await attempted(daemon, fit)

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 
 import httpx
 
+from app.kubernetes.faults import FaultyNodes, carry_out, closed_by_us
+from collectors.observation import GpuSample
 from runtime.agent.client import RemoteFleet
 from runtime.clock import Clock
 from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
@@ -25,6 +27,7 @@ from runtime.kubernetes.client import Api, NotLeading
 from runtime.kubernetes.errors import KubeError
 from runtime.kubernetes.fleet import Key, KubernetesFleet
 from runtime.kubernetes.plan import Hold
+from runtime.kubernetes.resource import NODES
 from runtime.kubernetes.spec import WATCHED, FleetSpec, TargetSpec
 from runtime.replica import Replica
 
@@ -50,6 +53,7 @@ class ClusterFleet:
         *,
         exporters: bool = False,
         call: Call = RemoteFleet,
+        faults: FaultyNodes | None = None,
     ) -> None:
         self.api = api
         self.spec = spec
@@ -57,6 +61,7 @@ class ClusterFleet:
         self._clock = clock
         self._make = make or (lambda: KubernetesFleet(api, spec, clock))
         self._call = call
+        self._faults = faults
         self._fleet: KubernetesFleet | None = None
         self._agents: AgentPods | None = None
         self._starting = asyncio.Lock()
@@ -145,6 +150,12 @@ class ClusterFleet:
         if self._fleet is not None:
             await self._fleet.close()
         await self.api.close()
+
+    async def judge(self, gpus: Sequence[GpuSample], now_s: float) -> None:
+        """Close nodes whose GPUs have failed and open those that are well again; nothing unless that is allowed."""
+        if self._faults is not None and self._fleet is not None:
+            nodes = self._fleet.picture.objects("", NODES)
+            await carry_out(self.api, self._faults.judge(gpus, closed_by_us(nodes), now_s), nodes)
 
     def holds(self) -> Mapping[Key, tuple[Hold, ...]]:
         """Why a pool is not moved, or not wholly; another that scales the same workload comes first."""

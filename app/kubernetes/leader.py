@@ -19,7 +19,8 @@ class ClusterLeader(Lease):
     Its name in the Lease tells the others where its API is: ``HOST_ADDRESS_ID``, the address empty where there is none.
     """
 
-    def __init__(self, api: Api, namespace: str, name: str, address: str = "") -> None:
+    def __init__(self, api: Api, namespace: str, name: str, address: str = "", scheme: str = "http") -> None:
+        self._scheme = scheme
         identity = f"{socket.gethostname()}_{address}_{uuid.uuid4()}"
         super().__init__(api, namespace, name, identity, asyncio.sleep)
 
@@ -27,7 +28,7 @@ class ClusterLeader(Lease):
     def address(self) -> str:
         """Where the API of who leads is; empty where it has not said."""
         parts = self.holder.split("_")
-        return f"http://{parts[1]}" if len(parts) == 3 and parts[1] else ""
+        return f"{self._scheme}://{parts[1]}" if len(parts) == 3 and parts[1] else ""
 
     async def close(self) -> None:
         """Release connections."""

@@ -42,6 +42,8 @@ def rights(chosen: KubernetesSettings, own_namespace: str) -> Iterator[Right]:
             yield Right("patch", SCALING_POLICIES, namespace, needed=False)
     if chosen.nodes:
         yield from (Right(verb, resource.NODES, needed=False) for verb in ("list", "watch"))
+    if chosen.taint_faulty_nodes:
+        yield Right("patch", resource.NODES, acting=True)
     if chosen.lease is not None:
         where = chosen.lease_namespace or own_namespace
         yield Right("create", resource.LEASES, where)

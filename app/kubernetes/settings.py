@@ -64,6 +64,10 @@ class KubernetesSettings(Section):
         False, description="Policies are changed by commits alone: console and CLI show what to commit."
     )
     nodes: bool = Field(False, description="Read nodes for their GPUs, which takes a right for the whole cluster.")
+    taint_faulty_nodes: bool = Field(
+        False,
+        description="Taint nodes whose GPUs have failed, against new pods; takes nodes and the right to patch them.",
+    )
     stale_s: float = Field(120.0, ge=15, le=900, description="Nothing is done on a picture older than this, seconds.")
     settle_s: float = Field(
         10.0, ge=0, le=300, description="A pod out of rotation is believed to be empty no sooner, seconds."
@@ -80,6 +84,8 @@ class KubernetesSettings(Section):
                 raise ValueError(
                     f"target {target.name}: namespace {target.namespace} is not watched; add it to namespaces"
                 )
+        if self.taint_faulty_nodes and not self.nodes:
+            raise ValueError("taint_faulty_nodes is true and nodes is false; give nodes: true")
         if both := [target.pool for target in self.targets if target.pool in self.agent_pools]:
             raise ValueError(f"pool {both[0]} is a target and in agent_pools; take it out of one of them")
         if not self.targets and not self.discover:

@@ -35,6 +35,7 @@ def test_any_kind_can_be_named(told: dict[str, Any], resource: Resource) -> None
     ("told", "why"),
     [
         ({"namespaces": []}, "namespaces"),
+        ({"namespaces": ["llm"], "taint_faulty_nodes": True}, "give nodes: true"),
         ({"namespaces": ["llm"], "discover": False}, "name a workload or give discover: true"),
         (
             {"namespaces": ["llm"], "targets": [{"pool": "p", "name": "w", "namespace": "web"}]},
