@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 DEBIAN := prometheus:prometheus chromium:chromium postgresql:/usr/lib/postgresql
 
-.PHONY: run test check debian vllm vllm-if-possible clean
+.PHONY: run test check docs debian vllm vllm-if-possible clean
 
 run: $(VENV)/.installed ## Install, then run everything on this machine.
 	$(BIN)/leadtime up
@@ -19,6 +19,9 @@ check: $(VENV)/.installed-dev ## Style, types and the direction of imports.
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-dev ## The documentation as a site, into build/site.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
