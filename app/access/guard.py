@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.keeper import Keeper, Open
-from app.access.principal import NotLetIn, Principal, Role
+from app.access.principal import NotLetIn, Principal, ProviderAway, Role
 from app.access.rights import Reach, Right, right_of
 from autoscaler.actor import Actor, acts
 
@@ -77,6 +77,8 @@ class Guard:
             principal = await self.access.keeper.principal(bearer(headers))
         except NotLetIn as error:
             raise Refused(401, str(error), {"WWW-Authenticate": "Bearer"}) from None
+        except ProviderAway as error:
+            raise Refused(503, str(error), {"Retry-After": "5"}) from None
         permit(principal, right, right.role, service)
         return principal
 

@@ -37,5 +37,9 @@ ANYBODY = Principal(None, Role.ADMIN, "loopback")
 """Who asks a daemon that listens on loopback and knows nobody."""
 
 
+class ProviderAway(Exception):
+    """Who asks cannot be told now; ``str(error)`` is one sentence."""
+
+
 class NotLetIn(Exception):
     """No valid credential; ``str(error)`` is one sentence that repeats nothing of what was shown."""

@@ -65,6 +65,7 @@ GET /api/v1/policies
 GET /api/v1/policies/{service}
 GET /api/v1/policies/{service}/history
 GET /api/v1/policies/{service}/diff
+GET /api/v1/policies/{service}/proposals
 GET /api/v1/policies/{service}/shadow
 GET /api/v1/policies/{service}/tuning
 GET /api/v1/policies/{service}/watch
@@ -86,6 +87,10 @@ GET /api/v1/timeline
 OPERATOR = """
 PUT /api/v1/policies/{service}
 POST /api/v1/policies/{service}/rollback
+POST /api/v1/policies/{service}/proposals
+POST /api/v1/policies/{service}/proposals/{id}/approve
+POST /api/v1/policies/{service}/proposals/{id}/refuse
+POST /api/v1/policies/{service}/proposals/{id}/withdraw
 PUT /api/v1/policies/{service}/shadow
 POST /api/v1/policies/{service}/shadow/promote
 POST /api/v1/policies/{service}/shadow/stop

@@ -5,12 +5,44 @@ Promise: what loads listens beyond loopback only where it knows who asks.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from app.access.principal import Role
 from app.fleetsettings import LOOPBACK
 from app.section import Section
+
+
+class JwtSettings(Section):
+    """An identity provider whose JWTs are let in (extra auth)."""
+
+    issuer: str = Field(min_length=1, description="The iss claim, exactly.")
+    audience: str = Field(min_length=1, description="What the aud claim must name; for ID tokens, the client's id.")
+    jwks_url: str = Field(description="Where its public keys are; https unless loopback.")
+    role_claim: str = Field("groups", min_length=1, description="Claim with roles or groups; dots lead into objects.")
+    roles: dict[str, Role] = Field(min_length=1, description="our role by value of that claim; the highest counts")
+    name_claim: str = Field("sub", min_length=1, description="Claim with the name that changes are signed with.")
+    services_claim: str | None = Field(None, description="Claim with the services it is for; all if absent.")
+    keys_for_s: float = Field(3600.0, ge=60, le=86400, description="How long its keys are kept, seconds.")
+
+    @field_validator("jwks_url")
+    @classmethod
+    def safe(cls, url: str) -> str:
+        """Keys that others could replace on the way would let anybody in."""
+        parts = urlsplit(url)
+        if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+            return url
+        raise ValueError(f"{url} is not https; give https://HOST/PATH")
+
+
+class TlsSettings(Section):
+    """The certificate that the API shows."""
+
+    cert_file: Path = Field(description="PEM file with the certificate and its chain.")
+    key_file: Path = Field(description="PEM file with its key, unencrypted.")
 
 
 class AuthSettings(Section):
@@ -18,12 +50,13 @@ class AuthSettings(Section):
 
     tokens: bool = Field(True, description="Let in API tokens, which leadtime token create makes.")
     anonymous: Literal["nothing", "viewer"] = Field("nothing", description="What who shows no credential may do.")
+    jwt: JwtSettings | None = Field(None, description="let in JWTs of an identity provider")
     open_metrics: bool = Field(False, description="Let everybody read /metrics.")
 
     @model_validator(mode="after")
     def possible(self) -> AuthSettings:
         """Somebody can be let in."""
-        if not self.tokens and self.anonymous == "nothing":
+        if not self.tokens and self.jwt is None and self.anonymous == "nothing":
             raise ValueError("nobody could be let in; give tokens: true")
         return self
 
@@ -34,6 +67,13 @@ class ApiSettings(Section):
     host: str = Field("127.0.0.1", description="Address to listen on; loopback unless changed.")
     port: int = Field(8800, ge=1, le=65535, description="TCP port.")
     auth: AuthSettings | None = Field(None, description="who may ask; open to who reaches it if absent")
+
+    tls: TlsSettings | None = Field(None, description="serve HTTPS with this certificate; plain HTTP if absent")
+
+    @property
+    def scheme(self) -> str:
+        """How it is spoken to."""
+        return "http" if self.tls is None else "https"
 
     @model_validator(mode="after")
     def guarded(self) -> ApiSettings:

@@ -6,6 +6,7 @@ requests over all of them; where the leader has no address or does not answer, i
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -26,22 +27,27 @@ Middleware = Callable[[Request, Next], Awaitable[Response]]
 
 
 def only_the_leader_writes(
-    transport: httpx.AsyncBaseTransport | None = None,
+    transport: httpx.AsyncBaseTransport | None = None, trust: ssl.SSLContext | bool = True
 ) -> Middleware:
-    """The middleware."""
+    """The middleware; ``trust`` is by which certificates the leader is known."""
 
     async def middleware(request: Request, go_on: Next) -> Response:
         leader: Leader = request.app.state.backend.leader
         if asks(request.method, request.url.path) or leader.leads():
             return await go_on(request)
         if leader.address and PASSED_ON not in request.headers:
-            return await passed_on(request, leader, transport)
+            return await passed_on(request, leader, transport, trust)
         return refusal(leader)
 
     return middleware
 
 
-async def passed_on(request: Request, leader: Leader, transport: httpx.AsyncBaseTransport | None) -> Response:
+async def passed_on(
+    request: Request,
+    leader: Leader,
+    transport: httpx.AsyncBaseTransport | None,
+    trust: ssl.SSLContext | bool = True,
+) -> Response:
     """The leader's answer, as it is."""
     headers = {PASSED_ON: "1", "Content-Type": request.headers.get("Content-Type", "application/json")}
     if (credential := request.headers.get("Authorization")) is not None:
@@ -49,7 +55,7 @@ async def passed_on(request: Request, leader: Leader, transport: httpx.AsyncBase
     target = httpx.URL(leader.address).copy_with(path=request.url.path, query=request.url.query.encode())
     content = await request.body()
     try:
-        async with httpx.AsyncClient(transport=transport, timeout=FORWARD_S, trust_env=False) as http:
+        async with httpx.AsyncClient(transport=transport, timeout=FORWARD_S, trust_env=False, verify=trust) as http:
             answer = await http.request(request.method, target, content=content, headers=headers)
     except httpx.TransportError:
         return refusal(leader)

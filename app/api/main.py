@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import httpx
@@ -11,7 +12,6 @@ from app.access.guard import Access, Guard
 from app.api.access import router as access_routes
 from app.api.audit import router as audit
 from app.api.backend import Backend
-from app.api.cost import router as cost
 from app.api.decisions import router as decisions
 from app.api.errors import install
 from app.api.forecasts import router as forecasts
@@ -36,21 +36,25 @@ PARTS = (services, forecasts, decisions, policies, overrides, shadow, watch, tun
 
 
 def create_app(
-    backend: Backend, transport: httpx.AsyncBaseTransport | None = None, access: Access | None = None
+    backend: Backend,
+    transport: httpx.AsyncBaseTransport | None = None,
+    access: Access | None = None,
+    trust: ssl.SSLContext | bool = True,
 ) -> FastAPI:
     """The application over a backend; it starts nothing and owns nothing. ``transport`` is the way to a leader.
 
-    ``access`` says who may ask; everybody if absent. What is added last stands outermost: the guard.
+    ``access`` says who may ask, everybody if absent; ``trust`` by which certificates a leader is known. What is added
+    last stands outermost: the guard.
     """
     app = FastAPI(title="Leadtime", version="1", description=ABOUT)
     app.state.backend = backend
     install(app)
-    app.middleware("http")(only_the_leader_writes(transport))
+    app.middleware("http")(only_the_leader_writes(transport, trust))
     app.add_middleware(Guard, access=access or Access())
     app.include_router(health)
     for part in PARTS:
         app.include_router(part, prefix="/api/v1")
-    for part in (timeline, impact, cost):  # what the console's pages read beside these
+    for part in (timeline, impact):  # what the console's pages read beside these
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app

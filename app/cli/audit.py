@@ -85,7 +85,8 @@ def _listed(config: Path, asked: dict[str, str], limit: int) -> list[dict[str, A
     from app.api.audit_schemas import AuditRow
     from autoscaler.audit import Wanted
 
-    wanted = Wanted(*(asked.get(name) for name in ("action", "who", "subject", "text")))
+    action, who, subject, text = (asked.get(name) for name in ("action", "who", "subject", "text"))
+    wanted = Wanted(action, who, subject, text)
     return [AuditRow(**row(entry)).model_dump() for entry in log_of(config).list(wanted, limit)]
 
 

@@ -88,7 +88,7 @@ def reach(settings: Settings, api: str | None) -> Iterator[Check]:
         yield answering("Prometheus", f"{settings.source.url}/-/ready", "fail")
     if settings.fleet.kind == "kubernetes":
         yield from in_cluster(settings)
-    at = api or f"http://{settings.api.host}:{settings.api.port}"
+    at = api or f"{settings.api.scheme}://{settings.api.host}:{settings.api.port}"
     yield answering("API", f"{at.rstrip('/')}/readyz", "fail" if api else "warn")
 
 

@@ -63,7 +63,7 @@ class Run:
     @property
     def api(self) -> str:
         """Address of the API."""
-        return f"http://{self.settings.api.host}:{self.settings.api.port}"
+        return f"{self.settings.api.scheme}://{self.settings.api.host}:{self.settings.api.port}"
 
     @property
     def router(self) -> str:
@@ -176,7 +176,8 @@ def settled(content: dict[str, Any], home: Path, ports: Ports, own_store: bool) 
         chosen["fleet"]["url"] = f"http://127.0.0.1:{ports.fleet}"
     if chosen["fleet"]["kind"] == "local":
         api, router = chosen["api"], chosen["router"]
-        wake = f"http://{api['host']}:{api['port']}/api/v1/services/{{service}}/wake"
+        scheme = "https" if api["tls"] else "http"
+        wake = f"{scheme}://{api['host']}:{api['port']}/api/v1/services/{{service}}/wake"
         router["wake_url"] = router["wake_url"] or wake
         gateway = f"http://{router['host']}:{router['port']}/metrics"
         chosen["source"]["gateway_url"] = chosen["source"]["gateway_url"] or gateway

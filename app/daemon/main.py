@@ -13,6 +13,7 @@ import httpx
 import structlog
 import uvicorn
 
+from app.access import tls
 from app.access.wiring import access_of
 from app.api.backend import Backend
 from app.api.main import create_app
@@ -20,7 +21,6 @@ from app.daemon import loop
 from app.daemon.leading import lead
 from app.daemon.parts import Daemon
 from app.daemon.wiring import check_source, wire
-from app.reports.wiring import books_for
 from app.settings import Settings
 from runtime.kubernetes.lease import LostLease
 
@@ -48,27 +48,16 @@ def log_to_stderr() -> None:
 
 async def serve(settings: Settings) -> None:
     """Run loop and API side by side, and lead if that can be; a lead that is lost is the end of it all."""
+    if settings.api.tls is not None:
+        tls.check(settings.api.tls)
     daemon = wire(settings)
     await check_source(daemon.source)
-    stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
-    assert daemon.tokens is not None, "wired"
-    assert daemon.costs is not None, "wired"
-    books = books_for(settings, daemon.costs, daemon.history)
-    backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens, daemon.audit, books)
-    app = create_app(backend, access=access_of(settings.api, daemon.tokens))
-    config = uvicorn.Config(
-        app,
-        host=settings.api.host,
-        port=settings.api.port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
+    server = server_of(settings, daemon)
     for number in (signal.SIGINT, signal.SIGTERM):
         # The server stops at a signal and then hands it on; what is left to do here comes after that.
         signal.signal(number, stopped)
     ticking = asyncio.create_task(loop.run(daemon))
-    serving = asyncio.create_task(uvicorn.Server(config).serve())
+    serving = asyncio.create_task(server.serve())
     leading = asyncio.create_task(lead(daemon))
     done, waiting = await asyncio.wait({ticking, serving, leading}, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
@@ -77,6 +66,28 @@ async def serve(settings: Settings) -> None:
     await close(daemon)
     for task in done:
         ended(task)
+
+
+def server_of(settings: Settings, daemon: Daemon) -> uvicorn.Server:
+    """The API behind its door, on its address."""
+    stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
+    assert daemon.tokens is not None, "wired"
+    backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens, daemon.audit)
+    files = settings.api.tls
+    trust = tls.pinned(files) if files else True
+    app = create_app(backend, access=access_of(settings.api, daemon.tokens), trust=trust)
+    config = uvicorn.Config(
+        app,
+        host=settings.api.host,
+        port=settings.api.port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ssl_certfile=files.cert_file if files else None,
+        ssl_keyfile=files.key_file if files else None,
+        timeout_graceful_shutdown=2,
+    )
+    return uvicorn.Server(config)
 
 
 def ended(task: asyncio.Task[None]) -> None:

@@ -41,3 +41,38 @@ def test_what_is_said_of_access_is_how_the_door_is_kept(tokens: TokenStore) -> N
     said = {"auth": {"anonymous": "viewer", "open_metrics": True}}
     expected = Access(Keys(tokens, (), Role.VIEWER), open_metrics=True)
     assert access_of(ApiSettings.model_validate(said), tokens) == expected
+
+
+JWT = {"issuer": "https://id", "audience": "leadtime", "jwks_url": "https://id/keys", "roles": {"sre": "operator"}}
+
+
+def test_an_identity_provider_is_enough_to_be_let_in(tokens: TokenStore) -> None:
+    settings = ApiSettings.model_validate({"auth": {"tokens": False, "jwt": JWT}})
+    keeper = access_of(settings, tokens).keeper
+    assert isinstance(keeper, Keys) and keeper.tokens is None and len(keeper.others) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"jwks_url": "http://id/keys"}, "is not https"),
+        ({"jwks_url": "file:///etc/passwd"}, "is not https"),
+        ({"roles": {}}, "at least 1"),
+        ({"roles": {"sre": "root"}}, "'viewer', 'operator' or 'admin'"),
+        ({"audience": ""}, "at least 1"),
+    ],
+)
+def test_a_provider_that_could_let_strangers_in_is_a_mistake(change: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ApiSettings.model_validate({"auth": {"jwt": JWT | change}})
+
+
+def test_without_the_extra_the_line_says_what_to_install(tokens: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.access.wiring.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install 'leadtime\[auth\]'"):
+        access_of(ApiSettings.model_validate({"auth": {"jwt": JWT}}), tokens)
+
+
+def test_with_a_certificate_it_is_spoken_to_by_https() -> None:
+    files = {"cert_file": "a.crt", "key_file": "a.key"}
+    assert (ApiSettings().scheme, ApiSettings.model_validate({"tls": files}).scheme) == ("http", "https")

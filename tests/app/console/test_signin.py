@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.cli.console import refuse_shared
-from app.console import signin
+from app.cli.console import console, refuse_shared
+from app.console import session, signin
 from app.console.client import Api
 from app.errors import UserError
 from tests.app.console.conftest import MAIN
@@ -85,3 +88,24 @@ def test_the_command_refuses_to_share_its_own_token(monkeypatch: pytest.MonkeyPa
 def test_a_page_opens_as_before_where_nobody_is_asked(open_page: Callable[..., AppTest]) -> None:
     at = open_page("fleet")
     assert at.metric and not at.exception
+
+
+def test_what_the_identity_provider_gave_is_shown_to_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "provider", lambda: True)
+    for tokens, expected in (({"id": "i"}, "i"), ({"id": "i", "access": "a"}, "a"), ({}, None)):
+        monkeypatch.setattr(st, "user", SimpleNamespace(is_logged_in=True, tokens=tokens))
+        assert session.from_provider() == expected
+    monkeypatch.setattr(st, "user", SimpleNamespace(is_logged_in=False))
+    assert session.from_provider() is None
+
+
+def test_where_there_is_a_provider_its_sign_in_is_offered(closed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "provider", lambda: True)
+    monkeypatch.setattr(session, "from_provider", lambda: None)
+    at = AppTest.from_file(str(MAIN), default_timeout=30).run()
+    assert not at.exception and at.button[0].label == "Sign in with your organisation"
+
+
+def test_a_secrets_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--secrets .*: no such file"):
+        console(secrets=tmp_path / "secrets.toml", port=18501)

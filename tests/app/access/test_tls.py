@@ -1,0 +1,96 @@
+"""TLS: files that cannot be used are one line, and daemons of one fleet trust their own certificate alone."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from starlette.responses import PlainTextResponse
+
+from app.access.settings import TlsSettings
+from app.access.tls import check, pinned
+from app.errors import UserError
+
+
+def pair(folder: Path, name: str, password: bytes | None = None) -> TlsSettings:
+    """A self-signed certificate for another name than its address, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leadtime.example.com")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(who, who, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .sign(key, hashes.SHA256())
+    )
+    lock = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    files = TlsSettings(cert_file=folder / f"{name}.crt", key_file=folder / f"{name}.key")
+    files.cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    files.key_file.write_bytes(key.private_bytes(pem, form, lock))
+    return files
+
+
+def test_a_pair_is_taken(tmp_path: Path) -> None:
+    check(pair(tmp_path, "a"))
+
+
+def test_what_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    good, other = pair(tmp_path, "a"), pair(tmp_path, "b")
+    (tmp_path / "text").write_text("hello")
+    wrong = {
+        r"api.tls.cert_file: .*nothing: No such file": {"cert_file": tmp_path / "nothing"},
+        r"api.tls.key_file: .*: Is a directory": {"key_file": tmp_path},
+        r"give a PEM certificate and its own key": {"key_file": other.key_file},
+        r"a PEM certificate and its own": {"cert_file": tmp_path / "text"},
+        r"unencrypted": {"key_file": pair(tmp_path, "c", b"pass").key_file},
+    }
+    for said, change in wrong.items():
+        with pytest.raises(UserError, match=said) as error:
+            check(good.model_copy(update=change))
+        assert "\n" not in str(error.value) and "PRIVATE" not in str(error.value)
+
+
+@pytest.fixture
+async def https(tmp_path: Path) -> AsyncIterator[tuple[str, TlsSettings]]:
+    """A server with a certificate, and its files."""
+    files = pair(tmp_path, "server")
+    options = {"ssl_certfile": files.cert_file, "ssl_keyfile": files.key_file, "log_level": "error"}
+    server = uvicorn.Server(uvicorn.Config(PlainTextResponse("ok"), port=0, lifespan="off", **options))  # type: ignore[arg-type]
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield f"https://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", files
+    server.should_exit = True
+    await serving
+
+
+async def test_our_own_certificate_is_trusted_and_no_other(https: tuple[str, TlsSettings], tmp_path: Path) -> None:
+    url, files = https
+    async with httpx.AsyncClient(verify=pinned(files), trust_env=False) as http:
+        assert (await http.get(url)).text == "ok"
+    for trust in (True, pinned(pair(tmp_path, "other"))):
+        async with httpx.AsyncClient(verify=trust, trust_env=False) as http:
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                await http.get(url)
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+async def test_old_protocols_are_refused(https: tuple[str, TlsSettings]) -> None:
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    async with httpx.AsyncClient(verify=old, trust_env=False) as http:
+        with pytest.raises(httpx.ConnectError):
+            await http.get(https[0])
