@@ -1,8 +1,8 @@
 """What the router knows of one replica: how fast it is, and what it has been sent that has not ended.
 
 Every number is the router's own account, so it is exact the moment a request is sent; a scrape would be seconds old,
-and every arrival between two scrapes would follow the first (reference/engine.md 1.2). What reaches a replica by
-another way is not seen.
+and every arrival between two scrapes would go where the last one went. What reaches a replica by another way is not
+seen.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Pure. The arithmetic is the simulator's, term by term, and a test holds every choice equal on the same states; it is
 written again because there it is compiled over arrays and here it is a few dozen objects and no numpy. ``turn``
-counts the requests of the service and is all the chance there is. reference/engine.md 1.2, 1.5 and 6 have the sources.
+counts the requests of the service and is all the chance there is. docs/router.md has the sources.
 """
 
 from __future__ import annotations

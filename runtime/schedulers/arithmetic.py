@@ -1,7 +1,7 @@
 """The arithmetic of LARRY, of shortest predicted first and of the adaptive prefill budget: numbers in, numbers out.
 
 The same rules as ``runtime.simulated.schedulers``, which numba compiles and vLLM's environment could not load; tests
-hold both equal on the same states. reference/engine.md 1.3 is what LARRY is read from. Lengths are tokens, memory is
+hold both equal on the same states. LARRY is read from arXiv 2410.17840. Lengths are tokens, memory is
 KV blocks, times are seconds.
 """
 
@@ -144,7 +144,7 @@ def prefill_room(budget: int, decoding: int, kv_tokens: int, step: Step, tpot_s:
     """Prompt tokens that leave the step within ``tpot_s``, of a budget for all tokens of a step.
 
     ``kv_tokens`` are those of the ``decoding`` sequences; with none of these nobody is stalled. The argument of
-    Sarathi-Serve (reference/engine.md 1.5).
+    Sarathi-Serve (arXiv 2403.02310).
     """
     left = budget - decoding
     if decoding == 0 or step.p <= 0:

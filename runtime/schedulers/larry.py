@@ -3,7 +3,7 @@
 A request joins while the KV blocks that it and those that run are expected to hold fill less than ``full_percent`` of
 the cache, so that growth seldom forces anybody out. While that is calm the order is vLLM's own; the more is demanded
 the more the uncached prompt counts against the time waited, and whoever has waited ``patience_s`` goes first. If
-blocks run out all the same, whoever costs least to recompute gives way. reference/engine.md 1.3.
+blocks run out all the same, whoever costs least to recompute gives way. arXiv 2410.17840.
 """
 
 from __future__ import annotations
