@@ -18,16 +18,22 @@ ALL: dict[str, Any] = {
         "act": True,
         "editPolicies": True,
         "gpuInventory": True,
+        "taintNodes": True,
         "scaleTargets": [{"group": "example.com", "resource": "pools"}],
     },
     "store": {"url": "postgresql+psycopg://leadtime@db/leadtime", "passwordSecret": {"name": "db"}},
     "image": {"pullSecrets": [{"name": "pull"}]},
     "daemon": {"replicas": 2, "nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}]},
+    "agents": {"tokenSecret": {"name": "leadtime-agent"}},
     "auth": {"tokenSecret": {"name": "token"}},
     "router": {"enabled": True},
     "externalScaler": {"enabled": True},
-    "networkPolicy": {"router": [{"namespaceSelector": {}}], "egress": [{"ports": [{"port": 8080}]}]},
-    "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "networkPolicy": {
+        "router": [{"namespaceSelector": {}}],
+        "egress": [{"ports": [{"port": 8080}]}],
+        "engines": {"enabled": True, "from": [{"podSelector": {"matchLabels": {"app": "web"}}}]},
+    },
+    "serviceMonitor": {"enabled": True, "engines": True, "labels": {"release": "prometheus"}},
 }
 """Everything on."""
 

@@ -11,11 +11,14 @@ import yaml
 from pydantic import ValidationError
 
 from app.cli.main import app
+from app.manifests.agent import ENGINE_PORTS
 from app.settings import Settings, load
+from runtime.kubernetes.names import AGENT_LABEL
+from tests.app.manifests.test_agent import of
 from tests.deploy.charts import ALL, ROOT, documents, find, pods, render
 from tests.kubernetes_versions import VERSIONS, taken
 
-FOREIGN = ("ServiceMonitor",)
+FOREIGN = ("ServiceMonitor", "PodMonitor")
 """Kinds that Kubernetes' own schemas do not know."""
 VALUES = {"defaults": {}, "example": render.example(), "all": ALL}
 
@@ -49,6 +52,7 @@ def test_the_plain_manifests_are_the_chart() -> None:
         ({"rights": {"act": "yes"}}, "want boolean"),
         ({"store": {"url": "postgresql://me:secret@db/leadtime"}}, "does not match pattern"),
         ({"daemon": {"replicas": 2}}, "give a PostgreSQL URL"),
+        ({"rights": {"taintNodes": True}}, "a node that is not read is not tainted"),
     ],
 )
 def test_a_mistake_in_the_values_is_refused(values: dict[str, Any], said: str) -> None:
@@ -165,6 +169,44 @@ def test_prometheus_finds_our_pages() -> None:
         assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
         assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
         assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+@pytest.mark.parametrize("component", ["daemon", "router"])
+def test_who_asks_agents_has_their_token_as_a_file_and_nobody_else(component: str) -> None:
+    made = documents(ALL)
+    (container,) = pods(made)[component]["spec"]["containers"]
+    fleet = yaml.safe_load(find(made, "ConfigMap")[0]["data"]["fleet.yaml"])["fleet"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert Path(fleet["token_file"]).parent == Path(mounts["agents"])
+    assert not any("agents" in str(pods(made)[other]["spec"]["volumes"]) for other in ("console", "externalscaler"))
+    assert "agents" not in str(pods(documents({"router": {"enabled": True}}))[component]["spec"]["volumes"])
+
+
+def test_agents_are_reached_by_daemon_router_and_prometheus_alone() -> None:
+    """At their own port and at those that their engines may take."""
+    policies = find(documents(ALL), "NetworkPolicy", "-agents")
+    assert {each["metadata"]["namespace"] for each in policies} == {"llm", "search"}
+    pod = of("StatefulSet")["spec"]["template"]
+    assert set(policies[0]["spec"]["podSelector"]["matchExpressions"][0].values()) == {AGENT_LABEL, "Exists"}
+    assert AGENT_LABEL in pod["metadata"]["labels"]
+    (rule,) = policies[0]["spec"]["ingress"]
+    ports = pod["spec"]["containers"][0]["ports"]
+    assert rule["ports"] == [{"port": ports[0]["name"]}, {"port": ENGINE_PORTS[0], "endPort": ENGINE_PORTS[1]}]
+    ours = pods(documents(ALL))
+    labels = rule["from"][0]["podSelector"]["matchLabels"].items()
+    components = rule["from"][0]["podSelector"]["matchExpressions"][0]["values"]
+    assert components == ["daemon", "router"] and all(
+        labels <= ours[c]["metadata"]["labels"].items() for c in components
+    )
+    assert not find(documents({}), "NetworkPolicy", "-agents")
+
+
+def test_engines_are_closed_to_others_only_where_that_is_asked_for() -> None:
+    assert not find(documents({}), "NetworkPolicy", "-engines")
+    policy = find(documents(ALL), "NetworkPolicy", "-engines")[0]["spec"]
+    asked, own = policy["ingress"]
+    assert asked["ports"] == [{"port": "http"}] and {"podSelector": {"matchLabels": {"app": "web"}}} in asked["from"]
+    assert own["from"][0]["podSelector"] == policy["podSelector"]
 
 
 def test_another_release_has_names_of_its_own() -> None:

@@ -66,8 +66,13 @@ def test_no_wildcard_no_secret_no_deletion(values: dict[str, Any]) -> None:
 
 def test_beyond_the_namespaces_only_nodes_are_read_and_only_if_asked() -> None:
     assert not find(documents({}), "ClusterRole") and not find(documents({}), "ClusterRoleBinding")
-    (role,) = find(documents(ALL), "ClusterRole")
+    (role,) = find(documents({"rights": {"gpuInventory": True}}), "ClusterRole")
     assert rights(role) == {(verb, "nodes") for verb in READS}
+
+
+def test_nodes_are_changed_only_where_that_is_asked_for() -> None:
+    (role,) = find(documents({"rights": {"gpuInventory": True, "taintNodes": True}}), "ClusterRole")
+    assert rights(role) - {(verb, "nodes") for verb in READS} == {("patch", "nodes")}
 
 
 def test_a_right_is_asked_for_what_the_client_names_and_for_nothing_else() -> None:

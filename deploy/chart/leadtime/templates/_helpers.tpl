@@ -37,7 +37,42 @@ labels:
   "store" (dict "url" (.Values.store.url | default "sqlite:////var/lib/leadtime/leadtime.db"))
   "fleet" (dict "kind" "kubernetes" "kubernetes" (dict "namespaces" .Values.watchNamespaces "lease" (printf "%s-daemon" (include "leadtime.name" .)) "gitops" (not .Values.rights.editPolicies) "nodes" .Values.rights.gpuInventory))
 }}
+{{- if .Values.rights.taintNodes }}
+{{- if not .Values.rights.gpuInventory }}{{ fail "rights.taintNodes is true and rights.gpuInventory is false: a node that is not read is not tainted" }}{{ end }}
+{{- $_ := set $ours.fleet.kubernetes "taint_faulty_nodes" true }}
+{{- end }}
+{{- if .Values.agents.tokenSecret.name }}
+{{- $_ := set $ours.fleet "token_file" "/etc/leadtime-agent/token" }}
+{{- end }}
 {{- mergeOverwrite $ours (deepCopy .Values.config) | toYaml }}
+{{- end }}
+
+{{/* Who asks engines and agents, as peers: daemon, router, Prometheus. */}}
+{{- define "leadtime.askers" -}}
+- namespaceSelector:
+    matchLabels: {kubernetes.io/metadata.name: {{ .Release.Namespace }}}
+  podSelector:
+    matchLabels: {app.kubernetes.io/name: leadtime, app.kubernetes.io/instance: {{ .Release.Name }}}
+    matchExpressions: [{key: app.kubernetes.io/component, operator: In, values: [daemon, router]}]
+{{- with .Values.networkPolicy.prometheus }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The agents' token, as a file. */}}
+{{- define "leadtime.agentMount" -}}
+{{- if .Values.agents.tokenSecret.name }}
+- {name: agents, mountPath: /etc/leadtime-agent, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "leadtime.agentVolume" -}}
+{{- with .Values.agents.tokenSecret }}
+{{- if .name }}
+- name: agents
+  secret: {secretName: {{ .name }}, defaultMode: 288, items: [{key: {{ .key }}, path: token}]}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "leadtime.podSecurity" -}}
