@@ -1,7 +1,8 @@
 """Several services on one cluster: apart, as every peer scales them, and together on GPUs that they share.
 
 python -m benchmarks.portfolio TRACES_FOLDER [--case four|tail] [--hours 24] [--seeds 3] [--only hpa,keda-slo]
-                                                [--part both|together|apart] [--untuned] [--json FILE]
+                                                [--part both|together|apart] [--untuned] [--idle 60]
+                                                [--shortages 10,30,100] [--json FILE]
 
 ``four``: ServeGen m-small (Llama-3.1-8B FP8 on one H100) and three services made of the clients of m-large, in groups
 of like work (Llama-3.1-70B FP8 on two H100), one day, cold start 180 s. ``tail``: twelve single clients of m-large of
@@ -59,7 +60,7 @@ FEWEST = 1000
 TRAINING_S = 6 * 3600.0
 LENT = 0.3
 RACK_GPUS = 128
-SHORTAGES = (10.0, 30.0, 100.0)
+SHORTAGES = "10,30,100"
 
 
 def large() -> Pool:
@@ -232,21 +233,22 @@ def summed(name: str, seed: int, rows: Iterable[dict[str, Any]]) -> dict[str, An
 # --- together ------------------------------------------------------------------------------------------------------
 
 
-def shared(task: tuple[float, int, bool]) -> dict[str, Any]:
-    """All services of ours on one rack, at that price of being short."""
-    shortage, seed, to_zero = task
-    cases = tuple(resident(test, shortage, to_zero) for _, test in _pairs)
+def shared(task: tuple[float, int, float | None]) -> dict[str, Any]:
+    """All services of ours on one rack, at that price of being short; ``idle_s`` without a request and one sleeps."""
+    shortage, seed, idle_s = task
+    cases = tuple(resident(test, shortage, idle_s) for _, test in _pairs)
+    to_zero = idle_s is not None
     first = sum(case.first_replicas() * case.pool.gpus_per_replica for case in cases)
     rack = Rack("h100", cases[0].pool.gpu, USD, 4 if to_zero else first, RACK_GPUS, LeadTime(180.0, 240.0))
     policy = RackPolicy(shortage_usd_per_gpu_hour=shortage, min_idle_gpus=2 if to_zero else 0)
     return one_row(play(Portfolio(cases, rack, policy, seed)), shortage, seed)
 
 
-def resident(case: Case, shortage: float, to_zero: bool) -> Case:
+def resident(case: Case, shortage: float, idle_s: float | None) -> Case:
     """The case with its model asleep on every GPU of the rack."""
     policy = case.policy.model_copy(update={"risk": Risk(shortage_usd_per_replica_hour=shortage)})
-    if to_zero:
-        bounds = Replicas(min=0, max=case.policy.replicas.max, idle_s=60.0)
+    if idle_s is not None:
+        bounds = Replicas(min=0, max=case.policy.replicas.max, idle_s=idle_s)
         quick_in, quick_out = ScaleIn(window_s=60.0, cooldown_s=15.0), ScaleOut(max_step=16, max_factor=4.0)
         policy = policy.model_copy(update={"replicas": bounds, "scale_in": quick_in, "scale_out": quick_out})
     return replace(case, policy=policy, pool=replace(case.pool, lead_times=WAKE))
@@ -262,10 +264,12 @@ def one_row(played: Together, shortage: float, seed: int) -> dict[str, Any]:
     return row | {"services": list(played.rows)}
 
 
-def together(pairs: Sequence[tuple[Case, Case]], seeds: int, to_zero: bool) -> list[dict[str, Any]]:
+def together(
+    pairs: Sequence[tuple[Case, Case]], shortages: Sequence[float], seeds: int, idle_s: float | None
+) -> list[dict[str, Any]]:
     """Ours at several prices of being short."""
     forking = multiprocessing.get_context("fork")
-    tasks = [(usd, seed, to_zero) for usd in SHORTAGES for seed in range(seeds)]
+    tasks = [(usd, seed, idle_s) for usd in shortages for seed in range(seeds)]
     with ProcessPoolExecutor(os.cpu_count(), forking, inherit, (pairs,)) as workers:
         return list(workers.map(shared, tasks))
 
@@ -283,6 +287,8 @@ def main() -> None:
     parser.add_argument("--only", help="peers to play, with commas between; ours apart is always one of them")
     parser.add_argument("--untuned", action="store_true", help="contenders apart at their defaults only")
     parser.add_argument("--part", choices=["both", "together", "apart"], default="both")
+    parser.add_argument("--idle", type=float, default=60.0, help="tail: seconds without a request until one sleeps")
+    parser.add_argument("--shortages", default=SHORTAGES, help="together: prices of being short, $ per GPU-hour")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     started_s = time.perf_counter()
@@ -290,7 +296,8 @@ def main() -> None:
     peers = LINE_UP if given.only is None else [n for n in given.only.split(",") if n != OURS]
     rows = []
     if given.part != "apart":
-        rows += together(pairs, given.seeds, to_zero=given.case == "tail")
+        shortages = [float(usd) for usd in given.shortages.split(",")]
+        rows += together(pairs, shortages, given.seeds, given.idle if given.case == "tail" else None)
     if given.part != "together":
         rows += apart(pairs, [*peers, OURS], given.seeds, tuning=not given.untuned)
     report(given.case, pairs, rows, time.perf_counter() - started_s)
