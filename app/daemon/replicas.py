@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from autoscaler.counts import answers
+from collectors.observation import GpuSample
 from collectors.source import Target
 from runtime.pool import Pool
 from runtime.replica import Replica
@@ -13,6 +16,15 @@ from runtime.replica import Replica
 def held(replicas: Iterable[Replica]) -> frozenset[str]:
     """UUIDs of the GPUs that replicas occupy."""
     return frozenset(gpu for replica in replicas for gpu in replica.gpus)
+
+
+def equipped(replicas: Iterable[Replica], gpus: Iterable[GpuSample]) -> tuple[Replica, ...]:
+    """Replicas with their GPUs, where the fleet does not know them: in a cluster the exporter tells them by pod."""
+    by_pod: dict[str, list[str]] = defaultdict(list)
+    for gpu in gpus:
+        if gpu.pod and gpu.uuid not in by_pod[gpu.pod]:
+            by_pod[gpu.pod].append(gpu.uuid)
+    return tuple(one if one.gpus else replace(one, gpus=tuple(sorted(by_pod.get(one.name, ())))) for one in replicas)
 
 
 def targets(
