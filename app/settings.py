@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from app.access.settings import ApiSettings
+from app.approvalsettings import ApprovalSettings
 from app.costsettings import CostSettings, ScheduledReport
 from app.fleetsettings import FleetSettings, LaunchSettings
 from app.routersettings import RouterSettings, ServiceRouterSettings
@@ -242,6 +243,7 @@ class Settings(Section):
     fleet: FleetSettings = FleetSettings()
     router: RouterSettings = RouterSettings()
     market: MarketSettings = MarketSettings()
+    approval: ApprovalSettings = ApprovalSettings()
     cost: CostSettings = CostSettings()
     reports: list[ScheduledReport] = Field(default_factory=list, description="reports that are sent by themselves")
     racks: list[RackSettings] = Field(default_factory=list, description="a list of racks that services share")

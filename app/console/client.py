@@ -7,6 +7,7 @@ happened and what to do.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +42,13 @@ class ApiRefused(ApiError):
         super().__init__(f"The API refused ({status}): {detail}")
         self.status = status
         self.detail = detail
+
+
+class ApiUnable(ApiError):
+    """What was asked for could not be computed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The API could not compute this: {why}")
 
 
 class ApiUnreadable(ApiError):
@@ -229,6 +237,27 @@ class Api:
     def audit_verdict(self) -> audit_schemas.AuditVerdict:
         """Whether the record of all changes holds."""
         return self._get("/audit/verify", audit_schemas.AuditVerdict)
+
+    def compute(self, path: str, kind: type[T], body: dict[str, Any], progress: Callable[[float], object]) -> T:
+        """An answer that takes a while; ``progress`` hears which share of it is done. See ``app.api.computed``."""
+        try:
+            with self._http.stream("POST", path, json=body, timeout=httpx.Timeout(60.0, connect=2.0)) as response:
+                if response.is_error:
+                    response.read()
+                    raise ApiRefused(response.status_code, detail_of(response))
+                for line in response.iter_lines():
+                    told = json.loads(line)
+                    if "error" in told:
+                        raise ApiUnable(str(told["error"]))
+                    if "result" in told:
+                        return TypeAdapter(kind).validate_python(told["result"])
+                    progress(float(told["progress"]))
+        except httpx.TransportError as error:
+            raise ApiDown(self.base_url) from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ApiUnreadable(path, error_line(dict(first))) from error
+        raise ApiUnable("the API ended its answer before the result")
 
     def forget(self) -> None:
         """Ask the API anew from now on."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from app.api import schemas
+from app.api.impact import ImpactView
 from app.console import policy_form, shell
 from app.console.client import ApiError
 
@@ -23,7 +24,7 @@ WATCHES_S = {"30 min": 1800.0, "1 h": 3600.0, "2 h": 7200.0, "not watched": 0.0}
 class Notice:
     """What the last action came to, shown where it was started."""
 
-    place: Literal["apply", "rollback", "shadow", "hand"]
+    place: Literal["apply", "rollback", "shadow", "hand", "proposal"]
     good: bool
     text: str
 
@@ -38,6 +39,8 @@ class Edit:
     check: schemas.PolicyCheck | None = None
     checked: dict[str, Any] | None = None
     notice: Notice | None = None
+    preview: ImpactView | None = None
+    previewed: dict[str, Any] | None = None
 
 
 def current(service: str) -> Edit:

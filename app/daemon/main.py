@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from types import FrameType
 
 import httpx
@@ -73,6 +74,7 @@ def server_of(settings: Settings, daemon: Daemon) -> uvicorn.Server:
     stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
     assert daemon.tokens is not None, "wired"
     backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens, daemon.audit)
+    backend = replace(backend, approvals=daemon.approvals)
     files = settings.api.tls
     trust = tls.pinned(files) if files else True
     app = create_app(backend, access=access_of(settings.api, daemon.tokens), trust=trust)

@@ -20,6 +20,7 @@ from autoscaler.models import ModelStore
 from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
+from autoscaler.proposals import Approvals
 from autoscaler.rack import RackPolicy
 from autoscaler.rack_ledger import RackLedger
 from autoscaler.trials import Trials
@@ -113,6 +114,7 @@ class Daemon:
     resources: PolicyResources | None = None
     costs: CostStore | None = None
     tokens: TokenStore | None = None
+    approvals: Approvals = field(default_factory=Approvals)
     audit: AuditLog | None = None
     memory: Memory = field(default_factory=Memory)
     minds: dict[str, Mind] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from autoscaler.ledger import SqlLedger
 from autoscaler.models import ModelStore
 from autoscaler.override_store import OverrideStore
 from autoscaler.policies import PolicyStore
+from autoscaler.proposals import Approvals, ProposalStore
 from autoscaler.rack_ledger import RackLedger
 from autoscaler.trials import Trials
 from autoscaler.tuning.store import TuningStore
@@ -57,6 +58,7 @@ def wire(settings: Settings) -> Daemon:
         trials=Trials(engine),
         costs=CostStore(engine),
         tokens=TokenStore(engine),
+        approvals=Approvals(settings.approval.rule(), ProposalStore(engine)),
         audit=AuditLog(engine),
         configured=tuple(Configured(one.pool, one.policy, one.more_pools) for one in settings.services),
         shared=tuple(Shared(one.rack(), one.policy, tuple(settings.services_in(one.name))) for one in settings.racks),

@@ -37,8 +37,13 @@ def controls() -> bool:
         st.selectbox("Service", [ALL, *names], key="service", bind="query-params", width=240)
         st.segmented_control("Range", list(SPANS_S), default="1 h", key="span", bind="query-params", required=True)
         if at_s() is not None:
-            st.button("Back to now", on_click=st.query_params.pop, args=("at", None), icon=":material/update:")
+            st.button("Back to now", on_click=to_now, icon=":material/update:")
     return True
+
+
+def to_now() -> None:
+    """Look at the newest again."""
+    st.query_params.pop("at", None)
 
 
 def at_s() -> float | None:

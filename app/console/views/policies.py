@@ -8,7 +8,16 @@ import pandas as pd
 import streamlit as st
 
 from app.api import schemas
-from app.console import format, policy_edit, policy_form, policy_hands, policy_trials, shell
+from app.console import (
+    format,
+    policy_edit,
+    policy_form,
+    policy_hands,
+    policy_preview,
+    policy_proposals,
+    policy_trials,
+    shell,
+)
 from app.console.policy_edit import Edit
 from app.console.policy_form import FormField
 
@@ -34,6 +43,7 @@ def page(service: str) -> None:
         f"by {format.escape(newest.author)}: {format.escape(newest.reason)}"
     )
     policy_trials.watch()
+    policy_proposals.section(edit)
     if newest.version != edit.base.version:
         conflict(edit, newest)
     left, right = st.columns([3, 2], gap="large")
@@ -133,10 +143,17 @@ def review(edit: Edit, newest: schemas.PolicyVersion) -> None:
         st.warning(format.escape(line), icon=":material/warning:")
     st.success("Valid. This is what changes:", icon=":material/check_circle:")
     diff(edit.check.diff)
+    policy_preview.section(edit)
     if edit.check.commit is not None:
         st.info("Policies of this fleet are committed, not edited here. Commit this:", icon=":material/commit:")
         st.code(edit.check.commit, language="yaml")
         return
+    if edit.check.second_person:
+        st.warning(
+            f"**A second person decides.** {format.escape(', '.join(edit.check.second_person))}: this fleet asks "
+            "somebody else to approve such a change. It is proposed, not applied.",
+            icon=":material/group:",
+        )
     sign("apply")
     if (edit.checked or {}).get("mode") == "auto":
         st.selectbox(
@@ -146,14 +163,24 @@ def review(edit: Edit, newest: schemas.PolicyVersion) -> None:
             help="The version before comes back by itself where requests are late much more often than before.",
         )
     with st.container(horizontal=True):
-        st.button(
-            f"Apply as version {edit.base.version + 1}",
-            type="primary",
-            on_click=policy_edit.on_apply,
-            args=(edit,),
-            icon=":material/publish:",
-            key="apply",
-        )
+        if edit.check.second_person:
+            st.button(
+                "Propose",
+                type="primary",
+                on_click=policy_proposals.on_propose,
+                args=(edit,),
+                icon=":material/outgoing_mail:",
+                key="propose",
+            )
+        else:
+            st.button(
+                f"Apply as version {edit.base.version + 1}",
+                type="primary",
+                on_click=policy_edit.on_apply,
+                args=(edit,),
+                icon=":material/publish:",
+                key="apply",
+            )
         st.button(
             "Try in shadow",
             on_click=policy_trials.on_try,

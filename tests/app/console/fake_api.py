@@ -19,8 +19,9 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query
 from pydantic import ValidationError
 
 from app.api import schemas, trial_schemas
+from app.api.proposals import ProposalView
 from autoscaler.policy import Policy
-from tests.app.console import fake_decisions, fake_fleet, fake_forecasts, fake_hands, fake_trials
+from tests.app.console import fake_decisions, fake_fleet, fake_forecasts, fake_hands, fake_proposals, fake_trials
 from tests.app.console.fake_fleet import SERVICES, FakeService, signal
 
 STALE_S = 120.0
@@ -46,6 +47,8 @@ class World:
     shadows: dict[str, trial_schemas.ShadowView] = field(default_factory=dict)
     watched_s: float | None = None
     overrides: list[schemas.OverrideView] = field(default_factory=list)
+    proposals: list[ProposalView] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     @property
     def services(self) -> tuple[FakeService, ...]:
@@ -317,7 +320,9 @@ def check(world: World, name: str, policy: dict[str, Any]) -> schemas.PolicyChec
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         return schemas.PolicyCheck(valid=False, errors=lines)
-    return schemas.PolicyCheck(valid=True, errors=[], diff=diff(world.versions(name)[-1].policy, valid))
+    current = world.versions(name)[-1].policy
+    asked = fake_proposals.needs(current, valid)
+    return schemas.PolicyCheck(valid=True, errors=[], diff=diff(current, valid), second_person=asked)
 
 
 def reading(world: World) -> APIRouter:
@@ -441,6 +446,7 @@ def create_app(world: World) -> FastAPI:
     app.include_router(fake_trials.router(world), prefix="/api/v1")
     app.include_router(fake_hands.router(world), prefix="/api/v1")
     app.include_router(fake_decisions.router(world), prefix="/api/v1")
+    app.include_router(fake_proposals.router(world), prefix="/api/v1")
     return app
 
 

@@ -171,6 +171,54 @@ def test_policy_goes_from_edit_over_diff_to_applied_and_back(open_page: Open, wo
     assert world.versions("chat-70b")[-1].policy == world.versions("chat-70b")[0].policy
 
 
+def test_a_draft_is_replayed_and_says_what_it_rests_on(open_page: Open, world: World) -> None:
+    at = open_page("policies", service="chat-70b")
+    edited(at, 3)
+    at.segmented_control(key="impact-span").set_value("Last 7 d").run()
+    at.button(key="preview").click().run()
+    assert world.asked == ["7d"]
+    assert "**More in time, for more.**" in words(at) and "+ 32 GPU-hours" in words(at)
+    assert "Overrides are not replayed" in words(at)
+    edited(at, 4)
+    assert "Preview it again" in captions(at)
+
+
+def test_what_needs_a_second_person_is_proposed_and_approved_by_one(open_page: Open, world: World) -> None:
+    at = open_page("policies", service="chat-70b")
+    next(n for n in at.number_input if n.label.startswith("TTFT target")).set_value(1.5).run()
+    next(b for b in at.button if b.label == "Validate").click().run()
+    assert "A second person decides" in at.warning[0].value
+    assert "apply" not in [b.key for b in at.button]
+    at.text_input(key="apply-author").set_value("ada")
+    at.text_input(key="apply-reason").set_value("faster").run()
+    at.button(key="propose").click().run()
+    assert "Somebody other than ada" in words(at)
+    for author, told in (("ada", "Nothing was decided"), ("bob", "version 2 is in force")):
+        at.text_input(key="decide-p0-author").set_value(author)
+        at.text_input(key="decide-p0-reason").set_value("fine").run()
+        at.button(key="approve-p0").click().run()
+        assert told in words(at)
+    assert world.versions("chat-70b")[-1].policy["slo"]["ttft_s"] == 1.5
+
+
+def test_an_outdated_proposal_cannot_be_approved_but_refused(open_page: Open, world: World) -> None:
+    at = open_page("policies", service="chat-70b")
+    next(n for n in at.number_input if n.label.startswith("TTFT target")).set_value(1.5).run()
+    next(b for b in at.button if b.label == "Validate").click().run()
+    at.text_input(key="apply-author").set_value("ada")
+    at.text_input(key="apply-reason").set_value("faster").run()
+    at.button(key="propose").click().run()
+    world.add("chat-70b", world.versions("chat-70b")[-1].policy, 1, "eve", "other")
+    shell.api().forget()
+    at.run()
+    assert "another version came since" in words(at)
+    assert "approve-p0" not in [b.key for b in at.button]
+    at.text_input(key="decide-p0-author").set_value("bob")
+    at.text_input(key="decide-p0-reason").set_value("overtaken").run()
+    at.button(key="refuse-p0").click().run()
+    assert world.proposals[0].state == "refused"
+
+
 def test_an_invalid_draft_is_told_by_field_and_cannot_be_applied(open_page: Open) -> None:
     at = open_page("policies", service="chat-70b")
     edited(at, 99)
