@@ -6,9 +6,14 @@ the command line prints it as it is and exits with 2, without a traceback.
 
 from __future__ import annotations
 
+from collectors.redact import redacted
+
 
 class UserError(Exception):
-    """Bad input; ``str(error)`` is one line that says what is wrong and what would be right."""
+    """Bad input; ``str(error)`` is one line that says what is wrong and what would be right.
+
+    A credential in it (an address often has one) is hidden.
+    """
 
     def __init__(self, line: str) -> None:
-        super().__init__(" ".join(line.split()))
+        super().__init__(redacted(" ".join(line.split())))

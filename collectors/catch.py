@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from collectors import dcgm, engines, gateway
 from collectors.exposition import Page, Wanted
 from collectors.observation import Gap, GatewaySample, GpuSample, ReplicaSample, Scrape, TenantSample
+from collectors.redact import redacted
 from collectors.source import Target
 
 
@@ -46,7 +47,7 @@ class Catch:
 
     def miss(self, target: Target, reason: str) -> None:
         """Note that a target was not seen, and why. The gateway's gap is everybody's, so it bears its kind."""
-        self.gaps.append(Gap("gateway" if target.kind == "gateway" else target.name, reason))
+        self.gaps.append(Gap("gateway" if target.kind == "gateway" else target.name, redacted(reason)))
 
     def scrape(self, at_s: float) -> Scrape:
         """The whole as a scrape."""

@@ -14,6 +14,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
+from collectors.redact import redacted
+
 BUSY_TIMEOUT_MS = 5000
 """How long a write waits for another process's write before it fails."""
 
@@ -40,7 +42,7 @@ def open_store(url: str) -> Engine:
         engine = _engine(parsed)
     except (ArgumentError, NoSuchModuleError) as problem:
         hint = "expected sqlite:///path or postgresql+psycopg://user@host/name"
-        raise ValueError(f"store: {url!r} is no database URL ({problem}); {hint}") from problem
+        raise ValueError(f"store: {redacted(url)!r} is no database URL ({problem}); {hint}") from problem
     except ModuleNotFoundError as problem:
         raise ValueError(
             f"store: {parsed.drivername} needs the module {problem.name}, which is not installed"

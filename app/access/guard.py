@@ -7,7 +7,9 @@ open API) gets 400; whoever acts is known to everything that records a change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.keeper import Keeper, Open
+from app.access.limits import Limits, neighbourhood
 from app.access.principal import NotLetIn, Principal, ProviderAway, Role
 from app.access.rights import Reach, Right, right_of
 from autoscaler.actor import Actor, acts
@@ -32,6 +35,8 @@ class Access:
     keeper: Keeper = field(default_factory=Open)
     hosts: frozenset[str] = frozenset()
     open_metrics: bool = False
+    limits: Limits | None = None
+    clock: Callable[[], float] = time.monotonic
 
 
 class Refused(Exception):
@@ -76,17 +81,43 @@ class Guard:
         try:
             principal = await self.access.keeper.principal(bearer(headers))
         except NotLetIn as error:
+            self._count_failure(scope)
             raise Refused(401, str(error), {"WWW-Authenticate": "Bearer"}) from None
         except ProviderAway as error:
             raise Refused(503, str(error), {"Retry-After": "5"}) from None
+        self._count(principal, scope)
         permit(principal, right, right.role, service)
         return principal
+
+    def _count(self, principal: Principal, scope: Scope) -> None:
+        """Raise 429 for who asks too much; who is not known by a credential of their own is known by address."""
+        if self.access.limits is not None:
+            known = principal.by.startswith(("token ", "jwt "))
+            caller = f"{principal.by} {principal.name}" if known else neighbourhood(address(scope))
+            slow_down(self.access.limits.requests.take(caller, self.access.clock()))
+
+    def _count_failure(self, scope: Scope) -> None:
+        """Raise 429 for an address that shows wrong credentials again and again; right ones are never in the way."""
+        if self.access.limits is not None:
+            slow_down(self.access.limits.failures.take(neighbourhood(address(scope)), self.access.clock()))
 
 
 def actor(principal: Principal | None, scope: Scope) -> Actor:
     """Who acts from now on."""
-    address = scope["client"][0] if scope.get("client") else ""
-    return Actor(principal.name, principal.by, address) if principal else Actor(None, "nothing", address)
+    if principal is None:
+        return Actor(None, "nothing", address(scope))
+    return Actor(principal.name, principal.by, address(scope))
+
+
+def address(scope: Scope) -> str:
+    """Where the connection comes from; what a header claims does not count."""
+    return str(scope["client"][0]) if scope.get("client") else ""
+
+
+def slow_down(wait_s: float) -> None:
+    """Raise 429 where there is anything to wait for."""
+    if wait_s > 0:
+        raise Refused(429, "too many requests; slow down", {"Retry-After": str(math.ceil(wait_s))})
 
 
 def bearer(headers: Headers) -> str | None:

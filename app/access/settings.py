@@ -61,6 +61,16 @@ class AuthSettings(Section):
         return self
 
 
+class LimitSettings(Section):
+    """How much one caller may ask."""
+
+    requests_per_s: float = Field(100.0, gt=0, le=1e6, description="Requests a second of one caller, for good.")
+    burst: int = Field(500, ge=1, le=1_000_000, description="Requests of one caller at once.")
+    failures_per_min: float = Field(30.0, gt=0, le=1e6, description="Wrong credentials a minute from one address.")
+    body_bytes: int = Field(2**20, ge=1024, le=2**26, description="Largest body of a request, bytes.")
+    connections: int = Field(1000, ge=10, le=100_000, description="Most connections at once; more are told 503.")
+
+
 class ApiSettings(Section):
     """Where the daemon's HTTP API listens."""
 
@@ -68,6 +78,7 @@ class ApiSettings(Section):
     port: int = Field(8800, ge=1, le=65535, description="TCP port.")
     auth: AuthSettings | None = Field(None, description="who may ask; open to who reaches it if absent")
 
+    limits: LimitSettings = LimitSettings()
     tls: TlsSettings | None = Field(None, description="serve HTTPS with this certificate; plain HTTP if absent")
 
     @property

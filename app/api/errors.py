@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from app.api.declared import Committed
 from app.api.schemas import Schema
 from autoscaler.policies import StaleWrite
+from collectors.redact import redacted
 
 
 class Problem(Schema):
@@ -35,7 +36,7 @@ def problem(status: int, detail: str) -> JSONResponse:
 async def refused(request: Request, error: Exception) -> JSONResponse:
     """An HTTP error raised by a route or by the framework."""
     assert isinstance(error, HTTPException)
-    return JSONResponse({"detail": str(error.detail)}, error.status_code, dict(error.headers or {}))
+    return JSONResponse({"detail": redacted(str(error.detail))}, error.status_code, dict(error.headers or {}))
 
 
 async def invalid(request: Request, error: Exception) -> JSONResponse:

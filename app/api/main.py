@@ -36,18 +36,23 @@ ABOUT = "What a fleet of LLM serving replicas does, what it will need, and why e
 PARTS = (services, forecasts, decisions, policies, overrides, shadow, watch, tuning, racks, access_routes, audit)
 
 
+BODY_BYTES = 2**20
+"""A policy is a few thousand bytes."""
+
+
 def create_app(
     backend: Backend,
     transport: httpx.AsyncBaseTransport | None = None,
     access: Access | None = None,
     trust: ssl.SSLContext | bool = True,
+    body_bytes: int = BODY_BYTES,
 ) -> FastAPI:
     """The application over a backend; it starts nothing and owns nothing. ``transport`` is the way to a leader.
 
     ``access`` says who may ask, everybody if absent; ``trust`` by which certificates a leader is known. What is added
     last stands outermost: the guard.
     """
-    app = FastAPI(title="Leadtime", version="1", description=ABOUT)
+    app = FastAPI(title="Leadtime", version="1", description=ABOUT, max_body_size=body_bytes)
     app.state.backend = backend
     install(app)
     app.middleware("http")(only_the_leader_writes(transport, trust))

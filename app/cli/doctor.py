@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +17,7 @@ import typer
 from app.check import Check
 from app.cli import output
 from app.cli.client import API_HELP
+from collectors.redact import redacted
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -39,7 +40,8 @@ def doctor(
     if schema:
         return output.json_out(Settings.model_json_schema())
     settings = load(config or BUILT_IN)
-    checks = [*machine(), *ports(settings), *reach(settings, api)]
+    found = [*machine(), *ports(settings), *reach(settings, api)]
+    checks = [replace(check, detail=redacted(check.detail)) for check in found]
     if json:
         output.json_out({"checks": [asdict(check) for check in checks]})
     else:

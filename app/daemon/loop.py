@@ -23,6 +23,7 @@ from app.daemon.parts import Daemon
 from app.daemon.start import reapply, remember_load, restore, take_over
 from app.daemon.tick import tick
 from app.daemon.trials import advance
+from collectors.redact import redacted
 
 EXPECTED = (httpx.HTTPError, OSError, SQLAlchemyError)
 """What may fail without being a defect of ours."""
@@ -189,7 +190,7 @@ async def attempted(daemon: Daemon, step: Step) -> bool:
 
 def failed(daemon: Daemon, what: str, error: Exception) -> None:
     """Say what went wrong in one line, in the log (once, until it changes or mends) and to whoever looks."""
-    reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+    reason = redacted((str(error).splitlines() or [""])[0]) or type(error).__name__
     trouble = f"{what}: {reason}"
     if trouble != daemon.memory.trouble:
         log.warning(what, reason=reason, kind=type(error).__name__)

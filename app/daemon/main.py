@@ -13,6 +13,7 @@ from types import FrameType
 import httpx
 import structlog
 import uvicorn
+from structlog.typing import EventDict
 
 from app.access import tls
 from app.access.wiring import access_of
@@ -23,6 +24,7 @@ from app.daemon.leading import lead
 from app.daemon.parts import Daemon
 from app.daemon.wiring import check_source, wire
 from app.settings import Settings
+from collectors.redact import redacted
 from runtime.kubernetes.lease import LostLease
 
 log = structlog.get_logger()
@@ -39,12 +41,18 @@ def log_to_stderr() -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            without_secrets,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def without_secrets(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Every text of a log line, without the credentials in it."""
+    return {key: redacted(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 async def serve(settings: Settings) -> None:
@@ -75,9 +83,9 @@ def server_of(settings: Settings, daemon: Daemon) -> uvicorn.Server:
     assert daemon.tokens is not None, "wired"
     backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens, daemon.audit)
     backend = replace(backend, approvals=daemon.approvals)
-    files = settings.api.tls
+    files, limits = settings.api.tls, settings.api.limits
     trust = tls.pinned(files) if files else True
-    app = create_app(backend, access=access_of(settings.api, daemon.tokens), trust=trust)
+    app = create_app(backend, access=access_of(settings.api, daemon.tokens), trust=trust, body_bytes=limits.body_bytes)
     config = uvicorn.Config(
         app,
         host=settings.api.host,
@@ -85,6 +93,8 @@ def server_of(settings: Settings, daemon: Daemon) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # an address that a header claims is nobody's
+        limit_concurrency=limits.connections,
         ssl_certfile=files.cert_file if files else None,
         ssl_keyfile=files.key_file if files else None,
         timeout_graceful_shutdown=2,

@@ -33,6 +33,7 @@ from autoscaler.rack_controller import ConsideredRack
 from autoscaler.sizing import launch_lead_s
 from collectors.aggregate import gpu_use
 from collectors.observation import Gap
+from collectors.redact import redacted
 
 
 async def tick(daemon: Daemon, at_s: float) -> None:
@@ -91,7 +92,7 @@ async def look(daemon: Daemon, at_s: float) -> Look:
             daemon.fleet.replicas(), daemon.fleet.lead_times(), daemon.fleet.nodes()
         )
     except httpx.HTTPError as error:
-        trouble = Gap("fleet", f"no answer ({str(error) or type(error).__name__})")
+        trouble = Gap("fleet", f"no answer ({redacted(str(error)) or type(error).__name__})")
     daemon.replicas, daemon.lead_times, daemon.nodes = replicas, samples, nodes
     pools = [pool for known in daemon.memory.services.values() for pool in known.pools]
     await racks.look(daemon)

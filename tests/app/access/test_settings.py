@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from app.access.guard import Access
 from app.access.keeper import Keys, Open
+from app.access.limits import Rate
 from app.access.principal import Role
 from app.access.settings import ApiSettings
 from app.access.tokens import TokenStore
@@ -39,8 +40,15 @@ def test_a_loopback_api_is_open_and_answers_to_loopback_names(tokens: TokenStore
 
 def test_what_is_said_of_access_is_how_the_door_is_kept(tokens: TokenStore) -> None:
     said = {"auth": {"anonymous": "viewer", "open_metrics": True}}
-    expected = Access(Keys(tokens, (), Role.VIEWER), open_metrics=True)
-    assert access_of(ApiSettings.model_validate(said), tokens) == expected
+    found = access_of(ApiSettings.model_validate(said), tokens)
+    assert found == Access(Keys(tokens, (), Role.VIEWER), open_metrics=True, limits=found.limits)
+
+
+def test_limits_are_those_of_the_file(tokens: TokenStore) -> None:
+    said = {"limits": {"requests_per_s": 2, "burst": 3, "failures_per_min": 6}}
+    limits = access_of(ApiSettings.model_validate(said), tokens).limits
+    assert limits is not None
+    assert (limits.requests.rate, limits.failures.rate) == (Rate(2.0, 3), Rate(0.1, 6))
 
 
 JWT = {"issuer": "https://id", "audience": "leadtime", "jwks_url": "https://id/keys", "roles": {"sre": "operator"}}
