@@ -60,6 +60,7 @@ GET /api/v1/reports/{form}.csv
 GET /api/v1/decisions
 GET /api/v1/decisions/{id}
 GET /api/v1/decisions/{id}/replay
+GET /api/v1/nodes
 GET /api/v1/overrides
 GET /api/v1/policies
 GET /api/v1/policies/{service}

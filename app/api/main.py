@@ -18,6 +18,7 @@ from app.api.forecasts import router as forecasts
 from app.api.health import router as health
 from app.api.impact import router as impact
 from app.api.leading import only_the_leader_writes
+from app.api.nodes import router as nodes
 from app.api.overrides import router as overrides
 from app.api.policies import router as policies
 from app.api.proposals import router as proposals
@@ -60,7 +61,7 @@ def create_app(
     app.include_router(health)
     for part in PARTS:
         app.include_router(part, prefix="/api/v1")
-    for part in (timeline, impact, proposals):  # what the console's pages read beside these
+    for part in (timeline, impact, proposals, nodes):  # what the console's pages read beside these
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app

@@ -22,6 +22,7 @@ page = st.navigation(
         st.Page("views/service.py", title="Service", icon=":material/monitoring:"),
         st.Page("views/forecasts.py", title="Forecasts", icon=":material/insights:"),
         st.Page("views/decisions.py", title="Decisions", icon=":material/account_tree:"),
+        st.Page("views/gpus.py", title="GPUs", icon=":material/memory:"),
         st.Page("views/policies.py", title="Policies", icon=":material/tune:"),
         st.Page("views/audit.py", title="Audit", icon=":material/history:"),
     ],

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
@@ -158,6 +158,7 @@ def panel(
     table: pd.DataFrame,
     key: str,
     empty: str = "No data in this window yet.",
+    columns: dict[str, Any] | None = None,
 ) -> None:
     """A chart under its name and what it shows now; its numbers and their download are folded under it.
 
@@ -172,7 +173,7 @@ def panel(
         "Table and download", key=f"{key}-table", icon=":material/table:", type="compact", on_change="rerun"
     ) as fold:
         if fold.open:
-            st.dataframe(table.iloc[::-1], hide_index=True, height=240)
+            st.dataframe(table.iloc[::-1], hide_index=True, height=240, column_config=columns)
             st.download_button(
                 "Download CSV",
                 table.to_csv(index=False),

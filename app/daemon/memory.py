@@ -18,7 +18,7 @@ from autoscaler.rack import RackPolicy, RackState
 from autoscaler.rack_controller import ConsideredRack, RackMind
 from autoscaler.shadow.run import Shadow
 from autoscaler.tuning.tuner import Tuner
-from collectors.observation import Gap, GpuUse, Observation, ReplicaSample
+from collectors.observation import Gap, GpuSample, GpuUse, Observation, ReplicaSample
 from forecasting.forecast import Forecast
 from runtime.fleet import RackView
 from runtime.pool import Pool
@@ -132,6 +132,8 @@ class Memory:
     told_at_monotonic_s: float | None = None
     ticked_at_s: float | None = None
     gpus: GpuUse | None = None
+    gpu_samples: tuple[GpuSample, ...] = ()
+    nodes: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
     trouble: str | None = None
     tally: Tally = field(default_factory=Tally)

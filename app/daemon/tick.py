@@ -172,6 +172,7 @@ def remember(daemon: Daemon, seen: Look, considered: dict[str, Considered], sign
     extend(memory.recent, of_fleet | signals[FLEET])
     tuning.remember(memory.services, considered)
     memory.gaps = (*((seen.trouble,) if seen.trouble else ()), *seen.scrape.gaps)
+    memory.gpu_samples, memory.nodes = seen.scrape.gpus, daemon.nodes
     memory.ticked_at_s = seen.at_s
     daemon.previous = seen.scrape
 

@@ -21,7 +21,15 @@ from pydantic import ValidationError
 from app.api import schemas, trial_schemas
 from app.api.proposals import ProposalView
 from autoscaler.policy import Policy
-from tests.app.console import fake_decisions, fake_fleet, fake_forecasts, fake_hands, fake_proposals, fake_trials
+from tests.app.console import (
+    fake_decisions,
+    fake_fleet,
+    fake_forecasts,
+    fake_hands,
+    fake_nodes,
+    fake_proposals,
+    fake_trials,
+)
 from tests.app.console.fake_fleet import SERVICES, FakeService, signal
 
 STALE_S = 120.0
@@ -447,6 +455,7 @@ def create_app(world: World) -> FastAPI:
     app.include_router(fake_hands.router(world), prefix="/api/v1")
     app.include_router(fake_decisions.router(world), prefix="/api/v1")
     app.include_router(fake_proposals.router(world), prefix="/api/v1")
+    app.include_router(fake_nodes.router(world), prefix="/api/v1")
     return app
 
 

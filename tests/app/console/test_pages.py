@@ -13,7 +13,7 @@ from tests.app.console.fake_api import World
 
 Open = Callable[..., AppTest]
 
-PAGES = ["fleet", "service", "forecasts", "decisions", "policies"]
+PAGES = ["fleet", "service", "forecasts", "decisions", "gpus", "policies"]
 
 
 def words(at: AppTest) -> str:
@@ -157,6 +157,15 @@ def test_all_services_are_on_the_timeline_and_can_be_filtered(open_page: Open) -
     at.selectbox(key="binding").set_value("forecast").run()
     assert not at.exception
     assert all(option.endswith("forecast") for option in next(s for s in at.selectbox if s.label == "Turn").options)
+
+
+def test_gpus_are_mapped_and_what_is_missing_is_named(open_page: Open) -> None:
+    at = open_page("gpus", colour="Temperature")
+    assert len(at.get("vega_lite_chart")) == 1
+    assert "no answer within 4 s" in at.warning[0].value
+    assert at.dataframe[-1].value["asks for"].tolist() == ["reboot_node"]
+    at.toggle(key="trouble").set_value(True).run()
+    assert "on 2 nodes" in words(at)
 
 
 def test_policy_goes_from_edit_over_diff_to_applied_and_back(open_page: Open, world: World) -> None:
