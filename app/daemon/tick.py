@@ -19,7 +19,7 @@ from app.daemon.leading import acts
 from app.daemon.memory import ServiceMemory, extend
 from app.daemon.metering import Metered, metered
 from app.daemon.parts import Daemon
-from app.daemon.replicas import held, targets
+from app.daemon.replicas import equipped, held, targets
 from app.daemon.signals import FLEET, Signals, fleet_signals, gpu_signals, service_signals
 from app.daemon.start import resume
 from autoscaler.codec import inputs
@@ -97,7 +97,7 @@ async def look(daemon: Daemon, at_s: float) -> Look:
     pools = [pool for known in daemon.memory.services.values() for pool in known.pools]
     await racks.look(daemon)
     scrape = await daemon.source.scrape(targets(replicas, nodes, pools, daemon.fleet.url, daemon.gateway_url), at_s)
-    return Look(at_s, replicas, samples, scrape, trouble, vitals(scrape.gpus))
+    return Look(at_s, equipped(replicas, scrape.gpus), samples, scrape, trouble, vitals(scrape.gpus))
 
 
 def signals_of(known: ServiceMemory, result: Considered) -> Signals:
