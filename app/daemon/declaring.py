@@ -1,6 +1,6 @@
 """After a tick: policies that were declared as resources become versions, and their resources are told how they stand.
 
-Only who acts does either. A new version is in force from the next tick on, as one that the API wrote.
+Only who acts does either. A new version is in force from the next tick on, and on watch, as one that the API wrote.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 
 import structlog
 
+from app.api.watch import begin
 from app.daemon.leading import acts
 from app.daemon.memory import ServiceMemory
 from app.daemon.parts import Daemon
@@ -18,6 +19,9 @@ from app.kubernetes.status import Standing, by_tier
 from autoscaler.feasibility import Present, findings
 from autoscaler.policies import StaleWrite
 from autoscaler.policy import Policy
+
+WATCH_S = 1800.0
+"""As long as the API's own default: a resource says what is wanted, and not how long it is looked at."""
 
 REASON_SEARCHED = 200
 """Newest versions among which a generation is looked for that was taken already."""
@@ -65,6 +69,7 @@ def write(daemon: Daemon, known: ServiceMemory, declared: Declared, policy: Poli
         log.info("policy not taken yet", service=declared.service, reason=str(error))
         return
     known.policy, known.policy_version = made.policy, made.version
+    begin(daemon.trials.watches, made, WATCH_S)
     log.info("policy taken", service=declared.service, version=made.version, reason=declared.told)
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 
 from app.check import Check
-from app.fleets import api_of, cluster, cluster_spec
+from app.fleets import api_of, caller, cluster, cluster_spec
+from app.kubernetes import rotation
 from app.kubernetes.declared import SCALING_POLICIES
 from app.kubernetes.fleet import ClusterFleet, OutOfReach
 from app.kubernetes.rights import Right, rights
@@ -25,8 +26,10 @@ from app.manifests.crd import NAME, schema
 from app.settings import Settings
 from autoscaler.policy import Mode
 from runtime.clock import WallClock
+from runtime.kubernetes import resource
 from runtime.kubernetes.client import Api
 from runtime.kubernetes.errors import Forbidden, KubeError, NotFound
+from runtime.kubernetes.names import AGENT_LABEL
 from runtime.kubernetes.resource import LEASES, Resource
 from runtime.kubernetes.times import seconds
 
@@ -49,13 +52,14 @@ async def look(settings: Settings, api: Api | None = None) -> list[Check]:
     """All checks. Raises ``UserError`` where the file names no cluster that could be asked."""
     spec = cluster_spec(settings)
     made = api or api_of(cluster(settings))
-    fleet = ClusterFleet(made, spec, WallClock())
+    fleet = ClusterFleet(made, spec, WallClock(), call=caller(settings))
     try:
         reached = await version(made)
         if reached[0].status == "fail":
             return reached
         found = [*reached, *await definition(made), *await granted(settings, made), *await lease(settings, made)]
-        return found + [check async for check in workloads(settings, fleet)]
+        found += [check async for check in workloads(settings, fleet)]
+        return found + [check async for check in rotations(settings, fleet)]
     finally:
         await fleet.close()
 
@@ -66,7 +70,7 @@ async def look(settings: Settings, api: Api | None = None) -> list[Check]:
 async def version(api: Api) -> list[Check]:
     """Whether the API server answers, what it is, and what time it is there."""
     try:
-        answer = await asked(api, "/version")
+        answer = await api.page("/version")
     except KubeError as error:
         return [Check("cluster", "fail", f"{api.connection.url}: {error}; is the kubeconfig the right one?")]
     told = answer.json()
@@ -89,17 +93,6 @@ def skew(ahead_s: float) -> Check:
     return Check("clock of the cluster", status, said)
 
 
-async def asked(api: Api, path: str) -> httpx.Response:
-    """A page that is no resource. Raises KubeError."""
-    try:
-        answer = await api._http.get(path, headers=await api._headers(), extensions=api._extensions())
-    except httpx.TransportError as error:
-        raise KubeError(f"no answer ({error or type(error).__name__})") from error
-    if answer.is_error:
-        raise api._refusal(answer)
-    return answer
-
-
 # --- the definition of our resource ------------------------------------------------------------------------------
 
 
@@ -107,7 +100,7 @@ async def definition(api: Api) -> list[Check]:
     """Whether ScalingPolicies are served, ready, and those of this version."""
     name = f"resource {NAME}"
     try:
-        await asked(api, f"/apis/{SCALING_POLICIES.api_version}")
+        await api.page(f"/apis/{SCALING_POLICIES.api_version}")
         served, established = await _schema(api)
     except NotFound:
         return [Check(name, "warn", f"is not there, so policies live in the store alone; {APPLY}")]
@@ -126,7 +119,7 @@ async def _schema(api: Api) -> tuple[Json, bool]:
     try:
         found = await api.get(DEFINITIONS.at(name=NAME))
     except Forbidden:
-        page = (await asked(api, f"/openapi/v3/apis/{SCALING_POLICIES.api_version}")).json()
+        page = (await api.page(f"/openapi/v3/apis/{SCALING_POLICIES.api_version}")).json()
         components = (page.get("components") or {}).get("schemas") or {}
         ours: list[Json] = [one for key, one in components.items() if key.endswith(f".{SCALING_POLICIES.kind}")]
         return (ours or [{}])[0], True
@@ -228,7 +221,11 @@ async def workloads(settings: Settings, fleet: ClusterFleet) -> AsyncIterator[Ch
     for service in settings.services:
         for pool in service.pools:
             key, name = (service.name, pool.name), f"pool {pool.name}"
-            if key not in targets:
+            if key in fleet.spec.agent_pools and key not in targets:
+                yield Check(
+                    name, "fail", f"no pod with the label {AGENT_LABEL} holds it; see leadtime manifest --agent"
+                )
+            elif key not in targets:
                 label = f"leadtime.dev/service={service.name} leadtime.dev/pool={pool.name}"
                 yield Check(name, "fail", f"no workload is it; label one {label}, or name it under targets")
             elif key in holds:
@@ -238,6 +235,25 @@ async def workloads(settings: Settings, fleet: ClusterFleet) -> AsyncIterator[Ch
                 yield Check(name, "ok", f"{target.resource.kind} {target.namespace}/{target.name}, {found} replicas")
     if settings.source.kind == "direct":
         yield await engines([one.base_url for one in replicas if one.serving][:3])
+
+
+async def rotations(settings: Settings, fleet: ClusterFleet) -> AsyncIterator[Check]:
+    """Each Service that sends to a pool's pods: whether it heeds their rotation."""
+    known = {key: target for key, target in (fleet.targets() or {}).items() if key not in fleet.spec.agent_pools}
+    for service in settings.services:
+        for pool in service.pools:
+            target = known.get((service.name, pool.name))
+            workload = fleet.workload(target) if target is not None else None
+            if target is None or workload is None:
+                continue
+            try:
+                there = (await fleet.api.get(resource.SERVICES.at(target.namespace)))["items"]
+            except KubeError as error:
+                yield Check(f"service of {pool.name}", "warn", f"cannot be told: {error}")
+                continue
+            acts = service.policy.mode is Mode.AUTO
+            for check in rotation.checks(pool.name, rotation.labels_of(workload), there, acts=acts):
+                yield check
 
 
 async def engines(urls: list[str]) -> Check:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
@@ -171,7 +172,13 @@ class ClusterFleet:
         known = self._fleet.picture.targets()
         there = self._fleet.picture.workload  # what is not watched is taken to be there
         own = {key: one for key, one in known.items() if one.resource not in WATCHED or there(one) is not None}
-        return own if self._agents is None else {**own, **self._agents.targets()}
+        if self._agents is None:
+            return own
+        return {key: one for key, one in own.items() if key not in self.spec.agent_pools} | self._agents.targets()
+
+    def workload(self, target: TargetSpec) -> Mapping[str, Any] | None:
+        """The object that a target is, where it is watched and was seen."""
+        return None if self._fleet is None else self._fleet.picture.workload(target)
 
     async def _started(self) -> KubernetesFleet:
         async with self._starting:

@@ -18,14 +18,11 @@ from app.kubernetes.status import Standing, due, status_of
 from app.manifests.yamlout import document
 from autoscaler.policy import Policy
 from runtime.kubernetes.cache import Cache
-from runtime.kubernetes.client import MERGE, STRICT, Api, NotLeading
+from runtime.kubernetes.client import Api, NotLeading
 from runtime.kubernetes.errors import Conflict, KubeError
-from runtime.kubernetes.resource import Place
 from runtime.kubernetes.spec import TargetSpec
 
 log = structlog.get_logger()
-
-DRY = {**STRICT, "dryRun": "All"}
 
 
 class PolicyResources:
@@ -104,8 +101,8 @@ class PolicyResources:
         """
         meta = {"resourceVersion": self._version(declared), "uid": declared.uid}
         body = {"metadata": meta, "spec": {"policy": policy.model_dump(mode="json")}}
-        await self._patch(declared.place, body, DRY)
-        said = await self._patch(declared.place, body, STRICT)
+        await self._api.merge(declared.place, body, trial=True)
+        said = await self._api.merge(declared.place, body)
         self._learn(declared, said)
         written = read(keep(said))
         self._chosen[written.service] = written
@@ -117,10 +114,6 @@ class PolicyResources:
         """
         targets: Mapping[tuple[str, str], TargetSpec] = self._fleet.targets() or {}
         return document(resource_of(service, policy, self.of(service), targets.values()))
-
-    async def _patch(self, place: Place, body: Json, query: Mapping[str, str]) -> Json:
-        """``Api.merge`` asks nothing beside the patch, and a trial without effect is asked for by query."""
-        return await self._api._call("PATCH", place, query, body, MERGE)
 
     def _version(self, declared: Declared) -> str:
         """The newest version that still has the spec that was judged: a status that was told is another version."""

@@ -37,6 +37,7 @@ def rights(chosen: KubernetesSettings, own_namespace: str) -> Iterator[Right]:
     for namespace in chosen.namespaces:
         yield from _watched(namespace, scaled)
         yield from _acted(namespace, scaled)
+        yield Right("list", resource.SERVICES, namespace, needed=False)  # doctor's alone
         yield Right("patch", SCALING_POLICIES, namespace, "status", needed=False)
         if not chosen.gitops:
             yield Right("patch", SCALING_POLICIES, namespace, needed=False)

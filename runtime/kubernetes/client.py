@@ -104,6 +104,16 @@ class Api:
         """An object, or a list of them."""
         return await self._call("GET", place, query, urgent=urgent)
 
+    async def page(self, path: str) -> httpx.Response:
+        """What is no resource, such as ``/version``, as it was answered; asked for once. Raises KubeError."""
+        try:
+            answer = await self._http.get(path, headers=await self._headers(), extensions=self._extensions())
+        except httpx.TransportError as error:
+            raise Unreachable(f"GET {path}: no answer ({error or type(error).__name__})") from error
+        if answer.is_error:
+            raise self._refusal(answer)
+        return answer
+
     async def watch(self, place: Place, query: Mapping[str, str], silence_s: float) -> AsyncIterator[Json]:
         """Events as they come, until the server ends the stream. The first item, ``{}``, says that the stream is open.
 
@@ -142,11 +152,11 @@ class Api:
         """PUT; with the resourceVersion that was read, or it overwrites whatever is there."""
         return await self._call("PUT", place, STRICT, body)
 
-    async def merge(self, place: Place, body: Json) -> Json:
+    async def merge(self, place: Place, body: Json, *, trial: bool = False) -> Json:
         """A merge patch, the one kind of patch that works on everything. ``None`` removes a field: on a scale's
-        replicas that means 0.
+        replicas that means 0. A ``trial`` is refused as the patch itself would be, and has no effect.
         """
-        return await self._call("PATCH", place, STRICT, body, MERGE)
+        return await self._call("PATCH", place, STRICT | ({"dryRun": "All"} if trial else {}), body, MERGE)
 
     async def operate(self, place: Place, operations: list[Json]) -> Json:
         """A JSON patch. A ``test`` that fails is ``Invalid``."""

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
+from app.api.schemas import PolicyWrite
 from app.daemon import loop
+from app.daemon.declaring import WATCH_S
 from app.daemon.leading import Alone
 from app.daemon.parts import Daemon
 from app.kubernetes.policies import PolicyResources
@@ -57,6 +59,22 @@ async def test_a_resource_becomes_the_next_version_and_is_told_so(turns: Turns) 
     status = turns.setting.declared()["status"]
     assert status["policyVersion"] == 2 and status["desired"]["active"] >= 3
     assert turns.condition("Ready") == ("True", "Followed")
+
+
+async def test_a_policy_changed_by_its_resource_is_on_watch_like_one_changed_by_the_api(turns: Turns) -> None:
+    turns.setting.declare(policy={"mode": "auto", "replicas": {"min": 3, "max": 6}})
+    await turns.turn(3)
+    watch = turns.daemon.trials.watches.newest("chat")
+    assert watch is not None and watch.open
+    assert (watch.version, watch.base_version, watch.watch_s) == (2, 1, WATCH_S)
+    turns.setting.declare(generation=2, policy={"mode": "shadow"})
+    await turns.turn(3)
+    watch = turns.daemon.trials.watches.newest("chat")
+    assert watch is not None and watch.version == 2 and not watch.open, "what does not act is not watched"
+
+
+def test_a_resource_is_watched_as_long_as_the_api_s_default() -> None:
+    assert PolicyWrite.model_fields["watch_s"].default == WATCH_S
 
 
 async def test_nothing_changes_and_nothing_is_written(turns: Turns) -> None:

@@ -40,7 +40,7 @@ class Setting:
     patches: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.cluster.server.served.add("scalingpolicies")
+        self.cluster.server.served |= {"scalingpolicies", "services"}
         self.cluster.server.faults.append(self._policy_patch)
 
     def api(self, may_write: Callable[[], bool] = lambda: True) -> Api:

@@ -8,6 +8,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -80,12 +81,16 @@ def server(setting: Setting) -> Server:
 
 
 async def checks(
-    setting: Setting, mode: str = "shadow", store: str = "sqlite:///x.db", **changes: Any
+    setting: Setting,
+    mode: str = "shadow",
+    store: str = "sqlite:///x.db",
+    token: Path | None = None,
+    **changes: Any,
 ) -> dict[str, Check]:
     chosen = {"namespaces": ["llm"], "lease": "leadtime-daemon", "gitops": True, **changes}
     pool = POOL | {"name": "chat-h100"}
     service = {"name": "chat", "policy": {"mode": mode}, "pools": [pool]}
-    fleet = {"kind": "kubernetes", "kubernetes": chosen}
+    fleet = {"kind": "kubernetes", "kubernetes": chosen, "token_file": token}
     told = {"fleet": fleet, "services": [service], "store": {"url": store}}
     told |= {"source": {"kind": "prometheus", "url": "http://127.0.0.1:1"}}
     api = Api(Connection("http://cluster", namespace="ops"), Now(), transport=setting.cluster.server)
@@ -174,3 +179,61 @@ def test_dcgm_fields_that_are_missing_are_named() -> None:
     more = [*legacy, "PROF_SM_ACTIVE", "DEV_ECC_DBE_VOL_TOTAL"]
     assert dcgm_fields(PREFIX + name for name in more).status == "ok"
     assert "GPUs are not seen" in dcgm_fields([]).detail
+
+
+def service(setting: Setting, template: dict[str, str], **selector: str) -> None:
+    """A Service, and what the Deployment's template bears."""
+    obj = copy.deepcopy(setting.cluster.server.get("deployments", "chat"))
+    obj["spec"]["template"] = {"metadata": {"labels": template}}
+    setting.cluster.server.put("deployments", obj)
+    told = {key.replace("leadtime_dev_", "leadtime.dev/"): value for key, value in selector.items()}
+    meta = {"name": "chat-service", "namespace": "llm"}
+    setting.cluster.server.put("services", {"metadata": meta, "spec": {"selector": told}})
+
+
+IN = {"app": "chat", "leadtime.dev/rotation": "in"}
+
+
+@pytest.mark.parametrize(
+    ("template", "selector", "mode", "status", "said"),
+    [
+        (IN, {"app": "chat", "leadtime_dev_rotation": "in"}, "auto", "ok", "in rotation alone"),
+        (IN, {"app": "chat"}, "shadow", "warn", "does not ask for leadtime.dev/rotation: in"),
+        (IN, {"app": "chat"}, "auto", "fail", "add it to its selector"),
+        (IN, {"app": "chat", "leadtime_dev_rotation": "out"}, "shadow", "fail", "asks for leadtime.dev/rotation: out"),
+        ({"app": "chat"}, {"app": "chat", "leadtime_dev_rotation": "in"}, "shadow", "fail", "does not bear it"),
+    ],
+)
+async def test_services_that_send_to_pods_out_of_rotation(
+    setting: Setting,
+    server: Server,
+    template: dict[str, str],
+    selector: dict[str, str],
+    mode: str,
+    status: str,
+    said: str,
+) -> None:
+    service(setting, template, **selector)
+    check = (await checks(setting, mode))["service of chat-h100"]
+    assert check.status == status and said in check.detail and "llm/chat-service" in check.detail
+
+
+async def test_services_of_others_and_those_that_may_not_be_read(setting: Setting, server: Server) -> None:
+    service(setting, IN, app="web")
+    assert "service of chat-h100" not in await checks(setting)
+
+    def forbidden(request: httpx.Request) -> httpx.Response | None:
+        said = {"reason": "Forbidden", "message": "services is forbidden", "code": 403}
+        return httpx.Response(403, json=said) if request.url.path.endswith("/services") else None
+
+    setting.cluster.server.faults.append(forbidden)
+    check = (await checks(setting))["service of chat-h100"]
+    assert (check.status, check.detail) == ("warn", "cannot be told: services is forbidden")
+
+
+async def test_a_pool_for_which_there_is_no_agent_pod(setting: Setting, server: Server, tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("x" * 32)
+    found = await checks(setting, token=secret, agent_pools=["chat-h100"])
+    assert found["pool chat-h100"].status == "fail"
+    assert "no pod with the label leadtime.dev/agent holds it" in found["pool chat-h100"].detail
