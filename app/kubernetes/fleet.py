@@ -192,7 +192,7 @@ class ClusterFleet:
                     raise
                 self._fleet = fleet
                 if self.spec.agent_pools:
-                    self._agents = AgentPods(fleet.picture, self.spec, self._clock, self._call, self.api.may_write)
+                    self._agents = AgentPods(self.api, fleet.picture, self.spec, self._clock, self._call)
             return self._fleet
 
     async def _fresh(self, fleet: KubernetesFleet) -> None:

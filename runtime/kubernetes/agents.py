@@ -2,7 +2,8 @@
 
 Which agents there are is read off the watched pods at every look; what they hold is asked of them, over the protocol
 that agents speak everywhere. A pod that is gone has taken its replicas with it; one that is silent is believed for
-``lost_s`` and then lost; one that leaves is emptied first. Nothing is ordered while somebody else leads.
+``lost_s`` and then lost; one that leaves is emptied first. Nothing is ordered while somebody else leads, and an order
+that is another than the last is an Event on the pool's workload.
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import httpx
+import structlog
 
 from runtime.agent.many import LOST_S, Agent, ManyAgents
+from runtime.agent.messages import COUNTS
 from runtime.agent.split import Stay
 from runtime.clock import Clock
 from runtime.fleet import LeadTimeSample, PoolTarget
+from runtime.kubernetes import reports
 from runtime.kubernetes.agentpods import AgentPod
-from runtime.kubernetes.client import NotLeading
+from runtime.kubernetes.client import Api, NotLeading
+from runtime.kubernetes.errors import KubeError
 from runtime.kubernetes.names import AGENT_LABEL
 from runtime.kubernetes.picture import Picture
-from runtime.kubernetes.resource import STATEFUL_SETS
+from runtime.kubernetes.resource import EVENTS, STATEFUL_SETS
 from runtime.kubernetes.spec import FleetSpec, TargetSpec
 from runtime.replica import Replica
+
+log = structlog.get_logger(__name__)
 
 Call = Callable[[str], Agent]
 """An agent at an address, with the token that it asks for."""
@@ -32,25 +39,26 @@ Key = tuple[str, str]
 
 
 class AgentPods:
-    """The agents that a picture shows. ``call`` reaches one; ``may_write`` is the lead."""
+    """The agents that a picture shows, which ``api`` has the lead and the Events of; ``call`` reaches one."""
 
     def __init__(
         self,
+        api: Api,
         picture: Picture,
         spec: FleetSpec,
         clock: Clock,
         call: Call,
-        may_write: Callable[[], bool],
         lost_s: float = LOST_S,
     ) -> None:
+        self._api = api
         self._picture = picture
         self._spec = spec
         self._clock = clock
         self._call = call
-        self._may_write = may_write
         self._pods: dict[str, AgentPod] = {}
         self._lines: dict[str, Agent] = {}
         self._many = ManyAgents({}, clock, lost_s)
+        self._ordered: dict[Key, PoolTarget] = {}
 
     async def replicas(self) -> tuple[Replica, ...]:
         """Replicas of the pools that live in agents, by pod; each is on its pod's node.
@@ -70,13 +78,17 @@ class AgentPods:
         """Have the agents move; the same targets twice change nothing. Raises NotLeading, ValueError where no agent is
         there, httpx.HTTPError for what one refuses.
         """
-        if not self._may_write():
+        if not self._api.may_write():
             raise NotLeading(f"pool {targets[0].pool}: not the leader")
         await self._meet()
         if not self._pods:
             where = ", ".join(self._spec.namespaces)
             raise ValueError(f"pool {targets[0].pool}: no pod in {where} bears {AGENT_LABEL}; see leadtime manifest")
         await self._many.apply(targets, decision_id)
+        now_s = await self._clock.now()
+        # An Event is named after its workload and moment, and several pools are of one workload.
+        moments = (self._report(one, decision_id, now_s + i / 1000) for i, one in enumerate(targets))
+        await asyncio.gather(*moments)
 
     async def lead_times(self) -> tuple[LeadTimeSample, ...]:
         """Transitions that agents have measured, newest last."""
@@ -98,6 +110,22 @@ class AgentPods:
         """Release connections; everything stays as it is."""
         await asyncio.gather(*(line.close() for line in self._lines.values()))
 
+    async def _report(self, target: PoolTarget, decision_id: str, at_s: float) -> None:
+        """An Event nobody may write is no reason not to move. What was ordered before a restart is not known."""
+        key = (target.service, target.pool)
+        before, workload = self._ordered.get(key), self.targets().get(key)
+        self._ordered[key] = target
+        found = self._picture.workload(workload) if workload is not None else None
+        if before is None or workload is None or found is None or not (changes := _changes(before, target)):
+            return
+        note = f"pool {target.pool}: {changes}, decision {decision_id}"
+        reason = "ScaledOut" if _size(target) > _size(before) else "ScaledIn"
+        body = reports.event(workload, found["metadata"]["uid"], reason, note, at_s, self._spec.instance)
+        try:
+            await self._api.create(EVENTS.at(workload.namespace), body)
+        except (KubeError, NotLeading) as error:
+            log.warning("no event written", target=workload.name, why=str(error))
+
     async def _meet(self) -> None:
         """Take the pods as they are now. One that has not been ready yet is still starting and is not asked."""
         before = self._pods
@@ -112,6 +140,17 @@ class AgentPods:
         leaving = {place: pod.stay for place, pod in self._pods.items() if pod.stay is not Stay.STAYS}
         self._many.meet(lines, leaving, await self._clock.now())
         await asyncio.gather(*(line.close() for line in gone))
+
+
+def _changes(before: PoolTarget, after: PoolTarget) -> str:
+    """Which tiers got another count; empty where none did."""
+    pairs = [(tier, getattr(before, tier), getattr(after, tier)) for tier in COUNTS]
+    return ", ".join(f"{tier} {old} -> {new}" for tier, old, new in pairs if old != new)
+
+
+def _size(target: PoolTarget) -> tuple[int, int]:
+    """What serves first, then all that is held."""
+    return target.active, sum(getattr(target, tier) for tier in COUNTS)
 
 
 def _same(before: AgentPod | None, now: AgentPod) -> bool:

@@ -13,12 +13,13 @@ from runtime.agent.client import RemoteFleet
 from runtime.agent.server import create_agent
 from runtime.fleet import PoolTarget
 from runtime.kubernetes.agents import AgentPods
-from runtime.kubernetes.client import NotLeading
+from runtime.kubernetes.client import Api, NotLeading
+from runtime.kubernetes.connection import Connection
 from runtime.kubernetes.fleet import KubernetesFleet
 from runtime.kubernetes.resource import STATEFUL_SETS
 from runtime.replica import Replica, Transition
 from tests.runtime.agent.hosted import Instant
-from tests.runtime.kubernetes.conftest import Still, World
+from tests.runtime.kubernetes.conftest import Short, Still, World
 from tests.runtime.router.hosts import listening
 
 TOKEN = "a-token-of-agents"
@@ -61,6 +62,12 @@ async def host(stack: contextlib.AsyncExitStack, name: str) -> tuple[Shared, str
     return made, await stack.enter_async_context(listening(create_agent(made, TOKEN)))
 
 
+def lead(world: World, leads: list[bool]) -> Api:
+    """The API server as one who leads, as long as that holds."""
+    clock = Short(world.cluster.clock)
+    return Api(Connection("http://cluster"), clock, transport=world.cluster.server, may_write=lambda: leads[0])
+
+
 @pytest_asyncio.fixture
 async def agents(world: World) -> AsyncIterator[Agents]:
     obj = world.cluster.workload("shared", 2, "statefulsets", gpus=4)
@@ -74,9 +81,8 @@ async def agents(world: World) -> AsyncIterator[Agents]:
         servers[name] = contextlib.AsyncExitStack()
         hosts[name], lines[f"http://{pod['status']['podIP']}:8900"] = await host(servers[name], name)
     leads = [True]
-    fleet = AgentPods(
-        pods.picture, pods.spec, Still(world.cluster), lambda url: RemoteFleet(lines[url], TOKEN), lambda: leads[0]
-    )
+    api = lead(world, leads)
+    fleet = AgentPods(api, pods.picture, pods.spec, Still(world.cluster), lambda url: RemoteFleet(lines[url], TOKEN))
     yield Agents(world, pods, fleet, hosts, servers, leads)
     await fleet.close()
     for stack in servers.values():
@@ -141,6 +147,20 @@ async def test_a_pod_that_ends_is_emptied_at_once_and_gone_with_what_it_had(agen
     assert await agents.names() == ["shared-0-r0", "shared-0-r1"]
 
 
+async def test_another_order_is_an_event_on_the_workload_and_the_same_is_none(agents: Agents) -> None:
+    for active in (2, 3, 3, 1):
+        agents.world.cluster.clock.now_s += 15
+        await agents.fleet.apply([PoolTarget(service, pool, active) for service, pool in POOLS], "d1")
+    events = agents.world.cluster.server.all("events")
+    assert [(one["reason"], one["note"]) for one in events] == [
+        ("ScaledOut", "pool chat-pool: active 2 -> 3, decision d1"),
+        ("ScaledOut", "pool tail-pool: active 2 -> 3, decision d1"),
+        ("ScaledIn", "pool chat-pool: active 3 -> 1, decision d1"),
+        ("ScaledIn", "pool tail-pool: active 3 -> 1, decision d1"),
+    ]
+    assert {one["regarding"]["name"] for one in events} == {"shared"}
+
+
 async def test_who_does_not_lead_orders_nothing(agents: Agents) -> None:
     agents.leads[0] = False
     with pytest.raises(NotLeading):
@@ -158,7 +178,7 @@ async def test_two_agents_of_one_name_are_refused(agents: Agents) -> None:
 
 async def test_without_an_agent_pod_the_order_says_what_is_missing(world: World) -> None:
     pods = await world.fleet(discover=("llm",), targets=(), agent_pools=POOLS)
-    fleet = AgentPods(pods.picture, pods.spec, Still(world.cluster), RemoteFleet, lambda: True)
+    fleet = AgentPods(lead(world, [True]), pods.picture, pods.spec, Still(world.cluster), RemoteFleet)
     assert await fleet.replicas() == ()
     with pytest.raises(ValueError, match=r"no pod in llm bears leadtime\.dev/agent"):
         await fleet.apply([PoolTarget("chat", "chat-pool", 1)], "d1")
