@@ -19,6 +19,7 @@ from app.costsettings import CostSettings, ScheduledReport
 from app.fleetsettings import FleetSettings, LaunchSettings
 from app.routersettings import RouterSettings, ServiceRouterSettings
 from app.section import Section
+from app.tracing import TracingSettings
 from app.yamlfile import load_yaml
 from autoscaler.allocation import Market
 from autoscaler.grants import Limits
@@ -247,6 +248,7 @@ class Settings(Section):
     cost: CostSettings = CostSettings()
     reports: list[ScheduledReport] = Field(default_factory=list, description="reports that are sent by themselves")
     racks: list[RackSettings] = Field(default_factory=list, description="a list of racks that services share")
+    tracing: TracingSettings = TracingSettings()
     services: list[ServiceSettings] = Field(min_length=1, description="a list of services, each with name and pools")
 
     @model_validator(mode="after")

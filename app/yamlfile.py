@@ -20,6 +20,8 @@ from app.validation import Location, dotted, explain, place
 
 Model = TypeVar("Model", bound=BaseModel)
 BOOL = "tag:yaml.org,2002:bool"
+DEEPEST = 40
+MOST_VALUES = 1_000_000
 
 
 class Loader(yaml.SafeLoader):
@@ -31,6 +33,25 @@ class Loader(yaml.SafeLoader):
     }
 
 
+class Plain(yaml.SafeLoader):
+    """YAML that strangers type: no aliases, which a few lines can make a million values of, and no endless nesting."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """A node, unless it is an alias or lies too deep."""
+        mark = parent.start_mark if parent is not None else None
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "an alias is not taken here; write it out", mark)
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.composer.ComposerError(None, None, "nested too deeply", mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
 Loader.add_implicit_resolver(BOOL, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
@@ -39,6 +60,7 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
     root = compose(path, read_text(path))
     if root is None:
         raise UserError(f"{path}: is empty; give {model.__name__.lower()} keys, see leadtime doctor --schema")
+    refuse_endless(path, root)
     refuse_duplicates(path, root)
     try:
         return model.model_validate(Loader("").construct_document(root))
@@ -79,11 +101,33 @@ def compose(path: Path, text: str) -> yaml.Node | None:
         raise UserError(f"{path}:{mark_line(error)}: YAML syntax: {problem}; check indentation") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: YAML syntax: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path}: YAML syntax: nested too deeply; give plain YAML values") from None
 
 
 def mark_line(error: yaml.MarkedYAMLError) -> int:
     """The line of a YAML error, from 1."""
     return error.problem_mark.line + 1 if error.problem_mark else 1
+
+
+def refuse_endless(path: Path, root: yaml.Node) -> None:
+    """Raise for a file whose aliases stand for more than ``MOST_VALUES`` values, or for themselves."""
+    sizes: dict[int, int | None] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) in sizes:
+            known = sizes[id(node)]
+            if known is None:
+                raise UserError(f"{path}:{node.start_mark.line + 1}: an alias stands for itself; write it out")
+            return known
+        sizes[id(node)] = None
+        items = node.value if isinstance(node, yaml.CollectionNode) else []
+        parts = [part for item in items for part in (item if isinstance(item, tuple) else (item,))]
+        sizes[id(node)] = found = 1 + sum(map(size, parts))
+        return found
+
+    if size(root) > MOST_VALUES:
+        raise UserError(f"{path}: its aliases stand for more than {MOST_VALUES:,} values; write less by alias")
 
 
 def refuse_duplicates(path: Path, node: yaml.Node, location: Location = ()) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.keeper import Keeper, Open
 from app.access.limits import Limits, neighbourhood
@@ -25,7 +25,9 @@ from app.access.rights import Reach, Right, right_of
 from autoscaler.actor import Actor, acts
 
 ASKS = ("GET", "HEAD", "OPTIONS")
-CLOSED = {"Cache-Control": "no-store"}
+CLOSED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+ON_EVERY_ANSWER = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"))
+"""A browser is to take no answer for a page of another kind, nor show it inside another site's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,14 @@ class Guard:
         except Refused as refusal:
             return await refusal.answer()(scope, receive, send)
         scope.setdefault("state", {})["principal"] = principal
+
+        async def sealed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *ON_EVERY_ANSWER]
+            await send(message)
+
         with acts(actor(principal, scope)):
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, sealed)
 
     async def _let_in(self, scope: Scope) -> Principal | None:
         headers = Headers(scope=scope)

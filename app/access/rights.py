@@ -123,7 +123,13 @@ RIGHTS: tuple[Right, ...] = (
     *_listed(ADMIN, Role.ADMIN),
 )
 
-_COMPILED = [(right, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", right.path))) for right in RIGHTS]
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """The path as routes are matched: a name in braces stands for anything without a slash."""
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
+
+
+_COMPILED = [(right, _pattern(right.path)) for right in RIGHTS]
 
 
 def right_of(method: str, path: str) -> tuple[Right, str | None]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry.trace import TracerProvider
 
 from app.access.guard import Access, Guard
 from app.api.access import router as access_routes
@@ -47,13 +49,16 @@ def create_app(
     access: Access | None = None,
     trust: ssl.SSLContext | bool = True,
     body_bytes: int = BODY_BYTES,
+    traces: TracerProvider | None = None,
 ) -> FastAPI:
     """The application over a backend; it starts nothing and owns nothing. ``transport`` is the way to a leader.
 
     ``access`` says who may ask, everybody if absent; ``trust`` by which certificates a leader is known. What is added
     last stands outermost: the guard.
     """
-    app = FastAPI(title="Leadtime", version="1", description=ABOUT, max_body_size=body_bytes)
+    app = FastAPI(
+        title="Leadtime", version="1", description=ABOUT, max_body_size=body_bytes, telemetry=telemetry(traces)
+    )
     app.state.backend = backend
     install(app)
     app.middleware("http")(only_the_leader_writes(transport, trust))
@@ -65,6 +70,11 @@ def create_app(
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app
+
+
+def telemetry(traces: TracerProvider | None) -> TelemetryConfig:
+    """What the framework tells a collector: spans, if there is one."""
+    return {"tracing": traces is not None, "tracer_provider": traces, "metrics": False, "logs": False}
 
 
 async def schema() -> dict[str, Any]:

@@ -10,14 +10,13 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException
-from pydantic import Field
 
 from app.api import declared, watch
 from app.api.backend import Back, Known
 from app.api.errors import problems
 from app.api.feasible import refuse
 from app.api.policies import Newest, compared, parsed, view
-from app.api.schemas import Author, PolicyDiff, PolicyVersion, PolicyWrite, Schema
+from app.api.schemas import Author, PolicyDiff, PolicyVersion, PolicyWrite, Reason, Schema
 from autoscaler.policies import StaleWrite, Version
 from autoscaler.policy import Policy
 from autoscaler.proposals import Decided, Outcome, OwnProposal, Proposal, ProposalStore
@@ -50,7 +49,7 @@ class ProposalDecision(Schema):
     """Who decides, and why."""
 
     author: Author
-    reason: str = Field(min_length=3)
+    reason: Reason
 
 
 def store_of(back: Back) -> ProposalStore:

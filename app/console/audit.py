@@ -14,6 +14,10 @@ from app.console import format
 
 ACTIONS = {
     "policy.write": "policy written",
+    "policy.propose": "policy proposed",
+    "policy.approve": "proposal approved",
+    "policy.refuse": "proposal refused",
+    "policy.withdraw": "proposal withdrawn",
     "override.make": "held by hand",
     "override.lift": "let go",
     "shadow.start": "candidate started",

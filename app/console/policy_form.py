@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import yaml
 
+from app.yamlfile import Plain
+
 Kind = Literal["choice", "integer", "number", "optional_number", "optional_moment", "yaml"]
 
 
@@ -162,7 +164,7 @@ def to_widget(field: FormField, value: Any) -> Any:
             return value
 
 
-class PlainLoader(yaml.SafeLoader):
+class PlainLoader(Plain):
     """Times stay as they are written: the server reads them."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - the base class's own attribute

@@ -23,6 +23,7 @@ from app.daemon.parts import Daemon
 from app.daemon.start import reapply, remember_load, restore, take_over
 from app.daemon.tick import tick
 from app.daemon.trials import advance
+from app.tracing import span
 from collectors.redact import redacted
 
 EXPECTED = (httpx.HTTPError, OSError, SQLAlchemyError)
@@ -62,9 +63,16 @@ async def run(daemon: Daemon) -> None:
 
 async def turn(daemon: Daemon, now_s: float) -> None:
     """One moment: take over if this daemon has come to lead, the tick, and what goes on beside it."""
+    with span("turn"):
+        await steps(daemon, now_s)
+
+
+async def steps(daemon: Daemon, now_s: float) -> None:
+    """One after the other; one that fails keeps none of the others."""
     if not daemon.acting:
         await attempted(daemon, succeed)
-    await one(daemon, now_s)
+    with span("tick"):
+        await one(daemon, now_s)
     await attempted(daemon, declare)
     await attempted(daemon, close_nodes)
     if acts(daemon):
@@ -181,7 +189,8 @@ async def tune(daemon: Daemon) -> None:
 async def attempted(daemon: Daemon, step: Step) -> bool:
     """Whether a step that may fail went well."""
     try:
-        await step(daemon)
+        with span(step.__name__):
+            await step(daemon)
     except EXPECTED as error:
         failed(daemon, f"{step.__name__} failed", error)
         return False

@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 from structlog.typing import EventDict
 
+from app import tracing
 from app.access import tls
 from app.access.wiring import access_of
 from app.api.backend import Backend
@@ -83,9 +84,11 @@ def server_of(settings: Settings, daemon: Daemon) -> uvicorn.Server:
     assert daemon.tokens is not None, "wired"
     backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens, daemon.audit)
     backend = replace(backend, approvals=daemon.approvals)
-    files, limits = settings.api.tls, settings.api.limits
+    files, limits, traces = settings.api.tls, settings.api.limits, tracing.start(settings.tracing)
     trust = tls.pinned(files) if files else True
-    app = create_app(backend, access=access_of(settings.api, daemon.tokens), trust=trust, body_bytes=limits.body_bytes)
+    app = create_app(
+        backend, access=access_of(settings.api, daemon.tokens), trust=trust, body_bytes=limits.body_bytes, traces=traces
+    )
     config = uvicorn.Config(
         app,
         host=settings.api.host,

@@ -13,7 +13,9 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import settings
 
+from autoscaler.audit import METADATA as AUDIT
 from autoscaler.ledger import METADATA as LEDGER
+from autoscaler.override_store import METADATA as OVERRIDES
 from autoscaler.policies import METADATA as POLICIES
 from collectors.store import open_store
 
@@ -50,6 +52,8 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine
     sqlite = f"sqlite:///{tmp_path}/leadtime.db"
     engine = open_store(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url"))
     yield engine
+    for tables in (AUDIT, OVERRIDES):
+        tables.drop_all(engine)
     LEDGER.drop_all(engine)
     POLICIES.drop_all(engine)
     engine.dispose()

@@ -27,6 +27,7 @@ def test_what_changes_something_needs_an_operator_at_least() -> None:
     harmless = {
         "/api/v1/policies/{service}/check",
         "/api/v1/policies/{service}/impact",
+        "/api/v1/services/{service}/plan",
         "/api/v1/services/{service}/wake",
     }
     for right in RIGHTS:
@@ -55,3 +56,13 @@ def test_the_service_is_what_the_route_will_see() -> None:
     assert right_of("PUT", "/api/v1/policies/chat")[1] == "chat"
     assert right_of("HEAD", "/api/v1/services/a b")[1] == "a b"
     assert right_of("PUT", "/api/v1/policies/chat/other")[1] is None
+
+
+async def test_every_author_in_a_request_is_whoever_was_let_in(world: World) -> None:
+    document = app_of(await world.start()).openapi()
+    bodies = [item.get("requestBody") for path in document["paths"].values() for item in path.values()]
+    names = {body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2] for body in bodies if body}
+    for name in names:
+        fields = document["components"]["schemas"][name]["properties"]
+        for field in {"author", "reason"} & fields.keys():
+            assert "pattern" in fields[field], f"{name}.{field}: use Author and Reason of app.api.schemas"
