@@ -38,6 +38,7 @@ OPEN = "GET /healthz /readyz /openapi.json /docs /docs/oauth2-redirect /redoc"
 
 ANY = """
 GET /api/v1/me
+GET /api/v1/plan/choices
 GET /api/v1/schema
 """
 
@@ -81,6 +82,7 @@ GET /api/v1/services/{service}/forecast/days
 GET /api/v1/services/{service}/overrides
 GET /api/v1/services/{service}/replicas
 GET /api/v1/services/{service}/series
+POST /api/v1/services/{service}/plan
 POST /api/v1/services/{service}/wake
 GET /api/v1/timeline
 """

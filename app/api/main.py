@@ -22,6 +22,7 @@ from app.api.impact import router as impact
 from app.api.leading import only_the_leader_writes
 from app.api.nodes import router as nodes
 from app.api.overrides import router as overrides
+from app.api.plan_api import router as plan_api
 from app.api.policies import router as policies
 from app.api.proposals import router as proposals
 from app.api.racks import router as racks
@@ -66,7 +67,7 @@ def create_app(
     app.include_router(health)
     for part in PARTS:
         app.include_router(part, prefix="/api/v1")
-    for part in (timeline, impact, proposals, nodes):  # what the console's pages read beside these
+    for part in (timeline, impact, proposals, nodes, plan_api):  # what the console's pages read beside these
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app

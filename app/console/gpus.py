@@ -36,7 +36,7 @@ COLOURED = {
 """What the map may be coloured by: column, unit, and the end of its scale."""
 
 GIB = 2**30
-ROW_PX = 30
+ROW_PX = 26
 CALM = ("busy", "idle", "idle_held")
 
 
@@ -155,7 +155,9 @@ def finding(nodes: Sequence[NodeView]) -> str:
 
 def chart(data: pd.DataFrame, by: str) -> alt.LayerChart:
     """The map: a row per node, a square per GPU, coloured by its state or by a figure."""
-    y = alt.Y("node:N", title=None, sort=None, axis=alt.Axis(labelLimit=110))
+    y = alt.Y(
+        "node:N", title=None, sort=data["node"].unique().tolist(), axis=alt.Axis(labelLimit=110, labelOverlap=False)
+    )
     x = alt.X("slot:O", title="GPU", axis=alt.Axis(labelAngle=0))
     names = ("node", "gpu", "state", "service", "replica", "tier", "model")
     tips = [alt.Tooltip(f"{name}:N") for name in names]
@@ -164,9 +166,10 @@ def chart(data: pd.DataFrame, by: str) -> alt.LayerChart:
     tips += [alt.Tooltip("xid:Q"), alt.Tooltip("asks for:N"), alt.Tooltip("ecc:Q")]
     base = alt.Chart().encode(x, y, tooltip=tips)
     squares = base.mark_rect(stroke="#8a949e", strokeWidth=0.5, cornerRadius=3).encode(colour(by))
-    label = alt.Text("letter:N") if COLOURED[by] is None else alt.Text(f"{COLOURED[by][0]}:Q", format=",.0f")
+    what = COLOURED[by]
+    label = alt.Text("letter:N") if what is None else alt.Text(f"{what[0]}:Q", format=",.0f")
     text = base.mark_text(fontSize=11, fontWeight="bold", color="#10161c").encode(label)
-    return charts.finished(data, [squares, text], height=ROW_PX * max(1, data["node"].nunique()) + 20)
+    return charts.finished(data, [squares, text], height=ROW_PX * max(1, data["node"].nunique()) + 130)
 
 
 def colour(by: str) -> alt.Color:
@@ -175,8 +178,8 @@ def colour(by: str) -> alt.Color:
     if what is None:
         domain = [word for word, _, _ in STATES.values()]
         scale = alt.Scale(domain=domain, range=[shade for _, _, shade in STATES.values()])
-        key = alt.Legend(orient="top", title=None, columns=3, labelLimit=0, symbolType="square", symbolOpacity=1)
+        key = alt.Legend(orient="top", title=None, columns=2, labelLimit=0, symbolType="square", symbolStrokeWidth=0)
         return alt.Color("state:N", scale=scale, legend=key)
     column, unit, end = what
-    scale = alt.Scale(scheme="lightorange", domainMin=0, **({} if end is None else {"domainMax": end}))
+    scale = alt.Scale(scheme="lightorange", domain=alt.DomainUnionWith(unionWith=[0.0, end or 1.0]))
     return alt.Color(f"{column}:Q", scale=scale, legend=alt.Legend(orient="top", title=unit, gradientLength=160))

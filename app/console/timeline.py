@@ -12,6 +12,8 @@ from app.console import charts, format
 from app.console.waterfall import FAMILIES, family
 
 LANE_PX = 34
+FRAME_PX = 90
+"""What legend and axis take of a chart's height."""
 
 
 def chosen(turns: Sequence[Turn], service: str | None, binding: str | None) -> list[Turn]:
@@ -53,12 +55,16 @@ def chart(turns: Sequence[Turn], marked_s: float | None) -> alt.LayerChart:
     colour = alt.Color(
         "family:N",
         scale=alt.Scale(domain=known, range=[colours[name] for name in known]),
-        legend=alt.Legend(orient="top", title=None, columns=3, labelLimit=0, symbolType="square", symbolOpacity=1),
+        legend=alt.Legend(
+            orient="top", title=None, columns=3, labelLimit=0, symbolType="square", symbolOpacity=1, symbolStrokeWidth=0
+        ),
     )
     tips = [alt.Tooltip("utcyearmonthdatehoursminutesseconds(time):T", title="UTC", format="%d %b %H:%M:%S")]
     tips += [alt.Tooltip(f"{name}:N") for name in ("service", "in rotation", "wanted", "decided by", "sentence")]
-    base = alt.Chart().encode(y=alt.Y("service:N", title=None, axis=alt.Axis(labelLimit=140)), tooltip=tips)
-    bars = base.mark_bar(height=LANE_PX - 12, opacity=0.85, stroke="#8a949e", strokeWidth=0.5)
+    base = alt.Chart().encode(
+        y=alt.Y("service:N", title=None, axis=alt.Axis(labelLimit=140, labelOverlap=False)), tooltip=tips
+    )
+    bars = base.mark_bar(height=alt.RelativeBandSize(0.75), opacity=0.85, stroke="#8a949e", strokeWidth=0.5)
     words = base.mark_text(align="left", dx=3, fontSize=11, fontWeight="bold", clip=True, color="#10161c")
     layers = [
         bars.encode(charts.time_axis(), alt.X2("until:T"), colour),
@@ -67,7 +73,7 @@ def chart(turns: Sequence[Turn], marked_s: float | None) -> alt.LayerChart:
     if marked_s is not None:
         at = alt.Chart(pd.DataFrame({"time": [format.moment(marked_s)]}))
         layers.append(at.mark_rule(color=charts.RED, strokeWidth=2).encode(charts.time_axis()))
-    return charts.finished(data, layers, height=LANE_PX * max(1, data["service"].nunique()) + 20)
+    return charts.finished(data, layers, height=LANE_PX * max(1, data["service"].nunique()) + FRAME_PX)
 
 
 def label(turn: Turn) -> str:

@@ -158,14 +158,15 @@ def chart(row: schemas.DecisionRow) -> alt.LayerChart:
         scale=alt.Scale(domain=names, range=[colour for colour, _ in STYLES.values()]),
         legend=alt.Legend(orient="top", title=None, columns=3, symbolOpacity=1),
     )
-    y = alt.Y("step:N", sort=None, title=None, axis=alt.Axis(labelLimit=180, grid=False))
+    order = frame["step"].tolist()
+    y = alt.Y("step:N", sort=order, title=None, axis=alt.Axis(labelLimit=180, grid=False, labelOverlap=False))
     x = alt.X("before:Q", title="replicas in rotation", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(zero=True))
     tips = [alt.Tooltip("step:N"), alt.Tooltip("label:N", title="replicas"), alt.Tooltip("why:N")]
     base = alt.Chart().encode(y=y, tooltip=tips)
     moves = base.transform_filter("isValid(datum.sign)").transform_calculate(series="datum.sign")
     here = base.transform_filter("isValid(datum.after)")
     layers = [
-        moves.mark_bar(height=14, opacity=0.8).encode(x, alt.X2("after:Q"), colour),
+        moves.mark_bar(height=alt.RelativeBandSize(0.6), opacity=0.8).encode(x, alt.X2("after:Q"), colour),
         here.mark_tick(thickness=3, height=20, color=GREY).encode(alt.X("after:Q")),
         charts.named(ASKED)
         .transform_filter("isValid(datum.asks)")
@@ -173,4 +174,4 @@ def chart(row: schemas.DecisionRow) -> alt.LayerChart:
         .encode(alt.X("asks:Q"), y, colour, tooltip=tips),
         base.mark_text(align="left", dx=9, fontWeight="bold", color=GREY).encode(alt.X("at:Q"), alt.Text("label:N")),
     ]
-    return charts.finished(frame, layers, height=max(120, 26 * len(frame)))
+    return charts.finished(frame, layers, height=90 + 26 * len(frame))

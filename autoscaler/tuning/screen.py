@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.backtest.fluid_kernel import Terms, Views, play
-from autoscaler.backtest.fluid_rules import Quantile
+from autoscaler.backtest.fluid_rules import Proportional, Quantile
 from autoscaler.capacity import STAFFING_BETA
 from autoscaler.lateness import FULL, launch_mean_s
 from autoscaler.policy import Policy
@@ -48,7 +48,11 @@ class Screen:
 
     def replayed(self, policy: Policy) -> Outcome:
         """What the policy's knobs would have come to."""
-        knobs = Quantile.of(policy, self._pool).knobs(self._past.tick_s)
+        return self.played(Quantile.of(policy, self._pool))
+
+    def played(self, rule: Quantile | Proportional) -> Outcome:
+        """What a rule would have come to, whoever's it is."""
+        knobs = rule.knobs(self._past.tick_s)
         totals = play(self._work, self._requests, self._views, self._terms, knobs)
         return Outcome(float(totals.replica_s), float(self._requests.sum() - totals.attained))
 

@@ -39,7 +39,15 @@ def world(server: tuple[str, World], monkeypatch: pytest.MonkeyPatch) -> World:
 
     address, world = server
     world.mode, world.speed = "normal", 1.0
-    for kept in (world.policies, world.watches, world.shadows, world.overrides, world.proposals, world.asked):
+    for kept in (
+        world.policies,
+        world.watches,
+        world.shadows,
+        world.overrides,
+        world.proposals,
+        world.asked,
+        world.plans,
+    ):
         kept.clear()
     monkeypatch.setenv("LEADTIME_API", address)
     shell.client(address).forget()

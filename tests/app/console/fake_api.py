@@ -19,6 +19,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query
 from pydantic import ValidationError
 
 from app.api import schemas, trial_schemas
+from app.api.plan_api import PlanAsk
 from app.api.proposals import ProposalView
 from autoscaler.policy import Policy
 from tests.app.console import (
@@ -27,6 +28,7 @@ from tests.app.console import (
     fake_forecasts,
     fake_hands,
     fake_nodes,
+    fake_plan,
     fake_proposals,
     fake_trials,
 )
@@ -57,6 +59,7 @@ class World:
     overrides: list[schemas.OverrideView] = field(default_factory=list)
     proposals: list[ProposalView] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    plans: list[PlanAsk] = field(default_factory=list)
 
     @property
     def services(self) -> tuple[FakeService, ...]:
@@ -456,6 +459,7 @@ def create_app(world: World) -> FastAPI:
     app.include_router(fake_decisions.router(world), prefix="/api/v1")
     app.include_router(fake_proposals.router(world), prefix="/api/v1")
     app.include_router(fake_nodes.router(world), prefix="/api/v1")
+    app.include_router(fake_plan.router(world), prefix="/api/v1")
     return app
 
 

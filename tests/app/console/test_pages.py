@@ -13,7 +13,7 @@ from tests.app.console.fake_api import World
 
 Open = Callable[..., AppTest]
 
-PAGES = ["fleet", "service", "forecasts", "decisions", "gpus", "policies"]
+PAGES = ["fleet", "service", "forecasts", "decisions", "gpus", "plan", "policies"]
 
 
 def words(at: AppTest) -> str:
@@ -166,6 +166,22 @@ def test_gpus_are_mapped_and_what_is_missing_is_named(open_page: Open) -> None:
     assert at.dataframe[-1].value["asks for"].tolist() == ["reboot_node"]
     at.toggle(key="trouble").set_value(True).run()
     assert "on 2 nodes" in words(at)
+
+
+def test_a_plan_shows_the_front_and_the_pools(open_page: Open, world: World) -> None:
+    at = open_page("plan", service="chat-70b")
+    assert "press Plan" in at.info[0].value
+    at.number_input(key="what-if/chat-70b/1/replicas.max").set_value(6).run()
+    at.selectbox(key="model").set_value("meta-llama/Llama-3.1-70B").run()
+    at.button(key="plan").click().run()
+    assert not at.exception
+    assert world.plans[-1].policy["replicas"]["max"] == 6
+    assert len(at.get("vega_lite_chart")) == 1
+    assert at.dataframe[-1].value["pool"].tolist() == ["H200 fp8 TP2"]
+    at.number_input(key="what-if/chat-70b/1/replicas.max").set_value(7).run()
+    assert "Plan again" in captions(at)
+    at.button(key="plan-replay").click().run()
+    assert "Over 1 d" in words(at)
 
 
 def test_policy_goes_from_edit_over_diff_to_applied_and_back(open_page: Open, world: World) -> None:
