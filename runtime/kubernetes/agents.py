@@ -128,7 +128,7 @@ class AgentPods:
 
     async def _meet(self) -> None:
         """Take the pods as they are now. One that has not been ready yet is still starting and is not asked."""
-        before = self._pods
+        now_s, before = await self._clock.now(), self._pods  # from here to the end nobody comes in between
         seen = {f"{pod.namespace}/{pod.name}": pod for pod in self._picture.agents() if pod.url}
         self._pods = {place: pod for place, pod in seen.items() if pod.ready or _same(before.get(place), pod)}
         lines = {
@@ -138,7 +138,7 @@ class AgentPods:
         gone = [line for place, line in self._lines.items() if lines.get(place) is not line]
         self._lines = lines
         leaving = {place: pod.stay for place, pod in self._pods.items() if pod.stay is not Stay.STAYS}
-        self._many.meet(lines, leaving, await self._clock.now())
+        self._many.meet(lines, leaving, now_s)
         await asyncio.gather(*(line.close() for line in gone))
 
 
