@@ -33,4 +33,5 @@ st.logo(str(ICON))
 shell.style()
 if signin.gate():
     shell.header()
+    shell.controls()
     page.run()

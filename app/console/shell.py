@@ -28,6 +28,22 @@ CHART_REFRESH_S = 5.0
 """Wall-clock seconds between refreshes of charts."""
 
 
+REFRESH = {"Live": 1.0, "Every 30 s": 30.0, "Paused": None}
+"""How often pages refresh by themselves: as they will, no more often than that, or not at all."""
+
+
+def refresh() -> str:
+    """What the operator chose."""
+    chosen = st.session_state.get("refresh")
+    return chosen if chosen in REFRESH else "Live"
+
+
+def every(run_every_s: float) -> float | None:
+    """Seconds between refreshes of a part that would refresh so often."""
+    least = REFRESH[refresh()]
+    return None if least is None else max(run_every_s, least)
+
+
 @st.cache_resource(show_spinner=False, max_entries=256)
 def client(base_url: str, token: str | None = None) -> Api:
     """One client per address and credential, shared by all sessions that show the same."""
@@ -49,7 +65,7 @@ def live(run_every_s: float) -> Callable[[Callable[[], None]], Callable[[], None
                 body()
 
         guarded.__name__ = guarded.__qualname__ = f"{body.__module__}.{body.__qualname__}"
-        part: Callable[[], None] = st.fragment(guarded, run_every=run_every_s)
+        part: Callable[[], None] = st.fragment(guarded, run_every=every(run_every_s))
         return part
 
     return decorate
@@ -78,7 +94,7 @@ def header() -> None:
     When the API comes back or its services change, the whole page runs again, also where it is not live.
     """
     try:
-        view = api().fleet()
+        view, held = api().fleet(), api().overrides()
     except ApiError as error:
         st.session_state["services-seen"] = None
         failed_header(error)
@@ -93,6 +109,9 @@ def header() -> None:
         modes = format.modes([row.mode for row in view.services])
         st.badge(f"Mode: {modes}", icon=format.MODE_ICONS.get(modes, ":material/tune:"), color="blue")
         freshness_badge(view.data_age_s, view.stale)
+        frozen_badge(held)
+        if refresh() != "Live":
+            st.badge(refresh(), icon=":material/pause:", color="orange")
 
 
 def failed_header(error: ApiError) -> None:
@@ -124,6 +143,30 @@ def freshness_badge(age_s: float | None, stale: bool) -> None:
     color: Literal["gray", "red", "green"] = "gray" if age_s is None else "red" if stale else "green"
     icon = ":material/sync_problem:" if stale or age_s is None else ":material/check_circle:"
     st.badge(format.freshness(age_s, stale), icon=icon, color=color)
+
+
+def frozen_badge(held: list[schemas.OverrideView]) -> None:
+    """Says until when the whole fleet is frozen."""
+    until_s = max((row.until_s for row in held if row.service is None and row.kind == "freeze"), default=None)
+    if until_s is not None:
+        st.badge(f"Frozen until {format.stamp(until_s)[5:16]} UTC", icon=":material/ac_unit:", color="orange")
+
+
+def controls() -> None:
+    """How often pages refresh, and the way to have all anew now."""
+    with (
+        st.container(key="refreshing", horizontal=True, horizontal_alignment="right"),
+        st.popover("Refresh", icon=":material/refresh:", type="tertiary"),
+    ):
+        st.segmented_control(
+            "Refresh", list(REFRESH), default="Live", key="refresh", bind="query-params", required=True
+        )
+        st.button("Refresh now", icon=":material/refresh:", on_click=anew, key="refresh-now")
+
+
+def anew() -> None:
+    """Ask the API for everything again."""
+    api().forget()
 
 
 def tile_strip(items: list[tiles.Tile], stale: bool) -> None:

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from app.api import schemas
-from app.console import charts, format, frames, shell, tiles
+from app.console import charts, format, frames, freeze, shell, tiles
 
-WINDOW_S = 3600.0
+WINDOWS_S = {"1 h": 3600.0, "6 h": 21600.0, "24 h": 86400.0, "7 d": 604800.0}
 SHOWN_ATTENTION = 4  # lines shown at once; the rest is folded, so that the table stays in sight
 
 SEVERITY = {
@@ -134,14 +134,21 @@ def grey_if_stale(row: pd.Series) -> list[str]:
 
 @shell.live(shell.CHART_REFRESH_S)
 def gpus() -> None:
-    """What the GPUs did in the last hour, if anything is known of it."""
+    """What the GPUs did in the window, if anything is known of it."""
     api = shell.api()
     view = api.fleet()
     now_s = view.clock.now_s
-    frame = frames.wide(api.series("_fleet", tuple(charts.GPUS), now_s - WINDOW_S, now_s), tuple(charts.GPUS))
+    window = str(st.session_state.get("window") or "1 h")
+    window_s = WINDOWS_S[window]
+    frame = frames.wide(api.series("_fleet", tuple(charts.GPUS), now_s - window_s, now_s), tuple(charts.GPUS))
     with st.container(key="stale-gpus" if view.stale else "gpus"):
-        shell.panel("GPUs", "by use, last hour", partial(charts.stacked, frame, charts.GPUS, "GPUs"), frame, "gpus")
+        shell.panel(
+            "GPUs", f"by use, last {window}", partial(charts.stacked, frame, charts.GPUS, "GPUs"), frame, "gpus"
+        )
 
 
 overview()
+with shell.api_errors():
+    freeze.section()
+    st.segmented_control("Window", list(WINDOWS_S), default="1 h", key="window", bind="query-params", required=True)
 gpus()

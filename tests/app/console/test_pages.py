@@ -323,6 +323,25 @@ def test_the_fleet_is_frozen_and_what_the_api_refuses_is_told(open_page: Open, w
     assert "Nothing is held. The API refused" in words(at)
 
 
+def test_the_fleet_is_frozen_on_its_page_and_every_page_says_so(open_page: Open, world: World) -> None:
+    at = open_page("fleet")
+    at.text_input(key="freeze-author").set_value("ada")
+    at.text_input(key="freeze-reason").set_value("incident 7").run()
+    at.button(key="freeze").click().run()
+    assert world.overrides[-1].service is None and world.overrides[-1].kind == "freeze"
+    assert "by ada: incident 7" in at.warning[0].value
+    assert "Frozen until 01-15" in words(open_page("gpus"))
+    at.button(key="freeze-lift").click().run()
+    assert world.overrides[-1].lifted_by == "ada"
+    assert "The freeze is over" in words(at)
+
+
+def test_refreshing_can_be_paused_and_the_header_says_so(open_page: Open) -> None:
+    at = open_page("fleet", refresh="Paused")
+    assert not at.exception
+    assert "Paused" in words(at)
+
+
 def captions(at: AppTest) -> str:
     """The small print."""
     return "\n".join(str(e.value) for e in at.caption)
