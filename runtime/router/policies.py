@@ -112,9 +112,9 @@ def lmetric(loads: Sequence[Load], asked: Asked, turn: int) -> Load:
 
 def compute_s(load: Load, tokens: int) -> float:
     """Seconds until a prompt of so many uncached tokens would be prefilled, behind what is already there."""
-    speed = load.speed
-    step_s = speed.a + speed.b * load.running + speed.k * load.kv_tokens + speed.p * speed.budget
-    return math.ceil((load.unprefilled + tokens) / speed.budget) * step_s
+    speed, line = load.speed, load.unprefilled + tokens
+    step_s = speed.a + speed.b * load.running + speed.k * load.kv_tokens
+    return math.ceil(line / speed.budget) * step_s + speed.p * line
 
 
 def wait_s(load: Load, tokens: int) -> float:

@@ -1,4 +1,4 @@
-"""LMetric (arXiv 2603.15202; reference/engine.md 1.5): tokens to prefill times requests in the batch; least wins.
+"""LMetric (arXiv 2603.15202): tokens to prefill times requests in the batch; least wins.
 
 Both factors count the request itself, so that of two idle replicas the one with less to prefill is taken, less what a
 replica has cached of it. No knobs: the weights of the two cancel in the product.

@@ -1,6 +1,6 @@
 """Requests that share a prefix on one replica, where its blocks are cached, unless that replica is overloaded.
 
-The gate is SGLang's (reference/engine.md 6): affinity gives way where the home is ahead of the least loaded replica
+The gate is SGLang's: affinity gives way where the home is ahead of the least loaded replica
 both by ``GATE_REQUESTS`` and by a factor of ``GATE_RATIO``. Affinity without a gate sends every crowd to one machine.
 """
 

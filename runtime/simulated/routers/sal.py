@@ -1,9 +1,10 @@
-"""SAL as reference/engine.md 1.2 reads it: the replica where the longer of two waits is shortest.
+"""SAL, a reading of arXiv 2410.17840: the replica where the longer of two waits is shortest.
 
 A request waits because its prefill stands in line behind other prefills (``t_compute``), or because the KV memory
 that it needs is not free yet (``t_memory``). Both are seconds, so replicas of different speed compare. What a request
 will write is taken as the mean output on that replica so far; memory comes back at the mean rate so far. What the
-replica has cached of a prompt needs neither.
+replica has cached of a prompt needs neither. Of a step that is not full only what is in it counts, so a short prompt,
+or the uncached end of one, is told from a long one.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from runtime.simulated.state import EngineState
 def wait_s(s: EngineState, row: int, tokens: int) -> float:
     """Seconds that a prompt of so many uncached tokens would wait on that replica."""
     rep = s.replicas[row]
-    step_s = rep.a + rep.b * rep.decoding + rep.k * rep.kv_tokens + rep.p * rep.budget
-    compute_s = math.ceil((rep.unprefilled + tokens) / rep.budget) * step_s
+    line = rep.unprefilled + tokens
+    step_s = rep.a + rep.b * rep.decoding + rep.k * rep.kv_tokens
+    compute_s = math.ceil(line / rep.budget) * step_s + rep.p * line
     output = rep.generation_tokens / max(1, rep.stopped + rep.length_capped)
     demand = rep.waiting_tokens + tokens + output * (rep.waiting + 1)
     short = demand - (rep.usable_blocks - rep.used_blocks) * rep.block

@@ -1,6 +1,6 @@
 """Adaptive prefill budget: as many prompt tokens as leave the step within the TPOT target, and no more.
 
-The argument of Sarathi-Serve (reference/engine.md 1.5): a prefill stalls every decode that shares its step, so its
+The argument of Sarathi-Serve (arXiv 2403.02310): a prefill stalls every decode that shares its step, so its
 share follows from the target. With ``a, b, k, p`` = 16.55, 0.041, 0.0581, 68.7 ms, 100 sequences with 100,000 tokens
 and 50 ms that is (50 - 16.55 - 4.1 - 5.8) / 0.0687 = 342 tokens; with an empty batch nobody is stalled and the whole
 budget is given. Never fewer than ``LEAST_TOKENS``, or prompts would not move at all.

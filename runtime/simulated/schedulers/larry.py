@@ -1,4 +1,4 @@
-"""LARRY as reference/engine.md 1.3 reads it: admit by predicted memory, prefer short prompts only when it is crowded.
+"""LARRY, a reading of arXiv 2410.17840: admit by predicted memory, prefer short prompts only when it is crowded.
 
 Every request has a demand, the KV blocks that it will hold if it writes as much as ``PERCENT`` of its like write at
 most (the median: of many together, some write more and some less). It is

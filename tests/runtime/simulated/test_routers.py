@@ -60,8 +60,9 @@ class Plain(Routers):
     def wait_s(self, engine: ReferenceEngine, tokens: int) -> float:
         pool, decoding = engine.pool, [r for r in engine.running if r.decoding]
         kv_tokens = sum(r.computed for r in decoding)
-        step_s = pool.step.step_ms(len(decoding), kv_tokens, pool.max_batched_tokens) / 1000
-        compute_s = math.ceil((engine.unprefilled + tokens) / pool.max_batched_tokens) * step_s
+        line, step = engine.unprefilled + tokens, pool.step
+        steps_s = math.ceil(line / pool.max_batched_tokens) * step.step_ms(len(decoding), kv_tokens, 0) / 1000
+        compute_s = steps_s + step.p_ms_per_1k_prefill_tokens * line / 1e6
         ended = [r for r in engine.ended if not r.refused]
         everybody = [*engine.running, *engine.waiting, *ended]
         output = sum(len(r.token_s) for r in everybody) / max(1, len(ended))
