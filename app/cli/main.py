@@ -28,6 +28,7 @@ from app.cli import (
     policy_overrides,
     policy_trials,
     replay,
+    report,
     router,
     simulate,
     token,
@@ -69,6 +70,7 @@ app.command("plan", help=plan.HELP)(plan.plan)
 app.command("simulate", help=simulate.HELP)(simulate.simulate)
 app.command("manifest", help=manifest.HELP)(manifest.manifest)
 app.command("replay", help=replay.HELP)(replay.replay)
+app.command("report", help=report.HELP)(report.report)
 app.command("explain", help=explain.HELP)(explain.explain)
 app.command("fleet", hidden=True)(fleet.fleet)
 app.command("doctor", help=doctor.HELP)(doctor.doctor)

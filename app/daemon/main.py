@@ -24,6 +24,8 @@ from app.daemon import loop
 from app.daemon.leading import lead
 from app.daemon.parts import Daemon
 from app.daemon.wiring import check_source, wire
+from app.reports import schedule
+from app.reports.wiring import books_for, scheduler_for
 from app.settings import Settings
 from collectors.redact import redacted
 from runtime.kubernetes.lease import LostLease
@@ -69,7 +71,9 @@ async def serve(settings: Settings) -> None:
     ticking = asyncio.create_task(loop.run(daemon))
     serving = asyncio.create_task(server.serve())
     leading = asyncio.create_task(lead(daemon))
-    done, waiting = await asyncio.wait({ticking, serving, leading}, return_when=asyncio.FIRST_COMPLETED)
+    reporting = asyncio.create_task(schedule.run(scheduler_for(settings, daemon)))
+    beside = {ticking, serving, leading, reporting}
+    done, waiting = await asyncio.wait(beside, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
@@ -82,7 +86,9 @@ def server_of(settings: Settings, daemon: Daemon) -> uvicorn.Server:
     """The API behind its door, on its address."""
     stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
     assert daemon.tokens is not None, "wired"
-    backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens, daemon.audit)
+    assert daemon.costs is not None, "wired"
+    books = books_for(settings, daemon.costs, daemon.history)
+    backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens, daemon.audit, books)
     backend = replace(backend, approvals=daemon.approvals)
     files, limits, traces = settings.api.tls, settings.api.limits, tracing.start(settings.tracing)
     trust = tls.pinned(files) if files else True

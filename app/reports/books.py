@@ -85,10 +85,10 @@ class Books:
             lines, used = lines.of(service), [row for row in used if row.service == service]
         return Statement(start_s, end_s, hours, lines, used, tenants)
 
-    def total(self, made: Statement, name: str = "total") -> Line:
-        """The whole of a statement."""
+    def total(self, made: Statement, services: Sequence[Line] | None = None, name: str = "total") -> Line:
+        """The whole of a statement, of which ``services`` are the lines by service if they are known."""
         tokens = tokens_of(row for row in made.used if row.service != NOBODY)
-        shares = self._split_of(made)
+        shares = _split_of(self.by_service(made) if services is None else services)
         return Line(name, figures(made.lines.whole, tokens), tokens, self._energy(made.used, held(made)), shares)
 
     def by_service(self, made: Statement) -> list[Line]:
@@ -161,16 +161,6 @@ class Books:
         shares = split(tokens, pools[0].step) if pools else None
         return Line(name, figures(sums, tokens), tokens, self._energy(used, {name: held_ms}), shares)
 
-    def _split_of(self, made: Statement) -> Split | None:
-        """Of all services together: each one's shares of its own cost."""
-        parts = [(line.figures.total_usd, line.split) for line in self.by_service(made)]
-        known = [(cost, shares) for cost, shares in parts if shares is not None and cost > 0]
-        whole = sum(cost for cost, _ in known)
-        if whole <= 0:
-            return None
-        kinds = ("input", "cached", "output")
-        return Split(*(sum(cost * getattr(shares, kind) for cost, shares in known) / whole for kind in kinds))
-
     def _energy(self, used: Iterable[Used], held_ms: Mapping[str, int]) -> Energy:
         """Joules of services' GPUs; carbon by the region of the first pool of theirs that is placed."""
         rows = [row for row in used if row.service != NOBODY]
@@ -233,6 +223,17 @@ def hour_after(at_s: float) -> float:
 
 def _dearest(lines: list[Line]) -> list[Line]:
     return sorted(lines, key=lambda line: -line.figures.total_usd)
+
+
+def _split_of(services: Sequence[Line]) -> Split | None:
+    """Of all services together: each one's shares of its own cost."""
+    parts = [(line.figures.total_usd, line.split) for line in services]
+    known = [(cost, shares) for cost, shares in parts if shares is not None and cost > 0]
+    whole = sum(cost for cost, _ in known)
+    if whole <= 0:
+        return None
+    kinds = ("input", "cached", "output")
+    return Split(*(sum(cost * getattr(shares, kind) for cost, shares in known) / whole for kind in kinds))
 
 
 def _stretch(start: int, sums: Sums, used: Sequence[Used]) -> Line:

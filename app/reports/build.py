@@ -20,13 +20,16 @@ HELD_POINTS = 800
 """Most points of a line of GPUs held; each keeps the highest hour it stands for."""
 
 LOOK_BACK_S = 90 * DAY
+BARS = 40
+"""Most stretches in a report's pictures: hours of a day, quarters of the days of a week, days of a month."""
 
 Policies = Mapping[str, Policy]
 
 
 def cost_view(books: Books, made: Statement, service: str | None = None) -> views.CostView:
     """Totals of a statement, by service, pool and tenant."""
-    total = books.total(made)
+    services = books.by_service(made)
+    total = books.total(made, services)
     whole = total.figures.total_usd
     span_ms = (made.end_s - made.start_s) * 1000
     return views.CostView(
@@ -35,7 +38,7 @@ def cost_view(books: Books, made: Statement, service: str | None = None) -> view
         service=service,
         metered_share=min(1.0, made.metered_ms / span_ms) if span_ms > 0 else 0.0,
         total=line_view(total, whole),
-        services=[line_view(line, whole) for line in books.by_service(made)],
+        services=[line_view(line, whole) for line in services],
         pools=[line_view(line, whole) for line in books.by_pool(made)],
         tenants=[
             views.TenantLine(
@@ -213,7 +216,7 @@ def report(books: Books, policies: Policies, span: Span, now_s: float) -> views.
         title=span.title,
         made_at_s=now_s,
         cost=cost,
-        series=series_view(books, made, 400),
+        series=series_view(books, made, BARS),
         budgets=[budget_view(one) for one in books.standings(min(now_s, max(made.end_s - 1, made.start_s)))],
         savings=savings_view(books, policies, made.start_s, made.end_s),
         capacity=capacity_views(books, _looked_back(books, made)),

@@ -70,8 +70,8 @@ def _firm(made: Statement, pools: list[Pool]) -> float:
 
 
 def offer_of(terms: Terms, pools: list[Pool], at_s: float) -> Offer | None:
-    """What these pools' GPUs cost: of the book where one is placed, else their own price on demand, and of the shipped
-    list the lowest reserved price below that, whose provider is named.
+    """What these pools' GPUs cost: of the book where one is placed, and what was committed to already; else their own
+    price on demand, and of the shipped list the lowest reserved price below that, whose provider is named.
     """
     for pool in pools:
         placement = terms.placements.get(pool.name)
@@ -79,6 +79,8 @@ def offer_of(terms: Terms, pools: list[Pool], at_s: float) -> Offer | None:
             continue
         told = {how: terms.book.at(placement.sku, how, at_s) for how in Bought}
         on_demand, spot, reserved = (told[how] for how in (Bought.ON_DEMAND, Bought.SPOT, Bought.RESERVED))
+        agreed = [one.usd_per_gpu_hour for one in terms.commitments if one.sku == placement.sku]
+        listed = [reserved.usd_per_gpu_hour] if reserved else []
         if on_demand is not None:
             return Offer(
                 pool.gpu,
@@ -87,15 +89,15 @@ def offer_of(terms: Terms, pools: list[Pool], at_s: float) -> Offer | None:
                 placement.sku.region,
                 on_demand.usd_per_gpu_hour,
                 spot.usd_per_gpu_hour if spot else None,
-                reserved.usd_per_gpu_hour if reserved else None,
+                min([*agreed, *listed], default=None),
                 on_demand.since.isoformat(),
                 on_demand.source,
             )
     own = max(pool.price_usd_per_gpu_hour for pool in pools)
     date = datetime.fromtimestamp(at_s, UTC).date().isoformat()
     mine = Offer(pools[0].gpu, UNPLACED, "", "", own, None, None, date, "price_usd_per_gpu_hour")
-    listed = [one for one in shipped() if one.gpu == mine.gpu and one.reserved_usd and one.reserved_usd < own]
-    if not listed:
+    lower = [one for one in shipped() if one.gpu == mine.gpu and one.reserved_usd and one.reserved_usd < own]
+    if not lower:
         return mine
-    best = min(listed, key=lambda one: one.reserved_usd or own)
+    best = min(lower, key=lambda one: one.reserved_usd or own)
     return replace(mine, provider=f"{UNPLACED}; reserved at {best.words}", reserved_usd=best.reserved_usd)

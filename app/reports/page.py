@@ -75,7 +75,7 @@ def _tiles(report: Report) -> str:
 def _saved(report: Report) -> Iterator[tuple[str, str]]:
     for one in report.savings.savings:
         if one.against == "static-peak":
-            yield f"saved against the peak all the time, {one.days} days", tables.money(one.saved_usd)
+            yield f"saved against the peak all the time, {one.days} days", words.usd(one.saved_usd)
 
 
 def _gaps(report: Report) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from autoscaler.cost.book import PriceBook, Purchase, Sku, shipped_book
 from autoscaler.cost.commitments import Commitment, Covered, cover
 from autoscaler.cost.meter import HOUR_S, STATES
-from autoscaler.cost.money import Ints, charge, micro_usd, shared
+from autoscaler.cost.money import Ints, charge, micro_usd, shared_rows
 from autoscaler.cost.store import Hours
 
 PARTS = (*STATES, "unused", "platform")
@@ -160,11 +160,12 @@ def _direct(hours: Hours, prices: Ints, terms: Terms, span: Ints) -> tuple[Accou
     covered = cover(terms.commitments, span, hours.hour_s, _coverable(hours, terms), charged_ms)
     for one in covered:
         cells += _repriced(hours.charged_ms, one.used_ms, prices, one.rate)
-    active, seen = cells[:, 0], hours.charged_ms[:, 0]
-    seen_nano = np.where(hours.seen_ms > 0, active * hours.seen_ms // np.maximum(seen, 1), 0)
-    marginal = np.where(hours.seen_ms > 0, (seen_nano * (hours.busy_ms / np.maximum(hours.seen_ms, 1))).round(), 0)
+    active, active_ms, seen_ms = cells[:, 0], hours.charged_ms[:, 0], hours.seen_ms
+    # By shares and not by products of whole numbers: nano-USD times milliseconds do not fit into 64 bits.
+    seen = np.round(active * (seen_ms / np.maximum(active_ms, 1))).astype(np.int64)
+    marginal = np.round(seen * (hours.busy_ms / np.maximum(seen_ms, 1))).astype(np.int64)
     parts = np.pad(cells, ((0, 0), (0, len(PARTS) - len(STATES))))
-    numbers = parts, listed, charged_ms, prices, marginal.astype(np.int64), seen_nano
+    numbers = parts, listed, charged_ms, prices, marginal, seen
     return Account(hours.hour_s, hours.service, hours.pool, *numbers), covered
 
 
@@ -178,11 +179,11 @@ def _coverable(hours: Hours, terms: Terms) -> list[Sku | None]:
 def _repriced(charged_ms: Ints, used_ms: Ints, prices: Ints, rate: int) -> Ints:
     """What the committed rate changes of each cell (n, states): covered time costs exactly ``used_ms × rate``."""
     change = np.zeros_like(charged_ms)
-    for row in np.flatnonzero(used_ms).tolist():
-        weights = charged_ms[row].tolist()
-        listed = np.array(shared(int(used_ms[row]), weights), dtype=np.int64)
-        paid = shared(int(charge(used_ms[row : row + 1], np.array([rate]))[0]), weights)
-        change[row] = np.array(paid) - charge(listed, prices[row])
+    rows = np.flatnonzero(used_ms)
+    if len(rows):
+        listed = shared_rows(used_ms[rows], charged_ms[rows])
+        paid = shared_rows(charge(used_ms[rows], np.full(len(rows), rate)), charged_ms[rows])
+        change[rows] = paid - charge(listed, prices[rows, None])
     return change
 
 
@@ -199,32 +200,27 @@ def _platform(direct: Account, span: Ints, micro: int) -> Account:
 
 
 def _spread(direct: Account, weight: Ints, span: Ints, costs: Ints, part: str, pool: str, gpu_ms: Ints) -> Account:
-    """An hour's cost as lines of the services with weight in it, or of nobody."""
-    by_hour: dict[int, dict[str, int]] = {}
-    for hour, service, value in zip(direct.hour_s.tolist(), direct.service, weight.tolist(), strict=True):
-        if value:
-            own = by_hour.setdefault(hour, {})
-            own[service] = own.get(service, 0) + value
-    lines: list[tuple[int, str, int, int]] = []
-    for hour, nano, ms in zip(span.tolist(), costs.tolist(), gpu_ms.tolist(), strict=True):
-        if nano:
-            who = by_hour.get(hour, {NOBODY: 1})
-            parts = zip(who, shared(nano, [*who.values()]), shared(ms, [*who.values()]), strict=True)
-            lines += [(hour, *one) for one in parts]
-    return _of_lines(lines, part, pool)
+    """Costs by hour, (hours,), as lines of the services with weight in it, or of nobody."""
+    names = [*dict.fromkeys(direct.service), NOBODY]
+    place = {name: index for index, name in enumerate(names)}
+    weights = np.zeros((len(span), len(names)), dtype=np.int64)
+    who = np.array([place[name] for name in direct.service], dtype=np.int64)
+    np.add.at(weights, (np.searchsorted(span, direct.hour_s), who), np.maximum(weight, 0))
+    weights[weights.sum(axis=1) == 0, place[NOBODY]] = 1
+    nano, ms = shared_rows(costs, weights), shared_rows(gpu_ms, weights)
+    hours, services = np.nonzero(nano)
+    return _of_lines(
+        span[hours], [names[at] for at in services], nano[hours, services], ms[hours, services], part, pool
+    )
 
 
-def _of_lines(lines: Sequence[tuple[int, str, int, int]], part: str, pool: str) -> Account:
-    nothing = np.zeros(len(lines), dtype=np.int64)
-    nano = np.array([line[2] for line in lines], dtype=np.int64)
-    parts = np.zeros((len(lines), len(PARTS)), dtype=np.int64)
+def _of_lines(hours: Ints, services: Sequence[str], nano: Ints, gpu_ms: Ints, part: str, pool: str) -> Account:
+    nothing = np.zeros(len(nano), dtype=np.int64)
+    parts = np.zeros((len(nano), len(PARTS)), dtype=np.int64)
     parts[:, PARTS.index(part)] = nano
-    hours = np.array([line[0] for line in lines], dtype=np.int64)
-    gpu_ms = np.array([line[3] for line in lines], dtype=np.int64)
     rates = np.where(gpu_ms > 0, nano * 3600 // np.maximum(gpu_ms, 1), 0)
-    names = tuple(line[1] for line in lines)
     listed = nano if part == "platform" else nothing
-    return Account(hours, names, (pool,) * len(lines), parts, listed, gpu_ms, rates, nothing, nothing)
+    return Account(hours, tuple(services), (pool,) * len(nano), parts, listed, gpu_ms, rates, nothing, nothing)
 
 
 def joined(lines: Sequence[Account]) -> Account:

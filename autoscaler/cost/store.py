@@ -109,10 +109,19 @@ class CostStore:
     def hours(self, start_s: float, end_s: float, service: str | None = None) -> Hours:
         """GPU time of the hours that begin in ``start_s <= hour < end_s``, by hour, service and pool."""
         rows = self._rows(COST_HOURS, start_s, end_s, service)
-        columns = list(zip(*rows, strict=True)) or [()] * len(COST_HOURS.columns)
-        numbers = [np.array(column, dtype=np.int64) for column in columns[3:]]
-        states = np.stack(numbers[1 : 1 + len(STATES)], axis=1)
-        return Hours(np.array(columns[0], dtype=np.int64), columns[1], columns[2], numbers[0], states, *numbers[-3:])
+        width = 2 + len(HELD_SUMS)
+        numbers = np.array([(row[0], *row[3:]) for row in rows], dtype=np.int64).reshape(-1, width)
+        states, rest = numbers[:, 2 : 2 + len(STATES)], numbers[:, -3:]
+        return Hours(
+            numbers[:, 0],
+            tuple(row[1] for row in rows),
+            tuple(row[2] for row in rows),
+            numbers[:, 1],
+            states,
+            rest[:, 0],
+            rest[:, 1],
+            rest[:, 2],
+        )
 
     def usage(self, start_s: float, end_s: float, service: str | None = None) -> list[Used]:
         """What services did in the hours that begin in ``start_s <= hour < end_s``."""
@@ -133,9 +142,9 @@ class CostStore:
         if service is not None:
             chosen = chosen.where(table.c.service == service)
         ordered = chosen.order_by(*table.primary_key.columns)
-        # The driver's own tuples: wrapping a hundred thousand rows takes longer than reading them.
         with self._engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(ordered)]
+            rows: list[tuple[Any, ...]] = [*connection.execute(ordered).all()]
+            return rows
 
     def _add(
         self, connection: sa.Connection, table: sa.Table, sums: Sequence[str], rows: Sequence[Mapping[str, Any]]

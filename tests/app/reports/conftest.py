@@ -45,14 +45,14 @@ def replicas_at(hour: int) -> int:
     return 3 + round(2 * math.sin(hour / 24 * 2 * math.pi))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def books() -> Books:
     engine = open_store("sqlite://")
     store, history = CostStore(engine), History(engine)
-    for hour in range(24 * DAYS):
-        rows = [metered(hour, "chat", replicas_at(hour), 1), metered(hour, "=code", 2, 0)]
-        tenants = [TenantUse(START_S + 3600 * hour, "acme", 5e6, 100.0)]
-        store.add([held for held, _ in rows], [used for _, used in rows], tenants)
+    hours = range(24 * DAYS)
+    rows = [metered(hour, *one) for hour in hours for one in (("chat", replicas_at(hour), 1), ("=code", 2, 0))]
+    tenants = [TenantUse(START_S + 3600 * hour, "acme", 5e6, 100.0) for hour in hours]
+    store.add([held for held, _ in rows], [used for _, used in rows], tenants)
     minutes = START_S + 60.0 * np.arange(1, 1440 * DAYS + 1)
     load = 1.2 + 0.8 * np.sin((minutes - START_S) / 86400 * 2 * np.pi)
     history.append_many([("chat", float(t), {"offered_erlangs": float(a)}) for t, a in zip(minutes, load, strict=True)])

@@ -92,3 +92,10 @@ def test_one_service_alone() -> None:
     made = account(hours_of(one(0, "chat", 3.0), one(0, "code", 1.0)), Terms(), 0, 3600)
     assert cents(made.of("code").total_nano) == Decimal("3.00")
     assert made.of("none").total_nano == 0
+
+
+def test_a_dear_hour_of_a_thousand_gpus_does_not_overflow() -> None:
+    made = account(hours_of(one(0, "chat", 1000.0, usd=98.0), busy=0.5), Terms(), 0, 3600)
+    assert cents(made.total_nano) == Decimal("98000.00")
+    assert cents(made.whole.marginal_nano) == Decimal("49000.00")
+    assert made.whole.seen_nano == made.total_nano

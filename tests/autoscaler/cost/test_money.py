@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.cost.money import cents, charge, micro_usd, rounded, shared, usd
+from autoscaler.cost.money import cents, charge, micro_usd, rounded, shared, shared_rows, usd
 
 
 @given(st.integers(0, 10**18), st.lists(st.integers(0, 10**15), min_size=1, max_size=30))
@@ -48,3 +48,13 @@ def test_rounded_parts_sum_to_the_rounded_whole(parts: list[int]) -> None:
     found = rounded(parts)
     assert sum(found) == cents(sum(parts))
     assert all(abs(shown * 10**9 - part) <= 10**7 for shown, part in zip(found, parts, strict=True))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**50), st.lists(st.integers(0, 10**10), min_size=4, max_size=4)), max_size=9))
+def test_many_are_shared_at_once_as_one_by_one(drawn: list[tuple[int, list[int]]]) -> None:
+    totals = np.array([total for total, _ in drawn], dtype=np.int64)
+    weights = np.array([[w + (i == 0) for i, w in enumerate(ws)] for _, ws in drawn], dtype=np.int64).reshape(-1, 4)
+    found = shared_rows(totals, weights)
+    assert found.sum(axis=1).tolist() == totals.tolist()
+    for row, total, own in zip(found.tolist(), totals.tolist(), weights.tolist(), strict=True):
+        assert all(abs(part - alone) <= 1 for part, alone in zip(row, shared(total, own), strict=True))
