@@ -123,7 +123,14 @@ def _spec(agents: AgentPods) -> Document:
         {"name": "token", "secret": {"secretName": agents.secret, "defaultMode": 0o440}},
     ]
     container = {"name": "agent", **kept, **_agent(), "env": [*engine["env"], *own], "volumeMounts": mounts}
-    return {**spec, "terminationGracePeriodSeconds": agents.grace_s, "containers": [container], "volumes": volumes}
+    return {
+        **spec,
+        # Else the agent is process 1, which has to bury what an engine that died leaves behind.
+        "shareProcessNamespace": True,
+        "terminationGracePeriodSeconds": agents.grace_s,
+        "containers": [container],
+        "volumes": volumes,
+    }
 
 
 def _agent() -> Document:

@@ -11,6 +11,9 @@ from runtime.agent import messages
 from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
 from runtime.replica import Replica
 
+LONGEST = 300
+"""Characters of a refusal that are told."""
+
 
 class RemoteFleet:
     """A ``Fleet`` behind ``url``. Raises httpx.HTTPError where it cannot be reached, refuses the token or the order."""
@@ -61,9 +64,20 @@ class RemoteFleet:
         await self._http.aclose()
 
     async def _get(self, path: str) -> Any:
-        response = await self._http.get(path)
-        response.raise_for_status()
-        return response.json()
+        return _taken(await self._http.get(path)).json()
 
     async def _put(self, path: str, body: dict[str, Any]) -> None:
-        (await self._http.put(path, json=body)).raise_for_status()
+        _taken(await self._http.put(path, json=body))
+
+
+def _taken(response: httpx.Response) -> httpx.Response:
+    """The answer, unless it is a refusal: then its own sentence, as JSON or as text, is the error in one line."""
+    if response.is_success:
+        return response
+    try:
+        detail = str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        detail = " ".join(response.text.split())[:LONGEST] or response.reason_phrase
+    request = response.request
+    line = f"{request.method} {request.url}: {response.status_code}, {detail}"
+    raise httpx.HTTPStatusError(line, request=request, response=response)

@@ -59,12 +59,12 @@ async def test_both_are_one_list_and_each_pool_is_moved_where_it_lives(mixed: Mi
 
 async def test_a_token_that_is_refused_is_an_expected_error_that_names_the_agent(mixed: Mixed) -> None:
     mixed.token = "another-token-altogether"
-    with pytest.raises(OutOfReach, match=r"agent .*401 Unauthorized.* for url 'http://127"):
+    with pytest.raises(OutOfReach, match=r"agent GET http://127.*: 401, the token is not right"):
         await mixed.fleet.replicas()
 
 
 async def test_what_the_agents_refuse_keeps_no_pod_waiting(mixed: Mixed) -> None:
-    with pytest.raises(OutOfReach, match="422"):
+    with pytest.raises(OutOfReach, match="422, pool tail-pool: asleep 1, but its engine cannot sleep"):
         await mixed.fleet.apply([PoolTarget(*TAIL, 2, asleep=1), PoolTarget("chat", "chat-h100", 3)], "d1")
     assert mixed.setting.cluster.replicas("chat") == 3
 

@@ -68,6 +68,10 @@ def test_it_is_empty_before_it_ends() -> None:
     assert pod()["terminationGracePeriodSeconds"] > AGENTS.pod.drain_s
 
 
+def test_somebody_else_buries_what_engines_leave_behind() -> None:
+    assert pod()["shareProcessNamespace"] is True
+
+
 def test_another_file_is_another_template() -> None:
     other = agents_of(SHARED, None, **GIVEN | {"gpus": 4}, namespace="llm")
     notes = [of("StatefulSet", one)["spec"]["template"]["metadata"]["annotations"] for one in (AGENTS, other)]
