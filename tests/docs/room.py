@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pandas as pd
 import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
 from app.cli.main import app
-from tests.docs.commands import Call, resolved
+from tests.docs.commands import Call, calls, resolved
 from tests.docs.pages import ROOT
 from tests.runtime.catalog.samples import HEADER, LINE, rows
 
@@ -28,11 +28,10 @@ SHORTER = {
 """What makes a command that searches for long search for less."""
 
 
-def trace() -> pd.DataFrame:
-    """Ten minutes, two requests a second, and six in the fourth minute."""
-    each = [np.arange(0, 60, 1 / (6 if minute == 3 else 2)) + 60 * minute for minute in range(10)]
-    at_s = np.concatenate(each)
-    return pd.DataFrame({"arrival_s": at_s, "input_tokens": 800, "output_tokens": 120})
+def trace() -> str:
+    """The shell line of docs/start.md that writes ``requests.csv``."""
+    (made,) = calls("awk", pages=[ROOT / "docs/start.md"])
+    return made.line.text
 
 
 def fleet_file() -> str:
@@ -58,8 +57,8 @@ def measurements() -> str:
 
 def furnish(folder: Path) -> None:
     """Put every file there."""
-    trace().to_csv(folder / "requests.csv", index=False)
-    trace().to_parquet(folder / "requests.parquet")
+    subprocess.run(["bash", "-c", trace()], cwd=folder, check=True)
+    pd.read_csv(folder / "requests.csv").to_parquet(folder / "requests.parquet")
     (folder / "MEASUREMENTS.csv").write_text(measurements(), encoding="utf-8")
     (folder / "fleet.yaml").write_text(fleet_file(), encoding="utf-8")
 
