@@ -14,9 +14,8 @@ from app.access.guard import Access, Guard
 from app.api.access import router as access_routes
 from app.api.audit import router as audit
 from app.api.backend import Backend
-from app.api.cost import router as cost
 from app.api.decisions import router as decisions
-from app.api.errors import install
+from app.api.errors import install, problems
 from app.api.forecasts import router as forecasts
 from app.api.health import router as health
 from app.api.impact import router as impact
@@ -41,6 +40,9 @@ ABOUT = "What a fleet of LLM serving replicas does, what it will need, and why e
 PARTS = (services, forecasts, decisions, policies, overrides, shadow, watch, tuning, racks, access_routes, audit)
 
 
+AT_THE_DOOR = (401, 403, 413, 429)
+"""What any route may answer before it is asked: who is it, may they, is it too much."""
+
 BODY_BYTES = 2**20
 """A policy is a few thousand bytes."""
 
@@ -59,7 +61,12 @@ def create_app(
     last stands outermost: the guard.
     """
     app = FastAPI(
-        title="Leadtime", version="1", description=ABOUT, max_body_size=body_bytes, telemetry=telemetry(traces)
+        title="Leadtime",
+        version="1",
+        description=ABOUT,
+        responses=problems(*AT_THE_DOOR),
+        max_body_size=body_bytes,
+        telemetry=telemetry(traces),
     )
     app.state.backend = backend
     install(app)
@@ -68,7 +75,7 @@ def create_app(
     app.include_router(health)
     for part in PARTS:
         app.include_router(part, prefix="/api/v1")
-    for part in (timeline, impact, proposals, nodes, plan_api, cost):  # what the console's pages read beside these
+    for part in (timeline, impact, proposals, nodes, plan_api):  # what the console's pages read beside these
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from app import csvout
 from app.api.audit_schemas import AuditDetail, AuditRow, AuditVerdict
 from app.console import format
+from app.reports.safecsv import csv_text, guarded
 
 ACTIONS = {
     "policy.write": "policy written",
@@ -49,7 +49,8 @@ def line(row: AuditRow) -> dict[str, Any]:
         row.reason,
         row.hash,
     )
-    return {name: csvout.harmless(cell) for name, cell in zip(COLUMNS, cells, strict=True)}
+    texts = (guarded(cell) if isinstance(cell, str) else cell for cell in cells)
+    return dict(zip(COLUMNS, texts, strict=True))
 
 
 def changed(row: AuditRow) -> str:
@@ -66,7 +67,7 @@ def value(found: Any) -> str:
 
 def download(rows: Sequence[AuditRow]) -> str:
     """The entries as CSV."""
-    return csvout.table(COLUMNS, [line(row) for row in rows])
+    return csv_text(COLUMNS, [list(line(row).values()) for row in rows])
 
 
 def fields(detail: AuditDetail) -> pd.DataFrame:

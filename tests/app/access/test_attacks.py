@@ -20,7 +20,6 @@ import sqlalchemy as sa
 import uvicorn
 import yaml
 
-from app import csvout
 from app.access.guard import Access
 from app.access.identity import identities
 from app.access.keeper import Keys, Open
@@ -35,6 +34,7 @@ from app.daemon.parts import Daemon
 from app.errors import UserError
 from app.externalscaler.desired import NotKnown, service_of
 from app.fleetsettings import LOOPBACK
+from app.reports.safecsv import csv_text
 from app.settings import load
 from autoscaler.audit import AUDIT
 from tests.app.access.conftest import Asking, guarded, made
@@ -375,7 +375,7 @@ async def test_33_formulas_in_csv(asking: Asking) -> None:
     async with asking(access=Access(Open())) as api:
         await api.post("/api/v1/freezes", json={"for_s": 60, "author": FORMULA, "reason": FORMULA})
         row = (await api.get("/api/v1/audit", params={"limit": 1})).json()[0]
-    assert row["who"] == FORMULA and csvout.table(["who"], [row]).splitlines()[1].startswith("\"'=")
+    assert row["who"] == FORMULA and csv_text(["who"], [[row["who"]]]).splitlines()[1].startswith("\"'=")
 
 
 def test_34_addresses_from_strangers(daemon: Daemon, tokens: TokenStore) -> None:
