@@ -24,6 +24,7 @@ page = st.navigation(
         st.Page("views/decisions.py", title="Decisions", icon=":material/account_tree:"),
         st.Page("views/gpus.py", title="GPUs", icon=":material/memory:"),
         st.Page("views/policies.py", title="Policies", icon=":material/tune:"),
+        st.Page("views/cost.py", title="Cost", icon=":material/payments:"),
         st.Page("views/plan.py", title="Plan", icon=":material/calculate:"),
         st.Page("views/audit.py", title="Audit", icon=":material/history:"),
     ],

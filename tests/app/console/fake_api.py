@@ -23,6 +23,7 @@ from app.api.plan_api import PlanAsk
 from app.api.proposals import ProposalView
 from autoscaler.policy import Policy
 from tests.app.console import (
+    fake_cost,
     fake_decisions,
     fake_fleet,
     fake_forecasts,
@@ -460,6 +461,7 @@ def create_app(world: World) -> FastAPI:
     app.include_router(fake_proposals.router(world), prefix="/api/v1")
     app.include_router(fake_nodes.router(world), prefix="/api/v1")
     app.include_router(fake_plan.router(world), prefix="/api/v1")
+    app.include_router(fake_cost.router(world), prefix="/api/v1")
     return app
 
 

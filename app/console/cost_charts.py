@@ -1,0 +1,92 @@
+"""The Cost page's charts: frame in, Altair chart out, with the habits of ``charts``.
+
+Parts of a cost keep their colour and their place in the stack on every chart, and stand in the legend in that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from app.console import charts
+from app.console.charts import BLUE, DASHED, DOTTED, GREEN, GREY, ORANGE, PURPLE, RED, SKY, SOLID
+
+PARTS = {
+    "in rotation": GREEN,
+    "standby": SKY,
+    "asleep": PURPLE,
+    "warm nodes": BLUE,
+    "starting, draining, broken": ORANGE,
+    "idle in racks": "#c9a227",
+    "unused commitments": RED,
+    "platform": GREY,
+}
+DEAREST = "dearest hour"
+PRICES = {"fully loaded": (ORANGE, SOLID), "serving": (BLUE, DASHED), "marginal": (GREEN, DOTTED)}
+
+
+def spent(frame: pd.DataFrame, parts: Sequence[str], hourly: bool) -> alt.LayerChart:
+    """Dollars per hour by part, stacked; of longer stretches the dearest hour as a line, so that spikes stay."""
+    styles = {part: (PARTS[part], SOLID) for part in parts} | ({} if hourly else {DEAREST: (RED, DASHED)})
+    colour, _ = charts.styled(styles, symbol="square")
+    order = f"indexof({list(parts)}, datum.series)"
+    areas = (
+        alt.Chart()
+        .transform_fold(list(parts), as_=["series", "value"])
+        .transform_calculate(order=order)
+        .mark_area(interpolate="step-after", opacity=0.8)
+        .encode(charts.time_axis(), alt.Y("value:Q", stack="zero", title="$ per hour"), colour, alt.Order("order:Q"))
+    )
+    line = charts.named(DEAREST).mark_line(interpolate="step-after", strokeDash=DASHED, strokeWidth=1)
+    lines = [] if hourly else [line.encode(charts.time_axis(), alt.Y(f"{DEAREST}:Q"), colour)]
+    tips = {name: name for name in (*parts, DEAREST)}
+    return charts.finished(frame, [areas, *lines, charts.hover(tips, 2)])
+
+
+def prices(frame: pd.DataFrame) -> alt.LayerChart:
+    """The three prices per million tokens over time."""
+    y = alt.Y(title="$ per 1M tokens", axis=alt.Axis(tickCount=5))
+    return charts.line_chart(frame, {name: name for name in PRICES}, PRICES, y, digits=3)
+
+
+def by_name(frame: pd.DataFrame, parts: Sequence[str]) -> alt.LayerChart:
+    """Bars by name, the dearest first, stacked by part."""
+    colour, _ = charts.styled({part: (PARTS[part], SOLID) for part in parts}, symbol="square")
+    order = f"indexof({list(parts)}, datum.series)"
+    bars = (
+        alt.Chart()
+        .transform_fold(list(parts), as_=["series", "value"])
+        .transform_calculate(order=order)
+        .mark_bar()
+        .encode(
+            alt.X("value:Q", stack="zero", title="$"),
+            alt.Y("name:N", sort=list(frame["name"]), title=None, axis=alt.Axis(labelLimit=220)),
+            colour,
+            alt.Order("order:Q"),
+            [
+                alt.Tooltip("name:N", title=""),
+                alt.Tooltip("series:N", title="for"),
+                alt.Tooltip("value:Q", title="$", format=",.2f"),
+            ],
+        )
+    )
+    return charts.finished(frame, [bars], height=max(60, 24 * len(frame) + 30))
+
+
+def gpus(frame: pd.DataFrame) -> alt.LayerChart:
+    """GPUs held, the coming days with their band, and the quota."""
+    styles = {"held": (GREEN, SOLID), "highest hour, P50": (BLUE, DASHED), "P10 to P90": (BLUE, SOLID)}
+    quota = frame["quota"].notna().any()
+    styles |= {"quota": (RED, DASHED)} if quota else {}
+    colour, dash = charts.styled(styles)
+    x = charts.time_axis()
+    layers = [
+        charts.named("P10 to P90").mark_area(opacity=0.2).encode(x, alt.Y("p10:Q"), alt.Y2("p90"), colour),
+        charts.named("highest hour, P50").mark_line().encode(x, alt.Y("p50:Q"), colour, dash),
+        charts.named("held").mark_line().encode(x, alt.Y("held:Q", title="GPUs"), colour, dash),
+        *([charts.named("quota").mark_line().encode(x, alt.Y("quota:Q"), colour, dash)] if quota else []),
+        charts.hover({"held": "held", "p10": "P10", "p50": "P50", "p90": "P90", "quota": "quota"}, 1),
+    ]
+    return charts.finished(frame, layers)
