@@ -14,6 +14,7 @@ from app.access.guard import Access, Guard
 from app.api.access import router as access_routes
 from app.api.audit import router as audit
 from app.api.backend import Backend
+from app.api.cost import router as cost
 from app.api.decisions import router as decisions
 from app.api.errors import install, problems
 from app.api.forecasts import router as forecasts
@@ -75,7 +76,7 @@ def create_app(
     app.include_router(health)
     for part in PARTS:
         app.include_router(part, prefix="/api/v1")
-    for part in (timeline, impact, proposals, nodes, plan_api):  # what the console's pages read beside these
+    for part in (timeline, impact, proposals, nodes, plan_api, cost):  # what the console's pages read beside these
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app
