@@ -22,6 +22,8 @@ AT_ONCE = 2
 LIMIT_S = 600.0
 """Nothing takes longer than this, seconds."""
 AGAIN_S = "5"
+BEAT_S = 5.0
+"""Seconds without news after which the last is told again."""
 PROGRESS = b"progress "
 LINES = "application/x-ndjson"
 
@@ -92,7 +94,7 @@ async def lines(slots: Slots, module: str, given: bytes, view: View) -> AsyncIte
         async with asyncio.timeout(LIMIT_S):
             worker = await Worker.start(module)
             giving = asyncio.create_task(answered(worker, given))
-            async for share in worker.progress():
+            async for share in beating(worker.progress()):
                 yield line(progress=round(share, 4))
             yield await last(worker, await giving, view)
     except TimeoutError:
@@ -102,6 +104,22 @@ async def lines(slots: Slots, module: str, given: bytes, view: View) -> AsyncIte
         if worker is not None and worker.process.returncode is None:
             worker.process.kill()
             await worker.process.wait()
+
+
+async def beating(progress: AsyncIterator[float], every_s: float = BEAT_S) -> AsyncIterator[float]:
+    """Progress, and the last of it again where there is no news: who waits shall know that somebody works."""
+    share: float | None = 0.0
+    coming = asyncio.ensure_future(anext(progress, None))
+    try:
+        while share is not None:
+            done, _ = await asyncio.wait({coming}, timeout=every_s)
+            if not done:
+                yield share
+            elif (share := coming.result()) is not None:
+                yield share
+                coming = asyncio.ensure_future(anext(progress, None))
+    finally:
+        coming.cancel()
 
 
 async def answered(worker: Worker, given: bytes) -> bytes:

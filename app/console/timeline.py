@@ -12,6 +12,8 @@ from app.console import charts, format
 from app.console.waterfall import FAMILIES, family
 
 LANE_PX = 34
+ROOM = 0.02
+"""Share of the range that a bar must fill for its number to fit on it; the others tell it when pointed at."""
 FRAME_PX = 90
 """What legend and axis take of a chart's height."""
 
@@ -50,6 +52,8 @@ def chart(turns: Sequence[Turn], marked_s: float | None) -> alt.LayerChart:
     ``marked_s`` is the decision that is looked at, a rule through all lanes.
     """
     data = frame(turns)
+    lasted, whole = data["until"] - data["time"], data["until"].max() - data["time"].min()
+    data["wide"] = lasted > ROOM * whole
     known = [name for name, _ in FAMILIES.values() if name in set(data["family"])]
     colours = dict(FAMILIES.values())
     colour = alt.Color(
@@ -65,7 +69,9 @@ def chart(turns: Sequence[Turn], marked_s: float | None) -> alt.LayerChart:
         y=alt.Y("service:N", title=None, axis=alt.Axis(labelLimit=140, labelOverlap=False)), tooltip=tips
     )
     bars = base.mark_bar(height=alt.RelativeBandSize(0.75), opacity=0.85, stroke="#8a949e", strokeWidth=0.5)
-    words = base.mark_text(align="left", dx=3, fontSize=11, fontWeight="bold", clip=True, color="#10161c")
+    words = base.transform_filter("datum.wide").mark_text(
+        align="left", dx=3, fontSize=11, fontWeight="bold", clip=True, color="#10161c"
+    )
     layers = [
         bars.encode(charts.time_axis(), alt.X2("until:T"), colour),
         words.encode(charts.time_axis(), alt.Text("wanted:Q")),

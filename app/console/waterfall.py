@@ -107,6 +107,12 @@ def sentence(row: schemas.DecisionRow) -> str:
     )
 
 
+def otherwise(row: schemas.DecisionRow, more: bool) -> list[str]:
+    """What would have made it more, or fewer; what is held by hand stands in the way of both."""
+    decided = steps(row)[-1].before  # replacements for sick replicas are no part of what was decided
+    return [each.text for each in row.alternatives if (each.replicas >= decided if more else each.replicas <= decided)]
+
+
 def clamped(step: Step) -> bool:
     """Whether a bound changed the number."""
     return step.kind == "bound" and step.before != step.after

@@ -153,7 +153,7 @@ def input_table(turn: schemas.DecisionRow, given: dict[str, Any]) -> pd.DataFram
 def alternatives(turn: schemas.DecisionRow) -> None:
     """Why not more, why not fewer."""
     for more, question in ((True, "Why not more?"), (False, "Why not fewer?")):
-        texts = [a.text for a in turn.alternatives if (a.replicas > turn.desired_active) is more]
+        texts = waterfall.otherwise(turn, more)
         fallback = "It is at zero." if not more and turn.desired_active == 0 else "Nothing else was possible."
         st.markdown(f"**{question}** {format.escape('; '.join(texts) or fallback)}")
 

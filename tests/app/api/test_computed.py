@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import textwrap
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from app.api.computed import Slots, lines
+from app.api.computed import Slots, beating, lines
 
 
 class Echo(BaseModel):
@@ -47,6 +48,17 @@ async def test_progress_comes_first_and_the_result_last(module: str) -> None:
     found = await told(lines(slots, module, b"hello", view))
     assert found == [{"progress": 0.25}, {"progress": 0.5}, {"result": {"said": "hello"}}]
     assert slots.taken == 0
+
+
+async def test_where_there_is_no_news_the_last_is_told_again() -> None:
+    async def slow() -> AsyncIterator[float]:
+        yield 0.25
+        await asyncio.sleep(0.05)
+        yield 0.5
+
+    told = [share async for share in beating(slow(), 0.01)]
+    assert told[0] == 0.25 and told[-1] == 0.5
+    assert told.count(0.25) > 1 and told == sorted(told)
 
 
 async def test_a_worker_that_fails_is_told_in_its_last_words(module: str) -> None:

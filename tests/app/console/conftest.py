@@ -59,7 +59,7 @@ def open_page(world: World) -> Callable[..., AppTest]:
     """Opens a page of the console (``fleet``, ``service``, ``forecasts``, ``policies``) with query parameters."""
 
     def opened(name: str, **query: str) -> AppTest:
-        at = AppTest.from_file(str(MAIN), default_timeout=30).run()
+        at = AppTest.from_file(str(MAIN), default_timeout=120).run()
         for key, value in query.items():
             at.query_params[key] = value
         return at.switch_page(f"views/{name}.py").run()

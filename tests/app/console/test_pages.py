@@ -337,7 +337,8 @@ def test_the_fleet_is_frozen_on_its_page_and_every_page_says_so(open_page: Open,
 
 
 def test_refreshing_can_be_paused_and_the_header_says_so(open_page: Open) -> None:
-    at = open_page("fleet", refresh="Paused")
+    at = open_page("fleet")
+    at.segmented_control(key="refresh").set_value("Paused").run()
     assert not at.exception
     assert "Paused" in words(at)
 

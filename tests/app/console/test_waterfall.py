@@ -67,6 +67,17 @@ def test_the_sentence_names_what_clamped() -> None:
     assert waterfall.table(row)["effect"].tolist() == ["", "", "lowered", "lowered", ""]
 
 
+def test_what_is_held_by_hand_stands_in_the_way_of_both() -> None:
+    def alternative(replicas: int, text: str) -> schemas.AlternativeView:
+        return schemas.AlternativeView(replicas=replicas, name="x", erlangs=None, after_s=0.0, text=text)
+
+    told = {"constraints": [view("load", 3)], "desired_active": 3}
+    both = ROW.model_copy(update=told | {"alternatives": [alternative(4, "more"), alternative(2, "fewer")]})
+    assert (waterfall.otherwise(both, True), waterfall.otherwise(both, False)) == (["more"], ["fewer"])
+    pinned = ROW.model_copy(update=told | {"alternatives": [alternative(3, "once the pin ends")]})
+    assert waterfall.otherwise(pinned, True) == waterfall.otherwise(pinned, False) == ["once the pin ends"]
+
+
 def test_every_binding_has_a_family() -> None:
     families = [waterfall.family(name) for name in ("forecast", "load", "kv", "window", "budget", "freeze")]
     assert families == ["forecast", "load", "distress", "floor", "cap", "hand"]
