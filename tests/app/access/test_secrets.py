@@ -18,7 +18,9 @@ from app.cli.up import BUILT_IN
 from app.daemon import main as daemon_main
 from app.daemon.loop import failed
 from app.daemon.parts import Daemon
+from app.daemon.wiring import wire
 from app.errors import UserError
+from app.settings import load
 from tests.app.access.conftest import Asking, made
 
 PATHS = ("freezes", "policies/chat", "services/chat/series", "tokens", "overrides/x/lift")
@@ -97,5 +99,9 @@ def test_the_command_line_hides_the_stores_password(tmp_path: Path, url: str) ->
         assert result.exit_code != 0 and isinstance(result.exception, UserError | SystemExit)
 
 
-def test_the_daemon_logs_no_requests() -> None:
+def test_the_daemon_logs_no_requests(tmp_path: Path) -> None:
+    file = tmp_path / "fleet.yaml"
+    file.write_text(f"store: {{url: 'sqlite:///{tmp_path / 'store.db'}'}}\n{BUILT_IN.read_text()}")
+    settings = load(file)
+    daemon_main.server_of(settings, wire(settings))
     assert logging.getLogger("uvicorn.access").handlers == []
