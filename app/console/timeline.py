@@ -107,12 +107,14 @@ def finding(found: Timeline, turns: Sequence[Turn]) -> str:
 
 def moment_of(text: str | None) -> float | None:
     """``?at=`` as UTC seconds: epoch seconds or an ISO time; None for what is neither."""
+    if text is None:
+        return None
     try:
-        return float(text or "")
+        return float(text)
     except ValueError:
         pass
     try:
         at = pd.Timestamp(text)
     except ValueError:
         return None
-    return None if at is pd.NaT else float((at if at.tzinfo else at.tz_localize("UTC")).timestamp())
+    return None if pd.isna(at) else float((at if at.tzinfo else at.tz_localize("UTC")).timestamp())
