@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from prometheus_client.parser import text_string_to_metric_families
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.app.api.conftest import app_of
 from tests.app.daemon.test_tick import ticks
@@ -55,12 +57,20 @@ def contract(tmp_path: Path) -> schemathesis.BaseSchema:
     return schemathesis.openapi.from_asgi("/openapi.json", asyncio.run(ticked()))
 
 
+def holds(operation: Any) -> None:
+    """Ask an operation what its schema allows, and hold its answers to what they are said to be."""
+    names = {parameter.name for parameter in operation.query}
+    # That a span begins before it ends cannot be said in OpenAPI, and one that does not is refused all the same.
+    excluded = [positive_data_acceptance] if {"start", "end"} <= names else []
+
+    @given(operation.as_strategy())
+    @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    def asked(case: schemathesis.Case) -> None:
+        case.call_and_validate(excluded_checks=excluded)
+
+    asked()
+
+
 def test_answers_are_as_documented(contract: schemathesis.BaseSchema) -> None:
     for found in contract.get_all_operations():
-
-        @given(found.ok().as_strategy())
-        @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-        def holds(case: schemathesis.Case) -> None:
-            case.call_and_validate()
-
-        holds()
+        holds(found.ok())
