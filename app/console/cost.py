@@ -13,6 +13,7 @@ import pandas as pd
 
 from app.console import format, tiles
 from app.reports.views import (
+    PART_WORDS,
     BudgetView,
     CapacityLine,
     CostLine,
@@ -27,16 +28,6 @@ DAY_S = 86400.0
 FLEET, UNTOLD = "_fleet", "_untold"
 NAMES = {FLEET: "the fleet as a whole", UNTOLD: "not told apart"}
 
-PART_WORDS = {
-    "active": "in rotation",
-    "standby": "standby",
-    "asleep": "asleep",
-    "warm_node": "warm nodes",
-    "moving": "starting, draining, broken",
-    "shared": "idle in racks",
-    "unused": "unused commitments",
-    "platform": "platform",
-}
 PRICES = {
     "marginal_usd_per_million_tokens": "marginal",
     "serving_usd_per_million_tokens": "serving",

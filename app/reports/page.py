@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from app.reports import pictures, tables
-from app.reports.tables import PART_WORDS, Table
-from app.reports.views import CapacityLine, Report
+from app.reports.tables import Table
+from app.reports.views import PART_WORDS, CapacityLine, Report
 from autoscaler.backtest import svg, words
 from autoscaler.cost.account import PARTS
 

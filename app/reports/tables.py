@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.reports.safecsv import Cell, csv_text
-from app.reports.views import BudgetView, CapacityLine, CostLine, PurchaseView, Report, SavingView, TenantLine
+from app.reports.views import (
+    PART_WORDS,
+    BudgetView,
+    CapacityLine,
+    CostLine,
+    PurchaseView,
+    Report,
+    SavingView,
+    TenantLine,
+)
 from autoscaler.backtest import words
 from autoscaler.cost.account import NOBODY, PARTS
 
-PART_WORDS = {
-    "active": "in rotation",
-    "standby": "standby",
-    "asleep": "asleep",
-    "warm_node": "warm nodes",
-    "moving": "starting, draining, broken",
-    "shared": "idle in racks",
-    "unused": "unused commitments",
-    "platform": "platform",
-}
 AGAINST = {"hpa": "a tuned proportional autoscaler (HPA)", "static-peak": "the peak all the time"}
 
 

@@ -12,6 +12,18 @@ from pydantic import BaseModel, ConfigDict
 
 By = Literal["service", "pool", "tenant"]
 
+PART_WORDS = {
+    "active": "in rotation",
+    "standby": "standby",
+    "asleep": "asleep",
+    "warm_node": "warm nodes",
+    "moving": "starting, draining, broken",
+    "shared": "idle in racks",
+    "unused": "unused commitments",
+    "platform": "platform",
+}
+"""What a report and the console call each part of a cost."""
+
 
 class View(BaseModel):
     """Base of all payloads: unknown keys are errors."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -148,9 +149,14 @@ def review(edit: Edit, newest: schemas.PolicyVersion) -> None:
         st.info("Policies of this fleet are committed, not edited here. Commit this:", icon=":material/commit:")
         st.code(edit.check.commit, language="yaml")
         return
-    if edit.check.second_person:
+    enact(edit, edit.check.second_person)
+
+
+def enact(edit: Edit, second_person: Sequence[str]) -> None:
+    """Who, why and how long watched; then apply, propose where ``second_person`` names fields, or try in shadow."""
+    if second_person:
         st.warning(
-            f"**A second person decides.** {format.escape(', '.join(edit.check.second_person))}: this fleet asks "
+            f"**A second person decides.** {format.escape(', '.join(second_person))}: this fleet asks "
             "somebody else to approve such a change. It is proposed, not applied.",
             icon=":material/group:",
         )
@@ -163,7 +169,7 @@ def review(edit: Edit, newest: schemas.PolicyVersion) -> None:
             help="The version before comes back by itself where requests are late much more often than before.",
         )
     with st.container(horizontal=True):
-        if edit.check.second_person:
+        if second_person:
             st.button(
                 "Propose",
                 type="primary",
