@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from app.section import Section
 from autoscaler.policy import Policy
-from autoscaler.proposals import SecondPerson
+from autoscaler.store.proposals import SecondPerson
 
 EXAMPLE = "slo, replicas.max, budget_usd_per_hour"
 

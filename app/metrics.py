@@ -17,8 +17,8 @@ from prometheus_client.registry import Collector
 
 from app.daemon.memory import Memory, ServiceMemory
 from app.daemon.signals import state_of
-from autoscaler.learning import TERMS
-from autoscaler.overrides import Kind
+from autoscaler.learning.law import TERMS
+from autoscaler.safety.overrides import Kind
 from autoscaler.tuning.knobs import values
 
 Row = tuple[tuple[str, ...], float | None]

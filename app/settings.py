@@ -22,9 +22,9 @@ from app.section import Section
 from app.tracing import TracingSettings
 from app.yamlfile import load_yaml
 from autoscaler.allocation import Market
-from autoscaler.grants import Limits
 from autoscaler.policy import Policy
-from autoscaler.rack import RackPolicy
+from autoscaler.sharing.grants import Limits
+from autoscaler.sharing.rack import RackPolicy
 from runtime.pool import LeadTime, Pool, StepTime
 from runtime.rack import Rack
 from runtime.replica import Tier

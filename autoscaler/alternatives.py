@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from autoscaler.capacity import STAFFING_BETA, RhoMax
 from autoscaler.decision import Alternative, Constraint
-from autoscaler.guardrails import Facts, calm, scale_in_window_s
-from autoscaler.overrides import duration
+from autoscaler.safety.guardrails import Facts, calm, scale_in_window_s
+from autoscaler.safety.overrides import duration
 from autoscaler.sizing import Sizing
 
 HANDS = {"pin": "the pin ends", "freeze": "the freeze ends"}

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autoscaler.learning import Learned, corrected
+from autoscaler.learning.law import Learned, corrected
 from autoscaler.policy import Slo
 from collectors.observation import Observation
 from runtime.pool import Pool

@@ -13,10 +13,10 @@ from autoscaler.capacity import offered_erlangs
 from autoscaler.counts import answers, counts_of
 from autoscaler.decide import decide
 from autoscaler.decision import ControlState, Decision, TierCounts
-from autoscaler.health import Vitals, examine, vitals
-from autoscaler.lead_times import lead_times
-from autoscaler.learning import Learned, learn
+from autoscaler.learning.law import Learned, learn
+from autoscaler.learning.lead_times import lead_times
 from autoscaler.policy import KnownEvent, Policy
+from autoscaler.safety.health import Vitals, examine, vitals
 from collectors.aggregate import LengthMemory, observe
 from collectors.observation import Gap, Observation, Scrape
 from forecasting.events import Event

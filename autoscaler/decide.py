@@ -13,20 +13,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autoscaler import guardrails
 from autoscaler.alternatives import alternatives, demanded
 from autoscaler.capacity import RhoMax, learned_rho_max, mean_work_ms, offered_erlangs, work_correction
 from autoscaler.cost import hourly, planned
 from autoscaler.decision import Constraint, ControlState, Decision, Plan, Quantile, TierCounts
 from autoscaler.explain import demand_detail, health_detail, idle_detail, latency_detail, load_detail, sentence
-from autoscaler.guardrails import Facts
-from autoscaler.health import leaving
-from autoscaler.learning import corrected
-from autoscaler.oscillation import moved
+from autoscaler.learning.law import corrected
 from autoscaler.policy import Mode, Policy
-from autoscaler.reactive import latency_need, latency_ratio, load_need
-from autoscaler.saturation import saturation
-from autoscaler.shortage import asking
+from autoscaler.safety import guardrails
+from autoscaler.safety.guardrails import Facts
+from autoscaler.safety.health import leaving
+from autoscaler.safety.oscillation import moved
+from autoscaler.safety.reactive import latency_need, latency_ratio, load_need
+from autoscaler.safety.saturation import saturation
+from autoscaler.safety.shortage import asking
 from autoscaler.sizing import Sizing, launch_lead_s, size, spare_limits
 from autoscaler.spread import Wanted, as_one, asked, base_of, branches, spread, valued
 from collectors.observation import Observation

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from autoscaler.health import Health
-from autoscaler.learning import Learned
-from autoscaler.oscillation import Restlessness
-from autoscaler.overrides import Override
+from autoscaler.learning.law import Learned
 from autoscaler.policy import Mode
-from autoscaler.shortage import Ask
+from autoscaler.safety.health import Health
+from autoscaler.safety.oscillation import Restlessness
+from autoscaler.safety.overrides import Override
+from autoscaler.safety.shortage import Ask
 from runtime.fleet import PoolTarget
 from runtime.pool import LeadTime, Pool
 from runtime.replica import Tier

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from autoscaler.capacity import RhoMax
 from autoscaler.decision import Constraint, Decision, Turned
-from autoscaler.guardrails import Facts
-from autoscaler.health import Sick, spoken
-from autoscaler.learning import TERMS
+from autoscaler.learning.law import TERMS
 from autoscaler.policy import Mode, Policy
+from autoscaler.safety.guardrails import Facts
+from autoscaler.safety.health import Sick, spoken
 from autoscaler.sizing import Demand, Sizing
 from collectors.observation import Observation
 from runtime.fleet import PoolTarget

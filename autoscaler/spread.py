@@ -24,9 +24,9 @@ from autoscaler.allocation.needs import needs_of
 from autoscaler.allocation.shortage import missing
 from autoscaler.allocation.terms import slices
 from autoscaler.decision import Branch, ControlState, TierCounts
-from autoscaler.learning import corrected
+from autoscaler.learning.law import corrected
 from autoscaler.policy import Policy
-from autoscaler.shortage import asking, overdue_s
+from autoscaler.safety.shortage import asking, overdue_s
 from autoscaler.sizing import UNKNOWN_LAUNCH_S
 from forecasting.forecast import Forecast
 from runtime.fleet import PoolTarget

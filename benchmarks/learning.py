@@ -30,7 +30,7 @@ from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import Ours
 from autoscaler.backtest.run import run
 from autoscaler.capacity import rho_max
-from autoscaler.learning import TERMS
+from autoscaler.learning.law import TERMS
 from autoscaler.policy import Policy, Replicas
 from runtime.pool import LeadTime, Pool, StepTime
 from runtime.replica import Tier

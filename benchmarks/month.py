@@ -37,10 +37,10 @@ from autoscaler.cost.meter import STATES, Held, Used
 from autoscaler.cost.money import cents
 from autoscaler.cost.store import CostStore, TenantUse
 from autoscaler.decision import ControlState, TierCounts
-from autoscaler.ledger import SqlLedger
-from autoscaler.override_store import OverrideStore
-from autoscaler.policies import PolicyStore
-from autoscaler.trials import Trials
+from autoscaler.store.ledger import SqlLedger
+from autoscaler.store.overrides import OverrideStore
+from autoscaler.store.policies import PolicyStore
+from autoscaler.store.trials import Trials
 from benchmarks.month_fleet import Minutes, Traffic, played, settings_of, traffic_of
 from collectors.history import History
 from collectors.store import open_store

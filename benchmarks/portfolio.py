@@ -39,7 +39,7 @@ from autoscaler.backtest.registry import OURS, PEERS, contender, least_of
 from autoscaler.backtest.run import run
 from autoscaler.backtest.together import Portfolio, Together, play
 from autoscaler.policy import Policy, Replicas, Risk, ScaleIn, ScaleOut, Slo
-from autoscaler.rack import RackPolicy
+from autoscaler.sharing.rack import RackPolicy
 from benchmarks.contenders import DAY_S, SHORTAGE_USD, best, drawn, over_seeds, past
 from runtime.catalog import pool, transfer
 from runtime.pool import LeadTime, Pool

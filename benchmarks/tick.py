@@ -56,8 +56,8 @@ PARTS = {
     ),
     "observe": ("collectors/aggregate", "collectors/intervals", "collectors/histograms", "collectors/health"),
     "forecast": ("forecasting/",),
-    "decide": ("autoscaler/decide", "autoscaler/sizing", "autoscaler/capacity", "autoscaler/guardrails"),
-    "record": ("sqlalchemy/", "autoscaler/codec", "autoscaler/ledger", "collectors/history", "zlib", "json/"),
+    "decide": ("autoscaler/decide", "autoscaler/sizing", "autoscaler/capacity", "autoscaler/safety/guardrails"),
+    "record": ("sqlalchemy/", "autoscaler/store/", "collectors/history", "zlib", "json/"),
     "event loop": ("asyncio/", "selectors", "ssl"),
 }
 

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.access.principal import NotLetIn, Principal, Role
-from autoscaler.audit import AuditLog, Change
+from autoscaler.store.audit import AuditLog, Change
 
 PREFIX = "leadtime"
 ID_BYTES = 6

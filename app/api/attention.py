@@ -10,8 +10,8 @@ from app.api.schemas import AttentionItem
 from app.daemon.memory import Memory, RackMemory, ServiceMemory, known_mean, spark
 from app.daemon.signals import state_of
 from autoscaler.canary.watch import Outcome, burns
-from autoscaler.overrides import duration
 from autoscaler.policy import Mode, TuningMode
+from autoscaler.safety.overrides import duration
 
 RISK_WARNING = 0.05
 RISK_CRITICAL = 0.25

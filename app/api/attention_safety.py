@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from app.api.schemas import AttentionItem
 from app.daemon.memory import ServiceMemory
-from autoscaler.health import spoken
-from autoscaler.overrides import Kind, duration
-from autoscaler.overrides import spoken as by_hand
+from autoscaler.safety.health import spoken
+from autoscaler.safety.overrides import Kind, duration
+from autoscaler.safety.overrides import spoken as by_hand
 from runtime.replica import Transition
 
 

@@ -14,7 +14,7 @@ from app.api.audit_schemas import AuditDetail, AuditRow, AuditVerdict
 from app.api.backend import Back
 from app.api.errors import problems
 from app.api.schemas import FieldChange
-from autoscaler.audit import AuditLog, Entry, Wanted
+from autoscaler.store.audit import AuditLog, Entry, Wanted
 
 router = APIRouter(tags=["audit"])
 

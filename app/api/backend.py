@@ -13,12 +13,12 @@ from app.daemon.leading import Alone, Leader
 from app.daemon.memory import Memory, ServiceMemory, clock
 from app.kubernetes.policies import PolicyResources
 from app.reports.books import Books
-from autoscaler.audit import AuditLog
-from autoscaler.ledger import SqlLedger
-from autoscaler.override_store import OverrideStore
-from autoscaler.policies import PolicyStore
-from autoscaler.proposals import Approvals
-from autoscaler.trials import Trials
+from autoscaler.store.audit import AuditLog
+from autoscaler.store.ledger import SqlLedger
+from autoscaler.store.overrides import OverrideStore
+from autoscaler.store.policies import PolicyStore
+from autoscaler.store.proposals import Approvals
+from autoscaler.store.trials import Trials
 from collectors.history import History
 
 

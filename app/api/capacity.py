@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app.api.schemas import CapacityView, LeadTimeView, LearnedView, StepLaw
 from app.daemon.memory import ServiceMemory
-from autoscaler.lead_times import transition
-from autoscaler.learning import TERMS, Learned, values
+from autoscaler.learning.law import TERMS, Learned, values
+from autoscaler.learning.lead_times import transition
 from runtime.pool import StepTime
 
 

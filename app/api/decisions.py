@@ -10,8 +10,8 @@ from fastapi import APIRouter, HTTPException, Query
 from app.api.backend import Back, Known
 from app.api.errors import problems
 from app.api.schemas import AlternativeView, ConstraintView, DecisionDetail, DecisionRow, ReplayResult, TurnedView
-from autoscaler.codec import encode, replay
-from autoscaler.ledger import Entry
+from autoscaler.store.codec import encode, replay
+from autoscaler.store.ledger import Entry
 
 router = APIRouter(tags=["decisions"])
 

@@ -12,8 +12,8 @@ from typing import NoReturn
 from fastapi import HTTPException
 
 from app.api.backend import Backend
-from autoscaler.policies import StaleWrite, Version
 from autoscaler.policy import Policy
+from autoscaler.store.policies import StaleWrite, Version
 from runtime.kubernetes.client import NotLeading
 from runtime.kubernetes.errors import Conflict, FieldManagerConflict, Forbidden, Invalid, KubeError, NotFound
 

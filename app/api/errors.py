@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app.api.declared import Committed
 from app.api.schemas import Schema
-from autoscaler.policies import StaleWrite
+from autoscaler.store.policies import StaleWrite
 from collectors.redact import redacted
 
 

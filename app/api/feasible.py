@@ -6,8 +6,8 @@ from fastapi import HTTPException
 
 from app.api.backend import Backend
 from app.daemon.memory import ServiceMemory
-from autoscaler.feasibility import Finding, Present, findings
 from autoscaler.policy import Policy
+from autoscaler.safety.feasibility import Finding, Present, findings
 
 
 def found(policy: Policy, known: ServiceMemory, back: Backend) -> list[Finding]:

@@ -12,9 +12,9 @@ from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
 from app.api.schemas import DaysAhead, ForecastAccuracy, ForecastOutcome, ForecastView, QuantileScore
 from app.daemon.memory import ServiceMemory
-from autoscaler.codec import decode, encode
 from autoscaler.hindsight import Hindsight, Outcome, hindsight, sample
 from autoscaler.sizing import launch_lead_s
+from autoscaler.store.codec import decode, encode
 from forecasting.forecast import Forecast
 from forecasting.forecaster import TAUS
 from forecasting.grid import Grid

@@ -9,9 +9,9 @@ from fastapi import APIRouter, HTTPException
 from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
 from app.api.schemas import FreezeWrite, OverrideLift, OverrideView, OverrideWrite
-from autoscaler.override_store import Kept
-from autoscaler.overrides import FLEET, Kind
 from autoscaler.policy import Policy
+from autoscaler.safety.overrides import FLEET, Kind
+from autoscaler.store.overrides import Kept
 from runtime.pool import Pool
 
 router = APIRouter(tags=["overrides"])

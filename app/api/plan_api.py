@@ -18,8 +18,8 @@ from app.api.policies import Newest, parsed
 from app.api.schemas import Schema
 from autoscaler.impact.whatif import Kind, Point, Task, WhatIf
 from autoscaler.planning.carry import Carried
-from autoscaler.policies import diff
 from autoscaler.policy import Policy
+from autoscaler.store.policies import diff
 from runtime.catalog import hardware
 from runtime.catalog.models import MODELS, known
 

@@ -21,8 +21,8 @@ from app.api.schemas import (
     PolicyWrite,
 )
 from app.validation import error_lines
-from autoscaler.policies import Version, diff
 from autoscaler.policy import Policy
+from autoscaler.store.policies import Version, diff
 
 router = APIRouter(tags=["policies"])
 

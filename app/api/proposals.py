@@ -17,9 +17,9 @@ from app.api.errors import problems
 from app.api.feasible import refuse
 from app.api.policies import Newest, compared, parsed, view
 from app.api.schemas import Author, PolicyDiff, PolicyVersion, PolicyWrite, Reason, Schema
-from autoscaler.policies import StaleWrite, Version
 from autoscaler.policy import Policy
-from autoscaler.proposals import Decided, Outcome, OwnProposal, Proposal, ProposalStore
+from autoscaler.store.policies import StaleWrite, Version
+from autoscaler.store.proposals import Decided, Outcome, OwnProposal, Proposal, ProposalStore
 
 router = APIRouter(tags=["policies"])
 

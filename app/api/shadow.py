@@ -18,9 +18,9 @@ from app.api.feasible import refuse
 from app.api.policies import Newest
 from app.api.schemas import PolicyVersion
 from app.api.trial_schemas import DifferenceView, PolicyFigures, ShadowPromotion, ShadowStart, ShadowView, Signed
-from autoscaler.audit import Change
 from autoscaler.shadow.report import report
 from autoscaler.shadow.run import Shadow, begin, wanted
+from autoscaler.store.audit import Change
 
 router = APIRouter(tags=["policies"])
 

@@ -9,12 +9,12 @@ from fastapi import APIRouter, HTTPException
 from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
 from app.api.trial_schemas import BurnView, Signed, WatchView
-from autoscaler.audit import Change
 from autoscaler.canary import watch as canary
 from autoscaler.canary.watch import Outcome, Watch
-from autoscaler.policies import Version
 from autoscaler.policy import Mode
-from autoscaler.trials import TrialStore
+from autoscaler.store.audit import Change
+from autoscaler.store.policies import Version
+from autoscaler.store.trials import TrialStore
 
 router = APIRouter(tags=["policies"])
 

@@ -15,7 +15,7 @@ from app.cli.client import API_HELP, get
 from app.errors import UserError
 
 if TYPE_CHECKING:
-    from autoscaler.audit import AuditLog
+    from autoscaler.store.audit import AuditLog
 
 HELP = "See who changed what, and verify the record of it."
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -71,7 +71,7 @@ def verify(
 def log_of(config: Path) -> AuditLog:
     """The audit in the fleet file's store; raises ``UserError``."""
     from app.settings import load
-    from autoscaler.audit import AuditLog
+    from autoscaler.store.audit import AuditLog
     from collectors.store import StoreUnavailable, open_store
 
     try:
@@ -83,7 +83,7 @@ def log_of(config: Path) -> AuditLog:
 def _listed(config: Path, asked: dict[str, str], limit: int) -> list[dict[str, Any]]:
     from app.api.audit import row
     from app.api.audit_schemas import AuditRow
-    from autoscaler.audit import Wanted
+    from autoscaler.store.audit import Wanted
 
     action, who, subject, text = (asked.get(name) for name in ("action", "who", "subject", "text"))
     wanted = Wanted(action, who, subject, text)

@@ -16,9 +16,9 @@ from app.daemon.parts import Daemon
 from app.kubernetes.declared import Declared, Refusal
 from app.kubernetes.policies import PolicyResources
 from app.kubernetes.status import Standing, by_tier
-from autoscaler.feasibility import Present, findings
-from autoscaler.policies import StaleWrite
 from autoscaler.policy import Policy
+from autoscaler.safety.feasibility import Present, findings
+from autoscaler.store.policies import StaleWrite
 
 WATCH_S = 1800.0
 """As long as the API's own default: a resource says what is wanted, and not how long it is looked at."""

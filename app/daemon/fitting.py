@@ -18,7 +18,7 @@ from app.daemon.memory import Memory
 from app.daemon.workers import WorkerFailed as FitFailed
 from app.daemon.workers import answer
 from autoscaler.controller import Mind
-from autoscaler.models import ModelStore
+from autoscaler.store.models import ModelStore
 from forecasting.panel import Panel
 from forecasting.worker import fitted, task
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from autoscaler.canary.watch import Watch
 from autoscaler.decision import ControlState, Decision
 from autoscaler.policy import Policy
-from autoscaler.rack import RackPolicy, RackState
-from autoscaler.rack_controller import ConsideredRack, RackMind
 from autoscaler.shadow.run import Shadow
+from autoscaler.sharing.controller import ConsideredRack, RackMind
+from autoscaler.sharing.rack import RackPolicy, RackState
 from autoscaler.tuning.tuner import Tuner
 from collectors.observation import Gap, GpuSample, GpuUse, Observation, ReplicaSample
 from forecasting.forecast import Forecast

@@ -17,7 +17,7 @@ from autoscaler.controller import Considered, Look
 from autoscaler.cost.energy import of_gpus, taken
 from autoscaler.cost.meter import Held, Rates, Stretch, Used, held, idle_in_rack, stretches, used
 from autoscaler.cost.store import TenantUse
-from autoscaler.rack_controller import ConsideredRack
+from autoscaler.sharing.controller import ConsideredRack
 from collectors.observation import Observation, Scrape
 from runtime.replica import Replica
 

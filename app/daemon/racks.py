@@ -17,8 +17,8 @@ from app.daemon.memory import RackMemory
 from app.daemon.parts import Daemon
 from autoscaler.controller import Considered
 from autoscaler.decision import Decision
-from autoscaler.rack import RackDecision, RackState
-from autoscaler.rack_controller import ConsideredRack, Member, consider_rack, in_rack
+from autoscaler.sharing.controller import ConsideredRack, Member, consider_rack, in_rack
+from autoscaler.sharing.rack import RackDecision, RackState
 from runtime.fleet import PoolTarget, RackTarget
 
 log = structlog.get_logger()

@@ -22,9 +22,9 @@ from app.daemon.tuning import recall
 from app.errors import UserError
 from autoscaler.controller import Mind
 from autoscaler.decision import Branch, ControlState, TierCounts
-from autoscaler.feasibility import Present, findings
-from autoscaler.policies import StaleWrite, Version
 from autoscaler.policy import Policy
+from autoscaler.safety.feasibility import Present, findings
+from autoscaler.store.policies import StaleWrite, Version
 from forecasting.forecaster import Forecaster
 from forecasting.panel import Panel
 from runtime.pool import Pool, StepTime

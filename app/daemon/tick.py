@@ -22,15 +22,15 @@ from app.daemon.parts import Daemon
 from app.daemon.replicas import equipped, held, targets
 from app.daemon.signals import FLEET, Signals, fleet_signals, gpu_signals, service_signals
 from app.daemon.start import resume
-from autoscaler.codec import inputs
 from autoscaler.controller import Considered, Look, consider
 from autoscaler.decision import Decision
-from autoscaler.grants import share
-from autoscaler.health import vitals
-from autoscaler.lead_times import measured
-from autoscaler.ledger import Record
-from autoscaler.rack_controller import ConsideredRack
+from autoscaler.learning.lead_times import measured
+from autoscaler.safety.health import vitals
+from autoscaler.sharing.controller import ConsideredRack
+from autoscaler.sharing.grants import share
 from autoscaler.sizing import launch_lead_s
+from autoscaler.store.codec import inputs
+from autoscaler.store.ledger import Record
 from collectors.aggregate import gpu_use
 from collectors.observation import Gap
 from collectors.redact import redacted

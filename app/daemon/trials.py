@@ -19,8 +19,8 @@ from app.daemon.parts import Daemon
 from autoscaler.attainment import Sample, sample
 from autoscaler.canary import watch as canary
 from autoscaler.canary.watch import AUTHOR, Before, Outcome, Watch
-from autoscaler.policies import StaleWrite
 from autoscaler.shadow.run import Shadow, Tick, step
+from autoscaler.store.policies import StaleWrite
 
 BEFORE_S = 1800.0
 """At most so much of the time before a change is compared with."""

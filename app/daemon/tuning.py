@@ -19,7 +19,7 @@ import structlog
 from app.daemon.memory import Memory, ServiceMemory
 from app.daemon.workers import WorkerFailed, answer
 from autoscaler.controller import Considered
-from autoscaler.overrides import in_force
+from autoscaler.safety.overrides import in_force
 from autoscaler.tuning.choice import Choice
 from autoscaler.tuning.knobs import turned_of, values
 from autoscaler.tuning.past import moment

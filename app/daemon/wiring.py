@@ -12,15 +12,15 @@ from app.errors import UserError
 from app.fleets import clock_of, fleet_of, leader_of, resources_of
 from app.kubernetes.fleet import ClusterFleet
 from app.settings import Settings, SourceSettings
-from autoscaler.audit import AuditLog
 from autoscaler.cost.store import CostStore
-from autoscaler.ledger import SqlLedger
-from autoscaler.models import ModelStore
-from autoscaler.override_store import OverrideStore
-from autoscaler.policies import PolicyStore
-from autoscaler.proposals import Approvals, ProposalStore
-from autoscaler.rack_ledger import RackLedger
-from autoscaler.trials import Trials
+from autoscaler.store.audit import AuditLog
+from autoscaler.store.ledger import SqlLedger
+from autoscaler.store.models import ModelStore
+from autoscaler.store.overrides import OverrideStore
+from autoscaler.store.policies import PolicyStore
+from autoscaler.store.proposals import Approvals, ProposalStore
+from autoscaler.store.rack_ledger import RackLedger
+from autoscaler.store.trials import Trials
 from autoscaler.tuning.store import TuningStore
 from collectors.history import History
 from collectors.prometheus import PrometheusSource, SourceUnavailable

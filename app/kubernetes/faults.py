@@ -1,8 +1,8 @@
 """Nodes with a sick GPU: closed to new pods where the settings allow it, opened again when nothing is wrong any more.
 
-What is sick is judged as for replicas (``autoscaler.health``); a node is as healthy as the worst of its GPUs. Promise:
-a node is closed only on a fault that was seen to appear, opened only while every one of its GPUs says that nothing is
-wrong, for ``OPEN_AFTER_S``, and neither on data that is missing; most nodes stay open whatever is told.
+What is sick is judged as for replicas (``autoscaler.safety.health``); a node is as healthy as the worst of its GPUs.
+Promise: a node is closed only on a fault that was seen to appear, opened only while every one of its GPUs says that
+nothing is wrong, for ``OPEN_AFTER_S``, and neither on data that is missing; most nodes stay open whatever is told.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from autoscaler.health import Health, examine, vitals
+from autoscaler.safety.health import Health, examine, vitals
 from collectors.health import faulty
 from collectors.observation import GpuSample
 from runtime.kubernetes.client import Api, Json, NotLeading

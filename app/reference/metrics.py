@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.daemon.memory import Memory, RackMemory
 from app.metrics import page as page_of_daemon
 from app.reference.markdown import code, table
-from autoscaler.rack import RackPolicy
+from autoscaler.sharing.rack import RackPolicy
 from collectors.observation import GpuUse
 from dashboards.names import EXPORTED
 from runtime.agent import page as agent

@@ -24,7 +24,7 @@ from autoscaler.backtest.fluid_rules import Proportional, Quantile
 from autoscaler.capacity import STAFFING_BETA
 from autoscaler.decision import ControlState, TierCounts
 from autoscaler.lateness import FULL, LATE, launch_mean_s
-from autoscaler.reactive import DRAIN_S, RATIO_CAP
+from autoscaler.safety.reactive import DRAIN_S, RATIO_CAP
 from autoscaler.sizing import launch_lead_s
 
 __all__ = ["BIN_S", "Estimate", "Fluid", "Proportional", "Quantile"]

@@ -102,7 +102,7 @@ def _replicas_for(erlangs: float, rho: float, per_erlang: float, beta: float) ->
 
 @_jit
 def _latency_need(ratio: float, ready: int, total: int, knobs: Knobs) -> int:
-    """``autoscaler.reactive.latency_need``, compiled."""
+    """``autoscaler.safety.reactive.latency_need``, compiled."""
     if total == 0:
         return 0
     discounted = ratio * ready / total if ready else ratio
@@ -143,7 +143,7 @@ def _proportional_need(tick: int, views: Views, knobs: Knobs, current: int) -> i
 
 @_jit
 def _guarded(need: int, highest: int, current: int, since_in: int, terms: Terms, knobs: Knobs) -> int:
-    """``autoscaler.guardrails`` for one pool of active replicas: cooldown, window, steps, bounds."""
+    """``autoscaler.safety.guardrails`` for one pool of active replicas: cooldown, window, steps, bounds."""
     value = max(need, min(current, highest), current - knobs.step_in)
     if since_in < knobs.cooldown_ticks:
         value = max(value, current)

@@ -18,8 +18,8 @@ from autoscaler.backtest.run import LONGEST_TAIL_S
 from autoscaler.controller import Considered, Look, Mind, consider
 from autoscaler.decision import ControlState, TierCounts
 from autoscaler.policy import Policy
-from autoscaler.rack import RackDecision, RackPolicy, RackState
-from autoscaler.rack_controller import Member, RackMind, consider_rack
+from autoscaler.sharing.controller import Member, RackMind, consider_rack
+from autoscaler.sharing.rack import RackDecision, RackPolicy, RackState
 from collectors.observation import Scrape
 from forecasting.forecaster import Forecaster
 from runtime.rack import Rack

@@ -25,7 +25,7 @@ from autoscaler.backtest.fluid_rules import Proportional
 from autoscaler.capacity import STAFFING_BETA, RhoMax, replicas_for, rho_max
 from autoscaler.lateness import FULL, LATE, launch_mean_s
 from autoscaler.policy import Policy
-from autoscaler.reactive import DRAIN_S, RATIO_CAP
+from autoscaler.safety.reactive import DRAIN_S, RATIO_CAP
 from runtime.pool import Pool
 
 Floats = npt.NDArray[np.float64]

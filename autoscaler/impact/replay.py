@@ -21,7 +21,7 @@ from autoscaler.decide import decide
 from autoscaler.decision import ControlState, Decision, TierCounts
 from autoscaler.impact.recorded import Recorded
 from autoscaler.lateness import FULL, served
-from autoscaler.learning import Learned
+from autoscaler.learning.law import Learned
 from autoscaler.policy import Policy
 from autoscaler.shadow.fleet import VirtualFleet, arrived, beginning, follow
 from autoscaler.shadow.run import acting

@@ -19,10 +19,10 @@ from autoscaler.attainment import sample
 from autoscaler.cost import hourly
 from autoscaler.decide import decide
 from autoscaler.decision import ControlState, Decision, TierCounts
-from autoscaler.health import Health
 from autoscaler.lateness import FULL, Served, served
-from autoscaler.learning import corrected
+from autoscaler.learning.law import corrected
 from autoscaler.policy import Mode, Policy
+from autoscaler.safety.health import Health
 from autoscaler.shadow.fleet import VirtualFleet, arrived, beginning, follow, with_lead_times
 from autoscaler.spread import as_one
 from collectors.observation import Observation

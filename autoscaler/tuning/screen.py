@@ -16,7 +16,7 @@ from autoscaler.backtest.fluid_rules import Proportional, Quantile
 from autoscaler.capacity import STAFFING_BETA
 from autoscaler.lateness import FULL, launch_mean_s
 from autoscaler.policy import Policy
-from autoscaler.reactive import DRAIN_S, RATIO_CAP
+from autoscaler.safety.reactive import DRAIN_S, RATIO_CAP
 from autoscaler.tuning.lateness import CONFIGURED, Lateness
 from autoscaler.tuning.past import Past
 from forecasting.forecaster import TAUS

@@ -15,13 +15,13 @@ import httpx
 from app.daemon.loop import told
 from app.daemon.parts import Configured, Daemon
 from app.daemon.start import reapply, remember_load, restore
-from autoscaler.ledger import SqlLedger
-from autoscaler.models import ModelStore
-from autoscaler.override_store import OverrideStore
-from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
-from autoscaler.rack_ledger import RackLedger
-from autoscaler.trials import Trials
+from autoscaler.store.ledger import SqlLedger
+from autoscaler.store.models import ModelStore
+from autoscaler.store.overrides import OverrideStore
+from autoscaler.store.policies import PolicyStore
+from autoscaler.store.rack_ledger import RackLedger
+from autoscaler.store.trials import Trials
 from autoscaler.tuning.store import TuningStore
 from collectors.history import History
 from collectors.observation import Gap, GpuSample, Histogram, ReplicaSample, Scrape

@@ -8,8 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.daemon.memory import Memory
 from app.metrics import page
-from autoscaler.health import Health, Sick
-from autoscaler.overrides import Kind, Override
+from autoscaler.safety.health import Health, Sick
+from autoscaler.safety.overrides import Kind, Override
 from autoscaler.tuning.choice import Choice, Price
 from autoscaler.tuning.knobs import values
 from tests.app.daemon.test_tick import ticks

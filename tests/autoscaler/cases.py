@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from autoscaler.decision import ControlState, TierCounts
-from autoscaler.oscillation import Restlessness
 from autoscaler.policy import Mode, Policy
+from autoscaler.safety.oscillation import Restlessness
 from collectors.observation import Gap, Observation
 from forecasting.forecast import Forecast
 from runtime.fleet import PoolTarget

@@ -13,10 +13,10 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import settings
 
-from autoscaler.audit import METADATA as AUDIT
-from autoscaler.ledger import METADATA as LEDGER
-from autoscaler.override_store import METADATA as OVERRIDES
-from autoscaler.policies import METADATA as POLICIES
+from autoscaler.store.audit import METADATA as AUDIT
+from autoscaler.store.ledger import METADATA as LEDGER
+from autoscaler.store.overrides import METADATA as OVERRIDES
+from autoscaler.store.policies import METADATA as POLICIES
 from collectors.store import open_store
 
 # A loaded machine is no failure: examples have no deadline.

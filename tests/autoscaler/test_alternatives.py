@@ -11,8 +11,8 @@ from autoscaler.alternatives import carried
 from autoscaler.capacity import RhoMax, replicas_for
 from autoscaler.decide import decide
 from autoscaler.decision import Alternative, ControlState, Decision
-from autoscaler.overrides import Kind, Override
 from autoscaler.policy import Policy
+from autoscaler.safety.overrides import Kind, Override
 from collectors.observation import Observation
 from forecasting.forecast import Forecast
 from tests.autoscaler.cases import (

@@ -20,7 +20,7 @@ from autoscaler.capacity import (
     ttft_s,
     work_correction,
 )
-from autoscaler.learning import BOUNDS, Learned
+from autoscaler.learning.law import BOUNDS, Learned
 from autoscaler.policy import Slo
 from tests.autoscaler.cases import POOL, observation
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from autoscaler.decide import decide, effective_mode
 from autoscaler.decision import ControlState, Decision, TierCounts
-from autoscaler.health import Health, Sick
-from autoscaler.oscillation import Restlessness
-from autoscaler.overrides import FLEET, Kind, Override
 from autoscaler.policy import Mode, Policy
-from autoscaler.shortage import Ask
+from autoscaler.safety.health import Health, Sick
+from autoscaler.safety.oscillation import Restlessness
+from autoscaler.safety.overrides import FLEET, Kind, Override
+from autoscaler.safety.shortage import Ask
 from collectors.observation import Gap, Observation
 from forecasting.forecast import Forecast
 from runtime.replica import Tier

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from autoscaler.codec import encode, inputs, replay
 from autoscaler.decide import decide
 from autoscaler.decision import Turned
 from autoscaler.explain import text
-from autoscaler.learning import Learned
+from autoscaler.learning.law import Learned
 from autoscaler.policy import Mode, Policy
+from autoscaler.store.codec import encode, inputs, replay
 from tests.autoscaler.cases import AUTO, NOW_S, POOL, SHARED, forecast, observation, state
 
 

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.capacity import rho_max
-from autoscaler.codec import decode, encode, inputs, replay
 from autoscaler.controller import Look, Mind, consider
 from autoscaler.decide import decide
 from autoscaler.decision import Branch, ControlState, Decision, Grant, TierCounts
-from autoscaler.learning import Learned
-from autoscaler.overrides import Kind, Override
+from autoscaler.learning.law import Learned
 from autoscaler.policy import Policy
-from autoscaler.shortage import Ask
+from autoscaler.safety.overrides import Kind, Override
+from autoscaler.safety.shortage import Ask
 from autoscaler.spread import Wanted, as_one, asked, base_of, cheapest_usd_per_hour, spread, valued
+from autoscaler.store.codec import decode, encode, inputs, replay
 from collectors.observation import Scrape
 from forecasting.forecaster import Forecaster
 from runtime.fleet import PoolTarget

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from autoscaler import guardrails
+from autoscaler.safety import guardrails
 from dashboards import alerts
 from dashboards.alert import Alert
 from dashboards.boards import boards

@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.daemon.memory import Memory, RackMemory
 from app.metrics import daemon_families, fleet_families, gauge, page, service_families
-from autoscaler.overrides import Kind
-from autoscaler.rack import RackPolicy
+from autoscaler.safety.overrides import Kind
+from autoscaler.sharing.rack import RackPolicy
 from collectors.dcgm import UUIDS
 from collectors.engines import VLLM
 from collectors.health import XidAction, xid_action

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.daemon.parts import Daemon
-from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy, Replicas
+from autoscaler.store.policies import PolicyStore
 from collectors.store import open_store
 from tests.app.daemon.test_tick import ticks
 from tests.app.fakes import AUTO, World

@@ -19,7 +19,7 @@ from app.access.tokens import TokenStore, Wish
 from app.api.backend import Backend
 from app.api.main import create_app
 from app.daemon.parts import Daemon
-from autoscaler.audit import AuditLog
+from autoscaler.store.audit import AuditLog
 from collectors.store import open_store
 from tests.app.daemon.test_tick import ticks
 from tests.app.fakes import World

@@ -36,7 +36,7 @@ from app.externalscaler.desired import NotKnown, service_of
 from app.fleetsettings import LOOPBACK
 from app.reports.safecsv import csv_text
 from app.settings import load
-from autoscaler.audit import AUDIT
+from autoscaler.store.audit import AUDIT
 from tests.app.access.conftest import Asking, guarded, made
 from tests.app.access.issuer import KEY, OTHER, PROVIDER, Issuer, signed
 from tests.app.access.test_identity import confused, unsigned

@@ -9,10 +9,10 @@ import pytest
 from app.api.attention import attention
 from app.daemon.memory import ServiceMemory
 from app.daemon.parts import Daemon
-from autoscaler.health import Health, Sick
-from autoscaler.oscillation import Restlessness
-from autoscaler.overrides import Kind, Override
-from autoscaler.shortage import Ask
+from autoscaler.safety.health import Health, Sick
+from autoscaler.safety.oscillation import Restlessness
+from autoscaler.safety.overrides import Kind, Override
+from autoscaler.safety.shortage import Ask
 from runtime.fleet import PoolTarget
 from runtime.replica import Tier, Transition
 from tests.app.daemon.test_tick import ticks

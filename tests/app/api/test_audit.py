@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app.access.principal import Role
 from app.access.tokens import TokenStore
 from app.daemon.parts import Daemon
-from autoscaler.audit import AUDIT
+from autoscaler.store.audit import AUDIT
 from tests.app.access.conftest import Asking, asking, daemon, made, tokens
 
 __all__ = ["asking", "daemon", "tokens"]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from app.api.backend import Backend
 from app.daemon.parts import Daemon
-from autoscaler.proposals import Approvals, ProposalStore, SecondPerson
+from autoscaler.store.proposals import Approvals, ProposalStore, SecondPerson
 from tests.app.api.conftest import app_of
 
 URL = "/api/v1/policies/chat"

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.cli.up import BUILT_IN
-from autoscaler.audit import AUDIT
-from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
+from autoscaler.store.audit import AUDIT
+from autoscaler.store.policies import PolicyStore
 from collectors.store import open_store
 
 

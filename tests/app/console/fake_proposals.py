@@ -13,7 +13,7 @@ from app.api import schemas
 from app.api.impact import ImpactAsk, ImpactSide, ImpactView
 from app.api.proposals import ProposalDecision, ProposalView
 from autoscaler.policy import Policy
-from autoscaler.proposals import SecondPerson
+from autoscaler.store.proposals import SecondPerson
 
 if TYPE_CHECKING:
     from tests.app.console.fake_api import World

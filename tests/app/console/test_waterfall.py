@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.api import schemas
 from app.console import waterfall
-from autoscaler import guardrails
+from autoscaler.safety import guardrails
 from tests.app.console.conftest import NOW_S
 from tests.app.console.fake_api import decision
 from tests.app.console.fake_fleet import SERVICES

@@ -12,8 +12,8 @@ from app.daemon.fitting import FitFailed, Fitting, elsewhere
 from app.daemon.memory import Memory, ServiceMemory
 from autoscaler.controller import Mind
 from autoscaler.decision import ControlState, TierCounts
-from autoscaler.models import ModelStore
 from autoscaler.policy import Policy
+from autoscaler.store.models import ModelStore
 from collectors.store import open_store
 from forecasting.forecaster import Forecaster
 from forecasting.worker import fitted, serve, task

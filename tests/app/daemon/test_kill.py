@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import yaml
 
-from autoscaler.ledger import Entry, SqlLedger
-from autoscaler.policies import PolicyStore
+from autoscaler.store.ledger import Entry, SqlLedger
+from autoscaler.store.policies import PolicyStore
 from collectors.store import open_store
 from tests.app.daemon.conftest import MANY, SETTLE_S
 from tests.app.processes import start, until

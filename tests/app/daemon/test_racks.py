@@ -15,14 +15,14 @@ from app.api.attention import attention
 from app.daemon.loop import one, told
 from app.daemon.parts import Configured, Daemon, Shared
 from app.daemon.start import reapply, remember_load, restore
-from autoscaler.ledger import SqlLedger
-from autoscaler.models import ModelStore
-from autoscaler.override_store import OverrideStore
-from autoscaler.policies import PolicyStore
 from autoscaler.policy import Policy
-from autoscaler.rack import RackPolicy
-from autoscaler.rack_ledger import RackLedger
-from autoscaler.trials import Trials
+from autoscaler.sharing.rack import RackPolicy
+from autoscaler.store.ledger import SqlLedger
+from autoscaler.store.models import ModelStore
+from autoscaler.store.overrides import OverrideStore
+from autoscaler.store.policies import PolicyStore
+from autoscaler.store.rack_ledger import RackLedger
+from autoscaler.store.trials import Trials
 from autoscaler.tuning.store import TuningStore
 from collectors.history import History
 from collectors.observation import Scrape

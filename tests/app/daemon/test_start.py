@@ -10,7 +10,7 @@ from app.daemon.start import control_of
 from app.daemon.tick import tick
 from app.errors import UserError
 from autoscaler.decision import ControlState, TierCounts
-from autoscaler.models import MODELS
+from autoscaler.store.models import MODELS
 from runtime.fleet import PoolTarget
 from tests.app.daemon.test_tick import ticks
 from tests.app.fakes import AUTO, INTERVAL_S, POOL, START_S, World

@@ -9,9 +9,9 @@ from app.daemon.loop import one, told
 from app.daemon.parts import Daemon
 from app.daemon.signals import FLEET, SIGNALS
 from app.daemon.tick import tick
-from autoscaler.codec import encode, replay
-from autoscaler.overrides import Kind
 from autoscaler.policy import Mode
+from autoscaler.safety.overrides import Kind
+from autoscaler.store.codec import encode, replay
 from tests.app.fakes import AUTO, INTERVAL_S, START_S, World
 
 

@@ -12,8 +12,8 @@ from app.daemon.memory import Memory, ServiceMemory
 from app.daemon.tuning import Searching, recall
 from app.daemon.workers import WorkerFailed
 from autoscaler.decision import ControlState, TierCounts
-from autoscaler.overrides import Kind, Override
 from autoscaler.policy import Policy
+from autoscaler.safety.overrides import Kind, Override
 from autoscaler.tuning.choice import Choice, Price
 from autoscaler.tuning.knobs import laid_over, values
 from autoscaler.tuning.store import TuningStore

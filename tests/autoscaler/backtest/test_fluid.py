@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler import guardrails
 from autoscaler.backtest.case import Case, work_ms
 from autoscaler.backtest.fluid import Fluid, Proportional, Quantile
 from autoscaler.backtest.fluid_kernel import _guarded, _latency_need, _replicas_for
@@ -17,9 +16,10 @@ from autoscaler.backtest.fluid_load import requests, work_done
 from autoscaler.backtest.fluid_outlook import Outlook, foresee
 from autoscaler.capacity import STAFFING_BETA, RhoMax, replicas_for
 from autoscaler.decision import TierCounts
-from autoscaler.guardrails import Facts
 from autoscaler.policy import Mode, Policy, Reactive
-from autoscaler.reactive import latency_need
+from autoscaler.safety import guardrails
+from autoscaler.safety.guardrails import Facts
+from autoscaler.safety.reactive import latency_need
 from autoscaler.sizing import newsvendor_tau
 from runtime.fleet import PoolTarget
 from runtime.pool import LeadTime

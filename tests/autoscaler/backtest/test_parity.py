@@ -12,12 +12,12 @@ from app.daemon.start import remember_load, restore
 from app.daemon.tick import tick
 from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import SCRAPE_S, Ours
-from autoscaler.ledger import SqlLedger
-from autoscaler.models import ModelStore
-from autoscaler.override_store import OverrideStore
-from autoscaler.policies import PolicyStore
-from autoscaler.rack_ledger import RackLedger
-from autoscaler.trials import Trials
+from autoscaler.store.ledger import SqlLedger
+from autoscaler.store.models import ModelStore
+from autoscaler.store.overrides import OverrideStore
+from autoscaler.store.policies import PolicyStore
+from autoscaler.store.rack_ledger import RackLedger
+from autoscaler.store.trials import Trials
 from autoscaler.tuning.store import TuningStore
 from collectors.engines import read_engine
 from collectors.gateway import read_gateway

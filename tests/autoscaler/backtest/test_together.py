@@ -7,7 +7,7 @@ from dataclasses import replace
 from autoscaler.backtest.case import Case
 from autoscaler.backtest.together import Portfolio, play
 from autoscaler.policy import Policy
-from autoscaler.rack import RackPolicy
+from autoscaler.sharing.rack import RackPolicy
 from runtime.pool import LeadTime
 from runtime.rack import Rack
 from runtime.replica import Tier

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.attainment import sample
-from autoscaler.codec import decode, encode
 from autoscaler.decide import decide
 from autoscaler.decision import Branch, ControlState, TierCounts
 from autoscaler.policy import Mode, Policy
 from autoscaler.shadow.fleet import arrived, beginning, follow
 from autoscaler.shadow.report import report
 from autoscaler.shadow.run import DIFFERENCES, Shadow, Tick, begin, step
+from autoscaler.store.codec import decode, encode
 from collectors.observation import Histogram
 from tests.autoscaler.cases import AUTO, NOW_S, POOL, forecast, observation, state
 
