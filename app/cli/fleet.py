@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import typer
 
 if TYPE_CHECKING:
+    import ssl
+
     from app.settings import Settings
 
 STARTER = "leadtime-up"
@@ -71,8 +73,11 @@ def clock(what: str, settings: Settings, body: dict[str, Any]) -> None:
         httpx.post(f"{settings.fleet.url}/clock/{what}", json=body, timeout=5.0)
 
 
-def ended_summary(settings: Settings, api: str) -> list[dict[str, Any]] | None:
-    """The summary per service once the trace has ended and its last request is done; None before."""
+def ended_summary(settings: Settings, api: str, trust: ssl.SSLContext | bool = True) -> list[dict[str, Any]] | None:
+    """The summary per service once the trace has ended and its last request is done; None before.
+
+    ``trust`` is by which certificates the API is known.
+    """
     import httpx
 
     from app.credential import signed
@@ -82,7 +87,7 @@ def ended_summary(settings: Settings, api: str) -> list[dict[str, Any]] | None:
         if not httpx.get(f"{fleet}/clock", timeout=10.0).raise_for_status().json()["finished"]:
             return None
         rows = httpx.get(f"{fleet}/fleet/summary", timeout=30.0).raise_for_status().json()
-        page = httpx.get(f"{api}/metrics", timeout=10.0, auth=signed).raise_for_status().text
+        page = httpx.get(f"{api}/metrics", timeout=10.0, auth=signed, verify=trust).raise_for_status().text
     except httpx.HTTPError:
         return None  # a child that has died is noticed by the supervisor
     decisions = decisions_of(page)

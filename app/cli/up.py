@@ -6,6 +6,7 @@ it runs until Ctrl-C: the built-in workload where the fleet is simulated, whatev
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -22,12 +23,15 @@ from app.cli import output
 from app.errors import UserError
 
 if TYPE_CHECKING:
+    import ssl
+
     from app.cli.supervise import Supervisor
     from app.settings import Settings
 
 HELP = "Run everything on this machine: a fleet, simulated or of real engines, the daemon with its API, the console."
 BUILT_IN = Path(__file__).parent / "simulated.yaml"
 READY_WITHIN_S = 60.0
+TRUST = "SSL_CERT_FILE"
 SIMULATED_SPEED, REAL_SPEED = 60.0, 1.0
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535)]
@@ -64,6 +68,17 @@ class Run:
     def api(self) -> str:
         """Address of the API."""
         return f"{self.settings.api.scheme}://{self.settings.api.host}:{self.settings.api.port}"
+
+    @property
+    def trust(self) -> ssl.SSLContext | bool:
+        """By what our own API is known: the certificate that it was given, whoever signed it."""
+        from app.access.tls import check, pinned
+
+        tls = self.settings.api.tls
+        if tls is None:
+            return True
+        check(tls)
+        return pinned(tls)
 
     @property
     def router(self) -> str:
@@ -233,20 +248,27 @@ def start(run: Run, supervisor: Supervisor) -> None:
     config = ["--config", str(run.config)]
     if run.real:
         supervisor.start("fleet", [*leadtime, "agent", *config])
-        supervisor.start("router", [*leadtime, "router", *config])
+        supervisor.start("router", [*leadtime, "router", *config], trusting(run.settings))
     else:
         supervisor.start("fleet", [*leadtime, "fleet", *config, "--speed", str(run.speed), *replay])
     supervisor.start("daemon", [*leadtime, "daemon", *config])
     if run.console:
         at = run.settings.console
-        supervisor.start("console", console_command(at.host, at.port), {"LEADTIME_API": run.api})
+        env = {"LEADTIME_API": run.api} | trusting(run.settings)
+        supervisor.start("console", console_command(at.host, at.port), env)
+
+
+def trusting(settings: Settings) -> dict[str, str]:
+    """By what a part that asks the API knows it: its certificate, unless the environment says what to trust."""
+    tls = settings.api.tls
+    return {} if tls is None or TRUST in os.environ else {TRUST: str(tls.cert_file.resolve())}
 
 
 def wait_ready(run: Run, supervisor: Supervisor) -> None:
     """Return when every part answers; raises ``UserError`` where one ends or stays silent."""
     from app.cli.fleet import hold, release
 
-    waiting = run.health()
+    waiting, trust = run.health(), run.trust
     deadline = time.monotonic() + READY_WITHIN_S
     with output.err().status("starting") as status:
         while waiting:
@@ -254,7 +276,7 @@ def wait_ready(run: Run, supervisor: Supervisor) -> None:
             supervisor.check()
             if not run.real:
                 hold(run.settings)
-            waiting = {name: url for name, url in waiting.items() if not answers(url)}
+            waiting = {name: url for name, url in waiting.items() if not answers(url, trust)}
             if waiting and time.monotonic() > deadline:
                 silent = ", ".join(f"{name} at {url}" for name, url in waiting.items())
                 raise UserError(f"no answer within {READY_WITHIN_S:.0f} s from {silent}")
@@ -263,12 +285,12 @@ def wait_ready(run: Run, supervisor: Supervisor) -> None:
         release(run.settings)
 
 
-def answers(url: str) -> bool:
+def answers(url: str, trust: ssl.SSLContext | bool = True) -> bool:
     """Whether the address answers 200."""
     import httpx
 
     try:
-        return httpx.get(url, timeout=2.0).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=2.0, verify=trust).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 
@@ -293,10 +315,10 @@ def wait_end(run: Run, supervisor: Supervisor) -> list[dict[str, Any]]:
         while True:
             supervisor.check()
             if run.trace is not None:
-                summary = ended_summary(run.settings, run.api)
+                summary = ended_summary(run.settings, run.api, run.trust)
                 if summary is not None:
                     return summary
-            status.update(progress(run.api))
+            status.update(progress(run))
             time.sleep(0.5)
 
 
@@ -310,20 +332,21 @@ def replayed(run: Run, trace: Path, supervisor: Supervisor, json: bool) -> None:
     with output.err().status("running") as status:
         while sending.running:
             supervisor.check()
-            status.update(f"{sending.ended:,} of {sending.trace.requests:,} requests ended · {progress(run.api)}")
+            status.update(f"{sending.ended:,} of {sending.trace.requests:,} requests ended · {progress(run)}")
             time.sleep(0.5)
     result = sending.result(slo.ttft_s, slo.tpot_s)
     return output.json_out(result) if json else show(result)
 
 
-def progress(api: str) -> str:
+def progress(run: Run) -> str:
     """One line on how the fleet is doing."""
     import httpx
 
     from app.credential import signed
 
     try:
-        view = httpx.get(f"{api}/api/v1/fleet", timeout=2.0, auth=signed).raise_for_status().json()
+        answer = httpx.get(f"{run.api}/api/v1/fleet", timeout=2.0, auth=signed, verify=run.trust)
+        view = answer.raise_for_status().json()
     except httpx.HTTPError:
         return "the API does not answer"
     return (

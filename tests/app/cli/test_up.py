@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.cli.up import BUILT_IN, Kind, Ports, settled, simulated_settings
+from app.cli.up import BUILT_IN, TRUST, Kind, Ports, settled, simulated_settings, trusting
 from app.errors import UserError
 from app.settings import Settings
+from tests.app.access.test_tls import pair
 from tests.app.processes import free_ports
 
 NO_PORTS = Ports()
@@ -72,6 +73,32 @@ def test_a_trace_ends_with_a_summary(tmp_path: Path) -> None:
     (row,) = json.loads(done.stdout)["services"]
     assert row["requests"] == 240
     assert row["decisions"] >= 8 and row["gpu_hours"] > 0
+
+
+def test_a_certificate_that_nobody_signed_is_its_own(tmp_path: Path) -> None:
+    files = pair(tmp_path, "own")
+    content = yaml.safe_load(BUILT_IN.read_text())
+    content["services"] = content["services"][:1]
+    content["api"] = {"tls": {"cert_file": str(files.cert_file), "key_file": str(files.key_file)}}
+    content["store"] = {"url": f"sqlite:///{tmp_path / 'leadtime.db'}"}
+    file, trace = tmp_path / "fleet.yaml", tmp_path / "trace.csv"
+    file.write_text(yaml.safe_dump(content))
+    trace.write_text("arrival_s,input_tokens,output_tokens\n" + "\n".join(f"{second},800,100" for second in range(30)))
+    done = up(trace, "--speed", "600", "--config", str(file), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["services"][0]["decisions"] > 0
+    assert "https://127.0.0.1" in done.stderr
+
+
+def test_who_asks_the_api_trusts_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TRUST, raising=False)
+    assert trusting(built_in(tmp_path)) == {}
+    tls = pair(tmp_path, "own")
+    settings = built_in(tmp_path)
+    settings = settings.model_copy(update={"api": settings.api.model_copy(update={"tls": tls})})
+    assert trusting(settings) == {TRUST: str(tls.cert_file)}
+    monkeypatch.setenv(TRUST, "/etc/ours.pem")
+    assert trusting(settings) == {}
 
 
 def test_a_cut_trace_is_one_line(tmp_path: Path) -> None:
