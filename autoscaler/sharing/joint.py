@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import norm, qmc, rankdata
+from scipy.special import ndtr, ndtri
 
 from autoscaler.capacity import STAFFING_BETA, RhoMax
 from forecasting.forecast import Forecast
@@ -117,18 +117,22 @@ def scenarios(comove: Array) -> Array:
     values, vectors = np.linalg.eigh(comove)
     spread = vectors * np.sqrt(np.maximum(values, 0.0))
     joined = _normals(len(comove)) @ spread.T / np.sqrt((spread**2).sum(axis=1))
-    ranks: Array = norm.cdf(joined)
+    ranks: Array = ndtr(joined)
     return ranks
 
 
 @lru_cache(maxsize=32)
 def _normals(count: int) -> Array:
+    from scipy.stats import qmc  # Half a second of every start, and only fleets with a rack need it.
+
     points = qmc.Sobol(count, scramble=True, rng=np.random.default_rng(0)).random(SCENARIOS)
-    drawn: Array = norm.ppf(np.clip(points, 1e-6, 1 - 1e-6))
+    drawn: Array = ndtri(np.clip(points, 1e-6, 1 - 1e-6))
     return drawn
 
 
 def _correlation(one: Array, other: Array, cells: int) -> float:
+    from scipy.stats import rankdata  # As above.
+
     both = np.isfinite(one) & np.isfinite(other)
     windows = both.sum() / cells
     if windows < 2:

@@ -7,10 +7,10 @@ each horizon best, and the errors that it made then as its band. Gaps leave the 
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import lfilter
 
 from forecasting.experts.expert import Model
 from forecasting.history import Array, History, Target
+from forecasting.jit import jit
 
 ALPHAS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 
@@ -49,13 +49,18 @@ class Smoothed:
 
 def _levels(history: History, first: int, last: int, alphas: Array | tuple[float, ...]) -> list[Array]:
     """The level of each alpha as of cells ``first`` … ``last``; NaN in a gap."""
-    roots = history.at(first - REACH, last)
-    known = np.flatnonzero(np.isfinite(roots))
-    levels = []
-    for alpha in alphas:
-        level = np.full(len(roots), np.nan)
-        if len(known):
-            start = roots[known[0]] * (1 - alpha)
-            level[known] = lfilter([alpha], [1, alpha - 1], roots[known], zi=[start])[0]
-        levels.append(level[REACH:])
+    roots = np.ascontiguousarray(history.at(first - REACH, last))
+    return list(_smoothed(roots, np.asarray(alphas))[:, REACH:])
+
+
+@jit
+def _smoothed(roots: Array, alphas: Array) -> Array:
+    """One level per alpha and cell, begun at the first that is known: (alphas, cells)."""
+    levels = np.full((len(alphas), len(roots)), np.nan)
+    for row, alpha in enumerate(alphas):
+        level = np.nan
+        for cell, root in enumerate(roots):
+            if np.isfinite(root):
+                level = root if np.isnan(level) else alpha * root + (1 - alpha) * level
+                levels[row, cell] = level
     return levels

@@ -7,27 +7,20 @@ takes a millisecond per ensemble.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from forecasting.experts.expert import Model
 from forecasting.history import Array
-
-F = TypeVar("F", bound=Callable[..., Any])
+from forecasting.jit import jit
 
 LEAF = -1.0
 """What stands for the feature of a node that asks nothing."""
 
 COLUMNS = ("feature", "threshold", "left", "right", "missing_left", "value")
-
-
-def _jit(function: F) -> F:
-    """Compiled on the first call, then cached beside the source."""
-    return cast(F, njit(cache=True, error_model="numpy")(function))
 
 
 def flatten(ensembles: Sequence[Sequence[Any]]) -> Model:
@@ -72,7 +65,7 @@ def _table(nodes: NDArray[np.void], offset: int) -> Array:
     return table
 
 
-@_jit
+@jit
 def _add_up(nodes: Array, roots: Array, baseline: Array, table: Array, said: Array) -> None:
     for line in range(len(table)):
         for ensemble in range(len(baseline)):
