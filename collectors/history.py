@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from collectors.downsample import Points, thin
 from collectors.packing import MINUTE_S, Array, column, minutes, pack, unpack
+from collectors.store import prepare
 
 FULL_S = 48 * 3600.0
 KEPT_S = 90 * 86400.0
@@ -71,7 +72,7 @@ class History:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def append(
         self,
@@ -96,6 +97,17 @@ class History:
             signals = _register(writing, SIGNALS, [name for _, _, told in rows for name in told])
             packed = [(services[service], at_s, pack(told, signals)) for service, at_s, told in rows]
             _write(writing, FULL, packed)
+
+    def append_columns(self, service: str, times: Array, signals: Mapping[str, Array]) -> None:
+        """Add what many ticks say about one service: ``times`` (n,) UTC seconds, each signal (n,), NaN for gaps."""
+        with self._engine.begin() as writing:
+            key = _register(writing, SERVICES, [service])[service]
+            positions = _register(writing, SIGNALS, signals)
+            rows = np.full((len(times), 1 + max(positions[name] for name in signals)), np.nan)
+            for name, values in signals.items():
+                rows[:, positions[name]] = values
+            told = zip(times.tolist(), rows, strict=True)
+            _write(writing, FULL, [(key, at_s, row.tobytes()) for at_s, row in told])
 
     def load(self, service: str, signal: str, start_s: float) -> tuple[Array, Array]:
         """Times and values of one signal from ``start_s`` on, oldest first, NaN for gaps."""

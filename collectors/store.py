@@ -1,4 +1,4 @@
-"""Opens the database that history and ledger live in: SQLite by default, PostgreSQL by URL.
+"""Opens the database that history and ledger live in, SQLite by default, PostgreSQL by URL, and makes its tables.
 
 SQLite runs in WAL mode with ``synchronous=NORMAL``: readers and the writer do not wait for each other, a
 killed process loses nothing that was committed, and only a power cut may lose the last commits (never
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Column, Engine, MetaData, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.schema import CreateColumn
 
 from collectors.redact import redacted
 
@@ -53,6 +54,32 @@ def open_store(url: str) -> Engine:
     except DatabaseError as problem:
         safe = parsed.render_as_string(hide_password=True)
         raise StoreUnavailable(f"store: cannot open {safe}: {str(problem.orig).strip()}") from problem
+
+
+def prepare(engine: Engine, metadata: MetaData) -> None:
+    """Create the tables that are missing, and in those of an earlier version the columns that have come since.
+
+    A column that came later may be empty in older rows, so it is nullable or has a default of the server's. Raises
+    StoreUnavailable for one that neither is: such a store is upgraded by way of the version that the changelog names.
+    """
+    metadata.create_all(engine)
+    there = inspect(engine)
+    for table in metadata.sorted_tables:
+        known = {column["name"] for column in there.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                _add(engine, table.name, column)
+
+
+def _add(engine: Engine, table: str, column: Column[Any]) -> None:
+    if not column.nullable and column.server_default is None:
+        raise StoreUnavailable(
+            f"store: table {table} of an earlier version has no column {column.name}, which cannot be added; "
+            "see docs/operations/upgrade.md"
+        )
+    declared = CreateColumn(column).compile(dialect=engine.dialect)
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {declared}"))
 
 
 def _engine(url: URL) -> Engine:

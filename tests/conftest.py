@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import engine, postgres_url
+
+__all__ = ["engine", "postgres_url"]
+
 
 def _postgres() -> bool:
     return any(Path("/usr/lib/postgresql").glob("*/bin/postgres"))

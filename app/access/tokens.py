@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from app.access.principal import NotLetIn, Principal, Role
 from autoscaler.store.audit import AuditLog, Change
+from collectors.store import prepare
 
 PREFIX = "leadtime"
 ID_BYTES = 6
@@ -86,7 +87,7 @@ class TokenStore:
         self._engine = engine
         self._random = random
         self._audit = AuditLog(engine)
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def make(self, wish: Wish, by: str, reason: str, now_s: float) -> tuple[Token, str]:
         """A new token and its text, which is not kept."""

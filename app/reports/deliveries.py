@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from collectors.store import prepare
+
 METADATA = sa.MetaData()
 
 DELIVERIES = sa.Table(
@@ -63,7 +65,7 @@ class Deliveries:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def of(self, report: str, start_s: float, way: str) -> Delivery:
         """How far it is; a new one where nothing was tried."""

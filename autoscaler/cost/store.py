@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from autoscaler.cost.meter import STATES, Held, Used
 from autoscaler.cost.money import Ints
+from collectors.store import prepare
 
 METADATA = sa.MetaData()
 
@@ -97,7 +98,7 @@ class CostStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def add(self, held: Sequence[Held], used: Sequence[Used], tenants: Sequence[TenantUse] = ()) -> None:
         """Add to what the hours hold, in one transaction; rows of one call with the same key add up too."""

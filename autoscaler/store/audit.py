@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from autoscaler.actor import acting
+from collectors.store import prepare
 
 FIRST = "0" * 64
 """What the first entry follows."""
@@ -144,7 +145,7 @@ class AuditLog:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def write(self, connection: sa.Connection, change: Change) -> Entry:
         """Seal a change as part of the transaction that makes it; whoever else writes meanwhile waits for its end."""

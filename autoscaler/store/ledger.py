@@ -9,8 +9,6 @@ and PostgreSQL alike.
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,6 +18,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from autoscaler.decision import ControlState, Decision
 from autoscaler.store.codec import decode, encode
+from autoscaler.store.packed import pack, unpack
+from collectors.store import prepare
 
 METADATA = sa.MetaData()
 
@@ -110,7 +110,7 @@ class SqlLedger:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def record(self, decision: Decision, inputs: Mapping[str, Any], policy_version: int) -> None:
         """See ``Ledger``."""
@@ -170,7 +170,7 @@ class SqlLedger:
         at_s = DECISIONS.c.at_s
         query = sa.select(DECISIONS.c.inputs).where(DECISIONS.c.service == service, at_s.in_(times)).order_by(at_s)
         with self._engine.connect() as connection:
-            return [_unpack(packed) for packed in connection.execute(query).scalars()]
+            return [unpack(packed) for packed in connection.execute(query).scalars()]
 
     def state(self, service: str) -> ControlState | None:
         """See ``Ledger``."""
@@ -200,20 +200,12 @@ def _row(record: Record) -> dict[str, Any]:
         "at_s": decision.at_s,
         "act": decision.act,
         "policy_version": record.policy_version,
-        "decision": _pack(encode(decision)),
-        "inputs": _pack(record.inputs),
+        "decision": pack(encode(decision)),
+        "inputs": pack(record.inputs),
     }
 
 
 def _entry(row: Mapping[Any, Any]) -> Entry:
-    inputs = _unpack(row["inputs"]) if "inputs" in row else None
-    decision = decode(Decision, _unpack(row["decision"]))
+    inputs = unpack(row["inputs"]) if "inputs" in row else None
+    decision = decode(Decision, unpack(row["decision"]))
     return Entry(decision, row["policy_version"], row["applied_at_s"], inputs)
-
-
-def _pack(data: Any) -> bytes:
-    return zlib.compress(json.dumps(data, separators=(",", ":"), allow_nan=False).encode(), 1)
-
-
-def _unpack(data: bytes) -> Any:
-    return json.loads(zlib.decompress(data))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from collectors.store import prepare
 from forecasting.panel import Panel
 from forecasting.store import packed
 
@@ -28,7 +29,7 @@ class ModelStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def keep(self, service: str, at_s: float, panel: Panel) -> None:
         """Put the panel in the place of the one before."""

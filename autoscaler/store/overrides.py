@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from autoscaler.safety.overrides import FLEET, Kind, Override
 from autoscaler.store.audit import AuditLog, Change
+from collectors.store import prepare
 
 METADATA = sa.MetaData()
 
@@ -50,7 +51,7 @@ class OverrideStore:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._audit = AuditLog(engine)
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def make(
         self, service: str, kind: Kind, replicas: int | None, now_s: float, until_s: float, author: str, reason: str

@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from autoscaler.policy import Policy
 from autoscaler.store import audit
 from autoscaler.store.audit import AuditLog
+from collectors.store import prepare
 
 METADATA = sa.MetaData()
 
@@ -81,7 +82,7 @@ class PolicyStore:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._audit = AuditLog(engine)
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def seed(self, service: str, policy: Policy, now_s: float = 0.0) -> Version:
         """The configured policy becomes version 1 where the service has none; gives the current one."""

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from autoscaler.policy import Policy
 from autoscaler.store.audit import AuditLog, Change
 from autoscaler.store.policies import diff
+from collectors.store import prepare
 
 METADATA = sa.MetaData()
 
@@ -111,7 +112,7 @@ class ProposalStore:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._audit = AuditLog(engine)
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def make(
         self, service: str, base_version: int, policy: Policy, author: str, reason: str, watch_s: float, now_s: float

@@ -6,8 +6,6 @@ remembered, so a restart goes on where it was. What it was made from is kept wit
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +16,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from autoscaler.sharing.controller import ConsideredRack
 from autoscaler.sharing.rack import RackState
 from autoscaler.store.codec import decode, encode
+from autoscaler.store.packed import pack, unpack
+from collectors.store import prepare
 
 METADATA = sa.MetaData()
 
@@ -47,7 +47,7 @@ class RackLedger:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def record_many(self, records: Sequence[ConsideredRack]) -> None:
         """Write several in one transaction; an id that is there already is left as it is."""
@@ -97,15 +97,14 @@ class RackLedger:
 
 def _row(record: ConsideredRack) -> dict[str, Any]:
     decision = record.decision
-    packed = zlib.compress(json.dumps(encode(record), separators=(",", ":"), allow_nan=False).encode(), 1)
     return {
         "id": decision.id,
         "rack": decision.rack,
         "at_s": decision.at_s,
         "act": decision.act,
-        "value": packed,
+        "value": pack(encode(record)),
     }
 
 
 def _entry(row: Mapping[Any, Any]) -> RackEntry:
-    return RackEntry(decode(ConsideredRack, json.loads(zlib.decompress(row["value"]))), row["applied_at_s"])
+    return RackEntry(decode(ConsideredRack, unpack(row["value"])), row["applied_at_s"])

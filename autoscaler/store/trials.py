@@ -7,8 +7,6 @@ that is open: what was ended or replaced meanwhile by somebody else is never bro
 
 from __future__ import annotations
 
-import json
-import zlib
 from typing import Any, Generic, Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -18,6 +16,8 @@ from autoscaler.canary.watch import Watch
 from autoscaler.shadow.run import Shadow
 from autoscaler.store.audit import AuditLog, Change
 from autoscaler.store.codec import decode, encode
+from autoscaler.store.packed import pack, unpack
+from collectors.store import prepare
 
 METADATA = sa.MetaData()
 
@@ -63,7 +63,7 @@ class TrialStore(Generic[T]):
         self._type = type_
         self._last: dict[str, tuple[bytes, T]] = {}
         self._audit = AuditLog(engine)
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def newest(self, service: str) -> T | None:
         """The service's trial, open or over; None where it never had one."""
@@ -108,7 +108,7 @@ class TrialStore(Generic[T]):
         """The value; what has not changed since it was last read is not decoded again."""
         last = self._last.get(service)
         if last is None or last[0] != packed:
-            last = packed, decode(self._type, json.loads(zlib.decompress(packed)))
+            last = packed, decode(self._type, unpack(packed))
             self._last[service] = last
         return last[1]
 
@@ -117,8 +117,7 @@ class TrialStore(Generic[T]):
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    value = zlib.compress(json.dumps(encode(trial), separators=(",", ":"), allow_nan=False).encode(), 1)
-    return {"number": trial.number, "open": trial.open, "value": value}
+    return {"number": trial.number, "open": trial.open, "value": pack(encode(trial))}
 
 
 class Trials:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from autoscaler.tuning.choice import Choice, Price
 from autoscaler.tuning.knobs import Values
+from collectors.store import prepare
 
 METADATA = sa.MetaData()
 
@@ -28,7 +29,7 @@ class TuningStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        METADATA.create_all(engine)
+        prepare(engine, METADATA)
 
     def keep(self, service: str, at_s: float, base: Values, choice: Choice) -> None:
         """Put the choice, made over the policy's own knobs ``base``, in the place of the one before."""

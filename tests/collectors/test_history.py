@@ -1,4 +1,4 @@
-"""History in a real SQLite file: gaps, replacement, compaction, and what a killed process leaves."""
+"""History in a real SQLite file and a PostgreSQL: gaps, replacement, compaction, and what a killed process leaves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ from sqlalchemy import Engine, text
 
 from collectors.history import FULL_S, KEPT_S, History
 from collectors.store import open_store
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return open_store(f"sqlite:///{tmp_path / 'history.db'}")
 
 
 @pytest.fixture
@@ -162,7 +157,9 @@ def test_a_reader_does_not_wait_for_the_writer(engine: Engine, history: History)
     assert history.last_at("chat") == 100.0
 
 
-def test_ticks_of_a_service_lie_side_by_side(engine: Engine, history: History) -> None:
+def test_ticks_of_a_service_lie_side_by_side(tmp_path: Path) -> None:
+    engine = open_store(f"sqlite:///{tmp_path}/history.db")
+    History(engine)
     with engine.connect() as connection:
         sql = connection.scalar(text("SELECT sql FROM sqlite_master WHERE name = 'history_full'"))
     assert "WITHOUT ROWID" in str(sql)

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, insert, select, text
 
 from collectors.history import History
-from collectors.store import StoreUnavailable, open_store
+from collectors.store import StoreUnavailable, open_store, prepare
 
 
 def test_sqlite_runs_in_wal_mode(tmp_path: Path) -> None:
@@ -51,3 +51,30 @@ def test_a_password_is_not_told() -> None:
         open_store("postgresql+psycopg://someone:secret@127.0.0.1:1/name")
     assert "secret" not in str(caught.value)
     assert "127.0.0.1:1" in str(caught.value)
+
+
+def table(*later: Column[int] | Column[str]) -> Table:
+    return Table("things", MetaData(), Column("id", Integer, primary_key=True), *later)
+
+
+def with_one_row(engine: Engine) -> Engine:
+    earlier = table()
+    prepare(engine, earlier.metadata)
+    with engine.begin() as connection:
+        connection.execute(insert(earlier).values(id=1))
+    return engine
+
+
+def test_a_store_of_an_earlier_version_gets_the_columns_that_came_since(engine: Engine) -> None:
+    later = table(Column("why", String(20)), Column("seen", Integer, nullable=False, server_default="0"))
+    with_one_row(engine)
+    for _ in range(2):
+        prepare(engine, later.metadata)
+    with engine.begin() as connection:
+        assert list(connection.execute(select(later))) == [(1, None, 0)]
+
+
+def test_a_column_that_cannot_be_added_is_named(engine: Engine) -> None:
+    later = table(Column("why", String(20), nullable=False))
+    with pytest.raises(StoreUnavailable, match=r"table things .* no column why"):
+        prepare(with_one_row(engine), later.metadata)

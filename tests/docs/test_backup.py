@@ -14,11 +14,8 @@ from autoscaler.store.policies import PolicyStore
 from collectors.store import open_store
 from tests.app.daemon.test_tick import ticks
 from tests.app.fakes import AUTO, World
-from tests.autoscaler.conftest import postgres_url
 from tests.docs.commands import calls
 from tests.docs.pages import ROOT
-
-__all__ = ["postgres_url"]
 
 PAGE = ROOT / "docs/operations/backup.md"
 OTHER = AUTO.model_copy(update={"replicas": Replicas(min=2, max=9)})

@@ -451,7 +451,7 @@ async def test_42_a_connection_that_never_finishes(daemon: Daemon, tokens: Token
         slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
         for connection in slow:
             connection.send(b"POST /api/v1/freezes HTTP/1.1\r\nHost: api\r\nContent-Length: 100\r\n")
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60.0) as http:
             assert (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
             headers = {"X-Long": "a" * 100_000}
             assert (await http.get(f"http://127.0.0.1:{port}/healthz", headers=headers)).status_code in (400, 431)
