@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The network's extra, so that its tests run too; `make test TORCH=` does without.
 TORCH ?= torch==2.13.0
+# What fills the machine, or measures it, runs after the others and by itself.
+WORKERS ?= $(shell nproc)
 DEBIAN := prometheus:prometheus chromium:chromium postgresql:/usr/lib/postgresql
 
 .PHONY: run test check docs debian vllm vllm-if-possible clean
@@ -12,7 +14,8 @@ run: $(VENV)/.installed ## Install, then run everything on this machine.
 	$(BIN)/leadtime up
 
 test: $(VENV)/.installed-dev debian vllm-if-possible check ## Install for development, check and test.
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not alone and not vllm"
+	$(BIN)/pytest -m "alone or vllm"
 
 check: $(VENV)/.installed-dev ## Style, types and the direction of imports.
 	$(BIN)/ruff check

@@ -102,6 +102,7 @@ async def both(direct: Settings, asked: Settings) -> tuple[list[int], list[int]]
     return wanted
 
 
+@pytest.mark.alone
 @pytest.mark.prometheus
 def test_the_same_decisions_through_prometheus(tmp_path: Path) -> None:
     warm()  # a fleet that compiles while it serves stands still, and then leaps

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
 
 from autoscaler.store.ledger import Entry, SqlLedger
@@ -34,6 +35,7 @@ def one_life(config: Path, moment_s: float) -> None:
     daemon.wait()
 
 
+@pytest.mark.alone
 def test_twenty_kills(config: Path, fleet: str, tmp_path: Path) -> None:
     rng = random.Random(5)
     one_life(config, 1.0)
