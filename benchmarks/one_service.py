@@ -20,13 +20,10 @@ part of the content; ``--as-of LABEL`` stands in for it, for measurements that g
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
-import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +32,14 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from autoscaler.backtest import cache
 from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import Contender, Ours
 from autoscaler.backtest.registry import OURS, PEERS, contender, least_of
 from autoscaler.backtest.run import run
 from autoscaler.policy import Risk, Tuning, TuningMode
+from benchmarks import keeping
 from benchmarks.contenders import SHORTAGE_USD, best, standard
+from benchmarks.keeping import Kept
 from runtime.pool import LeadTime
 from runtime.replica import Tier
 
@@ -74,9 +72,7 @@ class Bench:
     """Cases by name (training, test), where results are kept, and who plays them."""
 
     folder: Path
-    kept: Path
-    as_of: str
-    jobs: int
+    kept: Kept
     cases: dict[str, tuple[Case, Case]] = field(default_factory=dict)
 
     def case(self, name: str) -> tuple[Case, Case]:
@@ -91,26 +87,12 @@ class Bench:
 
     def rows(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         """The rows of these jobs, in order; played only where they are not kept."""
-        missing = [job for job in dict.fromkeys(jobs) if not self._path(job).is_file()]
-        for job, row in self._played(missing):
-            self._path(job).parent.mkdir(parents=True, exist_ok=True)
-            half = self._path(job).with_suffix(".half")
-            half.write_text(json.dumps(row | {"job": asdict(job)}))
-            half.rename(self._path(job))
-        return [json.loads(self._path(job).read_text()) for job in jobs]
+        return self.kept.rows(jobs, play, _inherit, lambda: self._all(jobs))
 
-    def _path(self, job: Job) -> Path:
-        told = json.dumps([asdict(job), self.as_of or cache.code()], sort_keys=True)
-        return self.kept / f"{hashlib.sha256(told.encode()).hexdigest()[:24]}.json"
-
-    def _played(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[str, Any]]]:
-        if not jobs:
-            return
+    def _all(self, jobs: Sequence[Job]) -> tuple[dict[str, tuple[Case, Case]]]:
         for job in jobs:
             self.case(job.case)
-        forking = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(self.jobs, forking, _inherit, (self.cases,)) as workers:
-            yield from zip(jobs, workers.map(play, jobs), strict=True)
+        return (self.cases,)
 
 
 _cases: dict[str, tuple[Case, Case]]
@@ -277,12 +259,10 @@ def main() -> None:
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--only", default=",".join(PLAYED), help="peers to play, with commas between")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
-    parser.add_argument("--kept", type=Path, default=Path(".cache/one_service"))
-    parser.add_argument("--as-of", default="", help="a name that stands in for the code's fingerprint")
+    keeping.asked(parser, "one_service", jobs=1)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    bench = Bench(given.traces, given.kept, given.as_of, given.jobs)
+    bench = Bench(given.traces, keeping.of(given))
     console, told = Console(width=130), []
     for name in given.cases.split(","):
         found = lines(bench, name, [who for who in given.only.split(",") if who], given.seeds)

@@ -2,7 +2,8 @@
 
 python -m benchmarks.portfolio TRACES_FOLDER [--case four|tail] [--hours 24] [--seeds 3] [--only hpa,keda-slo]
                                                 [--part both|together|apart] [--untuned] [--idle 60]
-                                                [--shortages 10,30,100] [--json FILE]
+                                                [--shortages 10,30,100] [--json FILE] [--jobs N]
+                                                [--kept FOLDER] [--as-of LABEL]
 
 ``four``: ServeGen m-small (Llama-3.1-8B FP8 on one H100) and three services made of the clients of m-large, in groups
 of like work (Llama-3.1-70B FP8 on two H100), one day, cold start 180 s. ``tail``: twelve single clients of m-large of
@@ -14,6 +15,7 @@ least cost at the attainment asked for, and frozen. Together: ours for each serv
 models sleep (wake P50 3 s, P90 6 s; more GPUs take the cold start), held for what all may need within the cold start.
 "cost $" counts every GPU that is held in full; "lent $" those that nobody is awake on at 30 % of their price, for
 preemptible batch pays the rest. Attainment is over all requests; ``worst`` is that of the service with the least.
+Runs apart are kept as they end (``benchmarks/keeping.py``).
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ from autoscaler.backtest.run import run
 from autoscaler.backtest.together import Portfolio, Together, play
 from autoscaler.policy import Policy, Replicas, Risk, ScaleIn, ScaleOut, Slo
 from autoscaler.sharing.rack import RackPolicy
+from benchmarks import keeping
 from benchmarks.contenders import DAY_S, SHORTAGE_USD, best, drawn, over_seeds, past
 from runtime.catalog import pool, transfer
 from runtime.pool import LeadTime, Pool
@@ -176,38 +179,51 @@ def inherit(pairs: Sequence[tuple[Case, Case]]) -> None:
     _pairs = pairs
 
 
-def alone(task: tuple[int, bool, str, float | None, int]) -> dict[str, Any]:
-    """One service scaled by one contender with one knob."""
-    index, training, name, knob, seed = task
-    case = replace(_pairs[index][0 if training else 1], seed=seed)
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """One service scaled by one contender with one knob (None: its default)."""
+
+    case: str
+    hours: float
+    service: int
+    training: bool
+    who: str
+    knob: float | None
+    seed: int
+
+
+def alone(task: Alone) -> dict[str, Any]:
+    """The row of one run."""
+    name, knob, index = task.who, task.knob, task.service
+    case = replace(_pairs[index][0 if task.training else 1], seed=task.seed)
     if case.trace.requests == 0:
         return {"policy": name, "knob": knob, "service": index, "attainment": 1.0, "cost_usd": 0.0, "requests": 0}
     if name == OURS and knob is not None:
         case = replace(case, policy=case.policy.model_copy(update={"risk": Risk(shortage_usd_per_replica_hour=knob)}))
     turned = name if name == OURS or knob is None else f"{name}@{knob:g}"
-    return run(case, contender(turned, case), name=name).row | {"knob": knob, "service": index, "seed": seed}
+    return run(case, contender(turned, case), name=name).row | {"knob": knob, "service": index, "seed": task.seed}
 
 
-def apart(
-    pairs: Sequence[tuple[Case, Case]], names: Sequence[str], seeds: int, tuning: bool = True
-) -> list[dict[str, Any]]:
+def apart(pairs: Sequence[tuple[Case, Case]], names: Sequence[str], given: argparse.Namespace) -> list[dict[str, Any]]:
     """Every contender on every service, tuned and at its default; one summed row a contender and seed."""
-    forking = multiprocessing.get_context("fork")
     services, asked = range(len(pairs)), pairs[0][1].policy.slo.attainment
-    tuned_names = names if tuning else ()
+    tuned_names = () if given.untuned else names
     settings = {name: SHORTAGE_USD if name == OURS else PEERS[name].knob[1] for name in tuned_names}
-    with ProcessPoolExecutor(os.cpu_count(), forking, inherit, (pairs,)) as workers:
-        tasks = [(i, True, n, float(k), 0) for n, knobs in settings.items() for k in knobs for i in services]
-        trained = list(workers.map(alone, tasks))
-        chosen = {
-            (n, i): best((r for r in trained if r["policy"] == n and r["service"] == i), asked)["knob"]
-            for n in tuned_names
-            for i in services
-        }
-        tuned = [(i, False, n, chosen[n, i], seed) for n in tuned_names for i in services for seed in range(seeds)]
-        plain = [(i, False, n, None, seed) for n in names for i in services for seed in range(seeds)]
-        rows = list(workers.map(alone, tuned + plain))
-    made = zip(tuned + plain, rows, strict=True)
+
+    def rows(tasks: Sequence[tuple[int, bool, str, float | None, int]]) -> list[dict[str, Any]]:
+        wanted = [Alone(given.case, given.hours, *task) for task in tasks]
+        return keeping.of(given).rows(wanted, alone, inherit, lambda: (pairs,))
+
+    trained = rows([(i, True, n, float(k), 0) for n, knobs in settings.items() for k in knobs for i in services])
+    chosen = {
+        (n, i): best((r for r in trained if r["policy"] == n and r["service"] == i), asked)["knob"]
+        for n in tuned_names
+        for i in services
+    }
+    seeds = range(given.seeds)
+    tuned = [(i, False, n, chosen[n, i], seed) for n in tuned_names for i in services for seed in seeds]
+    plain = [(i, False, n, None, seed) for n in names for i in services for seed in seeds]
+    made = zip(tuned + plain, rows(tuned + plain), strict=True)
     by: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for (_, _, name, knob, seed), row in made:
         by.setdefault((f"{name}, {'default' if knob is None else 'tuned'}", seed), []).append(row)
@@ -290,6 +306,7 @@ def main() -> None:
     parser.add_argument("--idle", type=float, default=60.0, help="tail: seconds without a request until one sleeps")
     parser.add_argument("--shortages", default=SHORTAGES, help="together: prices of being short, $ per GPU-hour")
     parser.add_argument("--json", type=Path)
+    keeping.asked(parser, "portfolio", jobs=os.cpu_count() or 1)
     given = parser.parse_args()
     started_s = time.perf_counter()
     pairs = {"four": four, "tail": tail}[given.case](given.traces, given.hours * 3600)
@@ -299,7 +316,7 @@ def main() -> None:
         shortages = [float(usd) for usd in given.shortages.split(",")]
         rows += together(pairs, shortages, given.seeds, given.idle if given.case == "tail" else None)
     if given.part != "together":
-        rows += apart(pairs, [*peers, OURS], given.seeds, tuning=not given.untuned)
+        rows += apart(pairs, [*peers, OURS], given)
     report(given.case, pairs, rows, time.perf_counter() - started_s)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
@@ -20,9 +22,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Month, Books]:
     """Four services over sixteen days, in which a price changes."""
     made = month(tmp_path_factory.mktemp("month"), 4, 16, 3)
     engine = open_store(made.settings.store.url)
-    books = books_for(made.settings, CostStore(engine), History(engine))
-    write(made, books.store, books.history, False)
-    return made, books
+    write(made, engine, False)
+    return made, books_for(made.settings, CostStore(engine), History(engine))
 
 
 def test_the_cost_reconciles_to_the_cent_with_gpu_hours_times_price(small: tuple[Month, Books]) -> None:
@@ -33,7 +34,7 @@ def test_the_cost_reconciles_to_the_cent_with_gpu_hours_times_price(small: tuple
 
 async def test_the_report_has_the_numbers_of_the_api(small: tuple[Month, Books]) -> None:
     made, books = small
-    app = create_app(backend(made, books))
+    app = create_app(replace(backend(made, open_store(made.settings.store.url)), books=books))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api/api/v1") as client:
         span = {"start": START_S, "end": made.end_s}
         report = (await client.get("/reports", params={"kind": "span", **span})).json()

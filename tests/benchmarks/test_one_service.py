@@ -1,4 +1,4 @@
-"""Costs are compared at the same attainment, and what was played is not played again."""
+"""Costs are compared at the same attainment."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks import one_service
+from benchmarks.keeping import Kept
 from benchmarks.one_service import Bench, Job, around, cost_at, interval
 
 
@@ -37,40 +38,27 @@ def test_where_all_attain_more_nothing_can_be_said() -> None:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A bench whose peer attains more, the higher its knob; ``played`` counts."""
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A bench whose peer attains more, the higher its knob; ``asked`` is what was played."""
 
-    def played(self: Bench, jobs: list[Job]) -> list[tuple[Job, dict[str, Any]]]:
-        played_jobs.extend(jobs)
-        return [(job, row(0.9 + (job.knob or 0) / 1000)) for job in jobs]
+    def rows(_: Bench, jobs: list[Job]) -> list[dict[str, Any]]:
+        asked.extend(jobs)
+        return [row(0.9 + (job.knob or 0) / 1000) for job in jobs]
 
-    played_jobs.clear()
-    monkeypatch.setattr(Bench, "_played", played)
+    asked.clear()
+    monkeypatch.setattr(Bench, "rows", rows)
     monkeypatch.setattr(one_service, "knobs", lambda who: (8.0, 16.0, 32.0, 64.0, 90.0))
-    return Bench(tmp_path, tmp_path / "kept", "now", 1)
+    return Bench(Path("traces"), Kept(Path("kept"), "now", 1))
 
 
-played_jobs: list[Job] = []
-
-
-def test_what_is_kept_is_not_played_again(bench: Bench) -> None:
-    job = Job("m-small@60", "hpa", 16.0)
-    assert bench.rows([job, job]) == bench.rows([job, job])
-    assert played_jobs == [job]
-
-
-def test_other_code_plays_anew(bench: Bench) -> None:
-    bench.rows([Job("m-small@60", "hpa", 16.0)])
-    bench.as_of = "later"
-    bench.rows([Job("m-small@60", "hpa", 16.0)])
-    assert len(played_jobs) == 2
+asked: list[Job] = []
 
 
 @pytest.mark.parametrize(("target", "last"), [(0.93, 32.0), (0.97, 90.0), (0.91, 8.0)])
 def test_the_knob_is_walked_until_the_target_lies_between_two(bench: Bench, target: float, last: float) -> None:
     shares = [r["attainment"] for r in around(bench, "m-small@60", "hpa", 16.0, target)]
     assert min(shares) <= target <= max(shares)
-    assert last in {job.knob for job in played_jobs}
+    assert last in {job.knob for job in asked}
 
 
 def test_a_mean_of_one_has_no_interval() -> None:
