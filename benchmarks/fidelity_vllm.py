@@ -1,11 +1,14 @@
 """Real vLLM beside the simulator: the pool's four numbers fitted on one load, other loads predicted.
 
-python -m benchmarks.fidelity_vllm --python VENV/bin/python [--seconds 40] [--port 18977] [--save FILE | --saved FILE]
+python -m benchmarks.fidelity_vllm --python VENV/bin/python [--paced] [--seconds 40] [--port 18977]
+                                   [--save FILE | --saved FILE]
 
 VENV is an environment of its own with vLLM for the CPU (docs/fidelity.md says how to make it). A small model with
-random weights is served on loopback, a client sends fixed Poisson arrivals and notes every token. Prints the fit, then
-measured → simulated for each load. ``--save`` keeps every token's time; ``--saved`` fits and predicts again from such a
-file, without vLLM.
+random weights is served on loopback, a client sends fixed Poisson arrivals and notes every token. Prints the fit,
+then measured → simulated for each load. ``--paced`` holds a still smaller model to ``LAW``
+(``benchmarks/real/paced.py``), as if a GPU worked at it: then how fast the cores happen to be at the moment does not
+matter, and what is compared is vLLM's scheduler, its memory and its server, and whether the fit finds the law that it
+was not told. ``--save`` keeps every token's time; ``--saved`` fits and predicts again from such a file, without vLLM.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
@@ -26,6 +30,7 @@ from benchmarks.fidelity import client, compare, engine, steps
 from benchmarks.fidelity.client import Answer
 from benchmarks.fidelity.engine import Engine
 from benchmarks.fidelity.loads import Load
+from benchmarks.real import stack
 from runtime.local import model
 from runtime.pool import StepTime
 
@@ -41,6 +46,10 @@ PREDICT = (
     Load("high rate, 3,040 KV tokens", (12.0, 12.0), (32, 384), (16, 112), 40.0, SCARCE, 6),
     Load("long answers, 2,016 KV tokens", (5.0, 5.0), (16, 64), (128, 256), 40.0, SCARCER, 7),
 )
+LAW = StepTime(a_ms=20.0, b_ms_per_seq=0.15, k_ms_per_1k_kv_tokens=0.6, p_ms_per_1k_prefill_tokens=120.0)
+"""What paced steps last: like the unpaced model's, at the edge of which the small one never comes."""
+SMALLER = ("--hf-overrides", json.dumps({"num_hidden_layers": 2}))
+
 WARM_UP = Load("warm up", (5.0, 5.0), (32, 384), (16, 96), 4.0, AMPLE, 0)
 PREEMPTIONS = "vllm:num_preemptions_total"
 
@@ -53,27 +62,32 @@ def main() -> None:
     """Measure, fit, predict, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", type=Path, default=Path("python3"), help="the interpreter that has vLLM")
+    parser.add_argument("--paced", action="store_true", help="steps last what a law says, not what the cores give")
     parser.add_argument("--seconds", type=float, default=40.0, help="length of each load")
     parser.add_argument("--port", type=int, default=18977)
     parser.add_argument("--save", type=Path, help="write what was measured to this file")
     parser.add_argument("--saved", type=Path, help="measure nothing, read such a file")
     given = parser.parse_args()
     loads = [load.lasting(given.seconds) for load in (FIT, *PREDICT)]
-    seen = read(given.saved) if given.saved else measure(loads, given.python, given.port)
+    seen = read(given.saved) if given.saved else measure(loads, given.python, given.port, LAW if given.paced else None)
     if given.save:
         write(given.save, seen)
     step = fitted(seen[FIT.name][0])
+    if given.paced:
+        console.print(f"the law that it was held to: {LAW}")
     report(loads, seen, step)
 
 
-def measure(loads: Sequence[Load], python: Path, port: int) -> Seen:
+def measure(loads: Sequence[Load], python: Path, port: int, law: StepTime | None) -> Seen:
     """Answers and preemptions of each load; loads with the same KV blocks share an engine, in their order."""
     seen: Seen = {}
+    options, variables = ((*SMALLER, *stack.PACED), stack.paced_by(asdict(law))) if law else ((), {})
     console.print(f"{os.cpu_count()} cores, load average before: {os.getloadavg()[0]:.2f}")
     with tempfile.TemporaryDirectory() as folder:
         model.write(Path(folder))
+        log = Path(folder) / "log"
         for blocks, group in groupby(loads, lambda load: load.blocks):
-            with engine.started(python, Path(folder), port, blocks, Path(folder) / "log") as running:
+            with engine.started(python, Path(folder), port, blocks, log, options, variables) as running:
                 send(running, WARM_UP)
                 seen |= {load.name: send(running, load) for load in group}
     return seen

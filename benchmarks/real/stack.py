@@ -168,8 +168,13 @@ class Engines:
 
     def env(self) -> dict[str, str]:
         """Variables of vLLM."""
-        law = ",".join(str(number) for number in self.step.values())
-        return {**ENV, "PYTHONPATH": str(ROOT), "LEADTIME_PACED_STEP_MS": law} if self.paced else dict(ENV)
+        return {**ENV, **(paced_by(self.step) if self.paced else {})}
+
+
+def paced_by(law_ms: Mapping[str, float]) -> dict[str, str]:
+    """Variables of an engine that is held to this law (a, b, k, p)."""
+    told = ",".join(str(law_ms[name]) for name in STEP)
+    return {"PYTHONPATH": str(ROOT), "LEADTIME_PACED_STEP_MS": told}
 
 
 def prepared(
