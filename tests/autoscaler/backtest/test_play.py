@@ -25,7 +25,7 @@ def test_tasks_are_played_side_by_side() -> None:
 
 def test_who_stops_listening_stops_the_work() -> None:
     before = set(multiprocessing.active_children())
-    results = play([(case(), "leadtime")] * 6, None, lambda _: None, jobs=1)
+    results = play([(case(), "leadtime")] * 500, None, lambda _: None, jobs=1)
     next(results)
     workers = set(multiprocessing.active_children()) - before
     results.close()  # type: ignore[attr-defined]
