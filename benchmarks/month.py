@@ -1,54 +1,56 @@
 """A month of a fleet in the store, whether its cost is right to the cent, and how long each question about it takes.
 
-python -m benchmarks.month FOLDER [--services 20] [--days 31] [--seed 1] [--history]
+python -m benchmarks.month FOLDER [--services 20] [--days 31] [--seed 1] [--history] [--again]
 
 Writes FOLDER/leadtime.db and FOLDER/fleet.yaml (``leadtime daemon`` and the console can be looked at on them), works
 the month's cost out again from replica-minutes and prices by other code, and times the API's answers in process.
-``--history`` also writes every signal by the minute, which the other pages of the console show and savings are played
-on; without it only the load is.
+``--history`` also writes every signal (by the minute, by ticks of 15 s in the last 48 hours), decisions, policies and
+an audit, opens every page of the console and times what it asks; without it only the load is written and reports are
+timed. ``--again`` takes the store that is there.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
+import sqlalchemy as sa
 import yaml
+from fastapi import FastAPI
 from rich.console import Console
-from rich.table import Table
 
 from app.api.backend import Backend
 from app.api.main import create_app
-from app.daemon.memory import Memory, ServiceMemory
+from app.daemon.signals import FLEET, FLEET_SIGNALS, FORECAST_TAUS
 from app.reports.books import Books
 from app.reports.wiring import books_for
 from app.settings import Settings, load
 from autoscaler.cost.meter import STATES, Held, Used
 from autoscaler.cost.money import cents
 from autoscaler.cost.store import CostStore, TenantUse
-from autoscaler.decision import ControlState, TierCounts
+from autoscaler.store.audit import AuditLog
 from autoscaler.store.ledger import SqlLedger
 from autoscaler.store.overrides import OverrideStore
 from autoscaler.store.policies import PolicyStore
+from autoscaler.store.proposals import Approvals, ProposalStore
 from autoscaler.store.trials import Trials
 from benchmarks.month_fleet import Minutes, Traffic, played, settings_of, traffic_of
-from collectors.history import History
+from benchmarks.month_now import Parts, memory_of, write_changes, write_decisions
+from benchmarks.month_pages import page_table, question_table, questions, timed
+from collectors.history import FULL_S, History
 from collectors.store import open_store
 
 START_S = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp())
 MINUTE_MS = 60_000
 TENANTS = ("acme", "globex", "initech", "umbrella", "hooli", "stark")
-TIMES = 3
 IDLE_WATTS, BUSY_WATTS = 110.0, 520.0
 
 
@@ -65,6 +67,11 @@ class Month:
     def end_s(self) -> int:
         """When it is over."""
         return START_S + 86400 * self.days
+
+    @property
+    def parts(self) -> list[Parts]:
+        """Every service with its traffic and its minutes."""
+        return [*zip(self.settings.services, self.traffic, self.minutes, strict=True)]
 
 
 def month(folder: Path, services: int, days: int, seed: int) -> Month:
@@ -83,25 +90,31 @@ def month(folder: Path, services: int, days: int, seed: int) -> Month:
 # --- into the store ----------------------------------------------------------------------------------------------
 
 
-def write(made: Month, store: CostStore, history: History, everything: bool) -> None:
-    """Meter and history of the month."""
-    for index, one in enumerate(made.settings.services):
-        traffic, minutes = made.traffic[index], made.minutes[index]
+def write(made: Month, engine: sa.Engine, everything: bool) -> None:
+    """Meter, history and what else pages show, of the month."""
+    store, history = CostStore(engine), History(engine)
+    for one, traffic, minutes in made.parts:
         store.add(list(held_rows(one.pool, minutes)), list(used_rows(one.pool, traffic, minutes)))
         signals = signals_of(one.pool, traffic, minutes) if everything else {"offered_erlangs": minutes.seen}
-        columns = [(name, values.tolist()) for name, values in signals.items()]
-        rows = [
-            (one.name, float(START_S + 60 * (at + 1)), {name: known(values[at]) for name, values in columns})
-            for at in range(len(minutes.seen))
-        ]
-        history.append_many(rows)
+        record(history, one.name, signals, made.end_s, everything)
+        if everything:
+            write_decisions((one, traffic, minutes), SqlLedger(engine), made.end_s)
     store.add([], [], list(tenant_rows(made)))
+    if everything:
+        held = np.sum([minutes.active for _, _, minutes in made.parts], axis=0).astype(np.float64)
+        record(history, FLEET, dict.fromkeys(FLEET_SIGNALS, held), made.end_s, True)
+        write_changes(made.parts, PolicyStore(engine), AuditLog(engine), made.end_s)
     history.compact(made.end_s)
 
 
-def known(value: float) -> float | None:
-    """A gap is None."""
-    return None if value != value else value
+def record(history: History, service: str, signals: dict[str, Any], end_s: float, ticks: bool) -> None:
+    """The signals by the minute, and by ticks as far back as a daemon keeps them."""
+    count = len(next(iter(signals.values())))
+    ends = end_s - 60.0 * np.arange(count - 1, -1, -1)
+    recent = ends > end_s - FULL_S if ticks else np.zeros(count, dtype=bool)
+    fine = (ends[recent, None] + np.arange(-45.0, 1.0, 15.0)).ravel()
+    columns = {name: np.concatenate([v[~recent], np.repeat(v[recent], 4)]) for name, v in signals.items()}
+    history.append_columns(service, np.concatenate([ends[~recent], fine]), columns)
 
 
 def hourly(values: Any) -> list[int]:
@@ -172,7 +185,15 @@ def signals_of(pool: Any, traffic: Traffic, minutes: Minutes) -> dict[str, Any]:
     rate = np.where(np.isfinite(minutes.seen), minutes.requests_per_s, np.nan)
     tokens = rate * (traffic.input_tokens + traffic.output_tokens)
     tpot = pool.step.a_ms / 1000 / np.maximum(0.05, 1 - np.minimum(0.95, load * minutes.rho))
+    ttft = 0.2 + 0.5 * np.maximum(0.0, load) ** 3
+    nothing = np.zeros(len(load))
     return {
+        **{name: minutes.erlangs * (1 + tau / 4) for name, tau in FORECAST_TAUS.items()},
+        **{f"ttft_{name}_s": ttft * times for name, times in (("p50", 0.5), ("p90", 1.0), ("p99", 2.0))},
+        **{f"tpot_{name}_s": tpot * times for name, times in (("p50", 0.9), ("p90", 1.0), ("p99", 1.3))},
+        "kv_usage_ratio": np.minimum(1.0, load * 0.6),
+        "replicas_asleep": nothing,
+        "replicas_draining": nothing,
         "offered_erlangs": minutes.seen,
         "capacity_erlangs": minutes.active * minutes.rho,
         "ready_erlangs": (minutes.active + minutes.standby) * minutes.rho,
@@ -181,8 +202,6 @@ def signals_of(pool: Any, traffic: Traffic, minutes: Minutes) -> dict[str, Any]:
         "output_tokens_per_s": rate * traffic.output_tokens,
         "running": rate * traffic.output_tokens * tpot,
         "waiting": np.maximum(0.0, load - 1) * 20,
-        "ttft_p90_s": 0.2 + 0.5 * np.maximum(0.0, load) ** 3,
-        "tpot_p90_s": tpot,
         "attainment": np.where(np.isnan(load), np.nan, np.where(load <= 1, 0.999, 1 - (load - 1))),
         "replicas_active": minutes.active.astype(np.float64),
         "replicas_standby": minutes.standby.astype(np.float64),
@@ -229,54 +248,35 @@ def told(made: Month, books: Books) -> tuple[str, str]:
 # --- how long does it take? --------------------------------------------------------------------------------------
 
 
-def backend(made: Month, books: Books) -> Backend:
-    """The API's, at the end of the month."""
-    engine = open_store(made.settings.store.url)
-    memory = Memory(now_s=float(made.end_s), ticked_at_s=float(made.end_s))
-    for one in made.settings.services:
-        state = ControlState(one.name, one.pool, TierCounts(), float(made.end_s))
-        memory.services[one.name] = ServiceMemory(one.pool, state, one.policy, 1)
+def backend(made: Month, engine: sa.Engine) -> Backend:
+    """The API's, at the end of the month, with nothing kept."""
+    books = books_for(made.settings, CostStore(engine), History(engine))
     stores = SqlLedger(engine), PolicyStore(engine), OverrideStore(engine), Trials(engine)
-    return Backend(memory, books.history, *stores, books=books)
+    memory = memory_of(made.parts, float(made.end_s))
+    approvals = Approvals(store=ProposalStore(engine))
+    return Backend(memory, books.history, *stores, audit=AuditLog(engine), books=books, approvals=approvals)
 
 
-def questions(made: Month) -> dict[str, dict[str, Any]]:
-    """What the Cost page and reports ask."""
-    span = {"start": START_S, "end": made.end_s}
-    first = made.settings.services[0].name
-    return {
-        "/cost": span,
-        f"/cost?service={first}": span | {"service": first},
-        "/cost/series": span | {"max_points": 200},
-        "/cost/series (a day)": {"start": made.end_s - 86400, "end": made.end_s},
-        "/cost/budgets": {},
-        "/cost/capacity": span,
-        "/cost/prices": {},
-        f"/cost/savings?service={first}": span | {"service": first},
-        "/cost/savings": span,
-        "/reports": {"kind": "month", "at": START_S},
-        "/reports/html": {"kind": "month", "at": START_S},
-        "/reports/summary.csv": {"kind": "month", "at": START_S},
-        "/reports/focus.csv": {"kind": "month", "at": START_S},
-    }
+def reports(made: Month) -> list[str]:
+    """What reports ask."""
+    asked = f"kind=month&at={START_S}"
+    forms = ("/reports", "/reports/html", "/reports/summary.csv", "/reports/focus.csv")
+    return [f"/api/v1{form}?{asked}" for form in forms]
 
 
-async def timed(made: Month, books: Books) -> list[tuple[str, float, float, int]]:
-    """(question, first and median of the later seconds, bytes)."""
-    app = create_app(backend(made, books))
-    found = []
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api", timeout=300) as client:
-        for name, params in questions(made).items():
-            path = f"/api/v1{name.split('?')[0].split(' ')[0]}"
-            took, size = [], 0
-            for _ in range(TIMES):
-                started = time.perf_counter()
-                answer = await client.get(path, params=params)
-                took.append(time.perf_counter() - started)
-                answer.raise_for_status()
-                size = len(answer.content)
-            found.append((name, took[0], statistics.median(took[1:]), size))
-    return found
+def timings(made: Month, engine: sa.Engine, pages: bool, console: Console) -> None:
+    """Time everything, and print it."""
+    shared = backend(made, engine)
+
+    def fresh() -> FastAPI:
+        return create_app(replace(shared, books=books_for(made.settings, CostStore(engine), History(engine))))
+
+    asked = questions(fresh(), made.settings.services[0].name) if pages else {}
+    answers = {page: asyncio.run(timed(fresh(), found)) for page, found in asked.items()}
+    if pages:
+        console.print(page_table(answers))
+    every = {one.question: one for found in answers.values() for one in found}
+    console.print(question_table([*every.values(), *asyncio.run(timed(fresh(), reports(made)))]))
 
 
 def main() -> None:
@@ -287,22 +287,21 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=31)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--history", action="store_true")
+    parser.add_argument("--again", action="store_true")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
-    (asked.folder / "leadtime.db").unlink(missing_ok=True)
+    if not asked.again:
+        (asked.folder / "leadtime.db").unlink(missing_ok=True)
     console, started = Console(), time.perf_counter()
     made = month(asked.folder, asked.services, asked.days, asked.seed)
     engine = open_store(made.settings.store.url)
-    store, history = CostStore(engine), History(engine)
-    write(made, store, history, asked.history)
-    books = books_for(made.settings, store, history)
-    console.print(f"{asked.services} services, {asked.days} days: written in {time.perf_counter() - started:.1f} s")
-    ours, again = told(made, books)
+    if not asked.again:
+        write(made, engine, asked.history)
+        spent = time.perf_counter() - started
+        console.print(f"{asked.services} services, {asked.days} days: written in {spent:.1f} s")
+    ours, again = told(made, books_for(made.settings, CostStore(engine), History(engine)))
     console.print(f"cost of the month ${ours}; worked out again ${again}: {'equal' if ours == again else 'NOT EQUAL'}")
-    table = Table("question", "first s", "later s", "KB")
-    for name, first, later, size in asyncio.run(timed(made, books)):
-        table.add_row(name, f"{first:.3f}", f"{later:.3f}", f"{size / 1000:.0f}")
-    console.print(table)
+    timings(made, engine, asked.history, console)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 One row holds all signals of a service at one time (see ``packing``), so a tick writes one row per service
 and two weeks of a signal are read as one array. A minute keeps the mean of each signal, or the maximum of
-those whose peaks matter.
+those whose peaks matter. Signals that hold for long and jump are kept as their steps, too: a week of one over a
+hundred services is some thousand steps, and two million rows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sqlalchemy import (
@@ -39,7 +42,16 @@ PEAKS = frozenset({"waiting", "held", "rejected_per_s", "preemptions_per_s", "kv
 PEAK_ENDINGS = ("_p90_s", "_p99_s")
 """Signals, by name or ending, of which a minute keeps the maximum."""
 
+STEPPED = frozenset({"replicas_desired"})
+"""Signals of which every change is kept beside the rows."""
+
+AGAIN_S, UNSEEN_S = 86400.0, 150.0
+"""A step is written again after a day, so that old ones can go, and after a while in which another may have led."""
+
 METADATA = MetaData()
+
+Key = tuple[int, int]
+"""Ids of a service and a signal."""
 
 
 def _names(table: str) -> Table:
@@ -65,6 +77,28 @@ def _rows(table: str) -> Table:
 
 SERVICES, SIGNALS = _names("history_services"), _names("history_signals")
 FULL, MINUTES = _rows("history_full"), _rows("history_minutes")
+STEPS = Table(
+    "history_steps",
+    METADATA,
+    Column("service_id", Integer, primary_key=True, autoincrement=False),
+    Column("signal_id", Integer, primary_key=True, autoincrement=False),
+    Column("at_s", Float(53), primary_key=True),
+    Column("value", Float(53), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A value that holds: since when that is written, and when it was seen last."""
+
+    value: float
+    written_s: float
+    seen_s: float
+
+    def new(self, value: float, at_s: float) -> bool:
+        """Whether the value is to be written at that time."""
+        return value != self.value or at_s - self.written_s > AGAIN_S or not 0 <= at_s - self.seen_s <= UNSEEN_S
 
 
 class History:
@@ -72,6 +106,7 @@ class History:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._held: dict[Key, Held] = {}
         prepare(engine, METADATA)
 
     def append(
@@ -97,6 +132,30 @@ class History:
             signals = _register(writing, SIGNALS, [name for _, _, told in rows for name in told])
             packed = [(services[service], at_s, pack(told, signals)) for service, at_s, told in rows]
             _write(writing, FULL, packed)
+            told_of = [
+                ((services[service], signals[name]), at_s, value)
+                for service, at_s, told in rows
+                for name in STEPPED & told.keys()
+                if (value := told[name]) is not None
+            ]
+            held = self._steps(writing, told_of)
+        if connection is None:
+            self._held |= held
+        else:  # whether it is committed is not known: the next value is a step, whatever it is
+            self._held = {key: value for key, value in self._held.items() if key not in held}
+
+    def _steps(self, writing: Connection, told: Iterable[tuple[Key, float, float]]) -> dict[Key, Held]:
+        """Write the steps among values in order of time; gives what holds then."""
+        held, steps = dict(self._held), []
+        for key, at_s, value in told:
+            last = held.get(key)
+            new = last is None or last.new(value, at_s)
+            if new:
+                steps.append({"service_id": key[0], "signal_id": key[1], "at_s": at_s, "value": value})
+            held[key] = Held(value, at_s if new or last is None else last.written_s, at_s)
+        if steps:
+            _put(writing, STEPS, ("service_id", "signal_id", "at_s"), ("value",), steps)
+        return held
 
     def append_columns(self, service: str, times: Array, signals: Mapping[str, Array]) -> None:
         """Add what many ticks say about one service: ``times`` (n,) UTC seconds, each signal (n,), NaN for gaps."""
@@ -108,11 +167,37 @@ class History:
                 rows[:, positions[name]] = values
             told = zip(times.tolist(), rows, strict=True)
             _write(writing, FULL, [(key, at_s, row.tobytes()) for at_s, row in told])
+            held: dict[Key, Held] = {}
+            for name in STEPPED & signals.keys():
+                known = np.flatnonzero(np.isfinite(signals[name])).tolist()
+                place = key, positions[name]
+                held = self._steps(writing, ((place, float(times[at]), float(signals[name][at])) for at in known))
+        self._held |= held
 
     def load(self, service: str, signal: str, start_s: float) -> tuple[Array, Array]:
         """Times and values of one signal from ``start_s`` on, oldest first, NaN for gaps."""
         times, columns = self._read(service, [signal], start_s, math.inf)
         return times, columns[0]
+
+    def steps(self, service: str, signal: str, start_s: float, end_s: float) -> tuple[Array, Array]:
+        """When a stepped signal took which value in ``start_s <= t <= end_s``, oldest first: first what held at the
+        first row of the span. A value may come twice in a row. From rows alone where steps do not reach so far back.
+        """
+        with self._engine.connect() as connection:
+            key, position = _ids(connection, SERVICES).get(service, -1), _ids(connection, SIGNALS).get(signal, -1)
+            found = select(STEPS.c.at_s, STEPS.c.value).where(STEPS.c.service_id == key, STEPS.c.signal_id == position)
+            before = found.where(STEPS.c.at_s <= start_s).order_by(STEPS.c.at_s.desc()).limit(1)
+            held = connection.execute(before).first()
+            within = found.where(STEPS.c.at_s > start_s, STEPS.c.at_s <= end_s).order_by(STEPS.c.at_s)
+            rows = [(at_s, value) for at_s, value in connection.execute(within)] if held else []
+            first_s = _first_at(connection, key, start_s, end_s) if held else None
+        if held is None:
+            times, values = self.load(service, signal, start_s)
+            return times[times <= end_s], values[times <= end_s]
+        if first_s is not None and (not rows or first_s < rows[0][0]):
+            rows.insert(0, (first_s, held.value))
+        times, values = np.array(rows, dtype=np.float64).reshape(-1, 2).T
+        return times, values
 
     def series(
         self, service: str, signals: Sequence[str], start_s: float, end_s: float, max_points: int = 1000
@@ -147,7 +232,8 @@ class History:
             with self._engine.begin() as connection:
                 _compact(connection, service, cutoff_s, peaks)
         with self._engine.begin() as connection:
-            connection.execute(delete(MINUTES).where(MINUTES.c.at_s < now_s - KEPT_S))
+            for table in (MINUTES, STEPS):
+                connection.execute(delete(table).where(table.c.at_s < now_s - KEPT_S))
 
     @contextmanager
     def _writing(self, connection: Connection | None) -> Iterator[Connection]:
@@ -184,12 +270,31 @@ def _register(connection: Connection, table: Table, names: Iterable[str]) -> dic
 
 
 def _write(connection: Connection, table: Table, rows: Sequence[tuple[int, float, bytes]]) -> None:
-    sql = (
-        f"INSERT INTO {table.name} (service_id, at_s, packed) VALUES (:service_id, :at_s, :packed) "
-        "ON CONFLICT (service_id, at_s) DO UPDATE SET packed = excluded.packed"
-    )
     names = ("service_id", "at_s", "packed")
-    connection.execute(text(sql), [dict(zip(names, row, strict=True)) for row in rows])
+    _put(connection, table, names[:2], names[2:], [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _put(
+    connection: Connection, table: Table, key: Sequence[str], rest: Sequence[str], rows: Sequence[dict[str, Any]]
+) -> None:
+    """Insert rows, each in the place of one with the same key."""
+    names = (*key, *rest)
+    values, changes = ", ".join(f":{name}" for name in names), ", ".join(f"{name} = excluded.{name}" for name in rest)
+    sql = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values}) "
+    connection.execute(text(f"{sql}ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"), rows)
+
+
+def _first_at(connection: Connection, service: int, start_s: float, end_s: float) -> float | None:
+    """Time of a service's first row in a span."""
+    firsts = [
+        connection.scalar(
+            select(func.min(table.c.at_s)).where(
+                table.c.service_id == service, table.c.at_s >= start_s, table.c.at_s <= end_s
+            )
+        )
+        for table in (MINUTES, FULL)
+    ]
+    return min((at_s for at_s in firsts if at_s is not None), default=None)
 
 
 def _select(

@@ -191,7 +191,7 @@ async def html(back: Back, books: Booked, span: Spanned) -> HTMLResponse:
 async def table(form: Literal["summary", "focus"], back: Back, books: Booked, span: Spanned) -> Response:
     """``summary``: one row per service and day; ``focus``: charges by hour in the columns of FOCUS."""
     if form == "focus":
-        made = await asyncio.to_thread(books.statement, span.start_s, min(span.end_s, back.now_s()))
+        made = await asyncio.to_thread(books.charges, span.start_s, min(span.end_s, back.now_s()))
         text = await asyncio.to_thread(focus_csv, books, made)
     else:
         text = csv_of(await made_of(back, books, span))

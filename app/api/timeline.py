@@ -1,7 +1,7 @@
 """Reads: where the wanted number of replicas turned, over all services, as far back as decisions are kept.
 
-A controller decides every few seconds and mostly decides the same, so a day is told by its turns. They are found in the
-recorded series, which is one array, and only the decisions that made them are read from the ledger.
+A controller decides every few seconds and mostly decides the same, so a day is told by its turns. They are the steps of
+the recorded series, which the history keeps, and only the decisions that made them are read from the ledger.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def found(back: Backend, names: Sequence[str], start_s: float, end_s: float, mos
     share, left_off = max(1, most // max(1, len(names))), 0
     turns: list[Turn] = []
     for name in names:
-        times = turning(*back.history.load(name, WANTED, start_s), end_s)
+        times = turning(*back.history.steps(name, WANTED, start_s, end_s), end_s)
         left_off += max(0, len(times) - share)
         turns += made(back, name, times[-share:], end_s)
     turns.sort(key=lambda turn: turn.at_s, reverse=True)

@@ -1,7 +1,7 @@
 """The books: what was metered, the terms it is paid by, and statements over any span of whole hours.
 
-One place works out every number about money, so the API, the console and the reports cannot differ. Reading is from
-the store at every call; nothing here holds state but the savings of days that are over, which take seconds to play.
+One place works out every number about money, so the API, the console and the reports cannot differ. What can still
+change is read from the store at every call; days that are over are kept, and savings, which take seconds to play.
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from app.costsettings import CarbonSettings, CostSettings
-from autoscaler.cost.account import NOBODY, PARTS, Account, Sums, Terms, account
+from app.reports.digest import Days, Digest
+from autoscaler.cost.account import NOBODY, Account, Sums, Terms, account
 from autoscaler.cost.book import PriceError
 from autoscaler.cost.budget import DAY_S, LOOK_BACK_DAYS, Budget, Standing, month, standing
 from autoscaler.cost.energy import Energy, energy
 from autoscaler.cost.figures import Figures, Split, Tokens, figures, gaps, split, tokens_of
 from autoscaler.cost.meter import HOUR_S, Used
-from autoscaler.cost.money import shared, usd
+from autoscaler.cost.money import shared_rows, usd
 from autoscaler.cost.savings import Saving, days_of, savings
-from autoscaler.cost.store import CostStore, Hours, TenantUse
+from autoscaler.cost.store import CostStore
 from autoscaler.policy import Policy
 from collectors.history import History
 from runtime.pool import Pool
@@ -42,22 +45,26 @@ class Line:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Statement:
-    """Everything of a span: ``lines`` are its account, ``hours`` what it rests on; spans are whole hours, UTC s."""
+    """Everything of a span of whole hours, UTC seconds."""
 
     start_s: float
     end_s: float
-    hours: Hours
-    lines: Account
-    used: Sequence[Used]
-    tenants: Sequence[TenantUse]
+    lines: Digest
 
     @property
     def metered_ms(self) -> int:
         """The longest that any service was metered for, milliseconds."""
-        by_service: dict[str, int] = {}
-        for row in self.used:
-            by_service[row.service] = by_service.get(row.service, 0) + row.ms
-        return max(by_service.values(), default=0)
+        return max((used.ms for used in self.lines.use().values()), default=0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Charges:
+    """Every single charge of a span: ``lines`` are its account, by hour, service and pool."""
+
+    start_s: float
+    end_s: float
+    lines: Account
+    used: Sequence[Used]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,59 +79,57 @@ class Books:
     budgets: tuple[Budget, ...] = ()
     stock: Mapping[str, int] = field(default_factory=dict)
     racks: Mapping[str, str] = field(default_factory=dict)
+    _days: Days = field(init=False)
     _played: dict[tuple[str, int, int, str], list[Saving]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_days", Days(self.store, self.terms))
 
     def statement(self, start_s: float, end_s: float, service: str | None = None) -> Statement:
         """What the hours cost that touch the span. For one service what others share with it is still its part."""
+        first, last = hour_before(start_s), hour_after(end_s)
+        lines = self._days.digest(int(first), int(last))
+        return Statement(first, last, lines if service is None else lines.of(service))
+
+    def charges(self, start_s: float, end_s: float) -> Charges:
+        """The same, charge by charge; takes seconds where a statement takes a moment."""
         start_s, end_s = hour_before(start_s), hour_after(end_s)
         hours, used = self.store.hours(start_s, end_s), self.store.usage(start_s, end_s)
-        tenants = [] if service else self.store.tenants(start_s, end_s)
-        lines = account(hours, self.terms, start_s, end_s)
-        if service is not None:
-            hours = _hours_of(hours, service)
-            lines, used = lines.of(service), [row for row in used if row.service == service]
-        return Statement(start_s, end_s, hours, lines, used, tenants)
+        return Charges(start_s, end_s, account(hours, self.terms, start_s, end_s), used)
 
     def total(self, made: Statement, services: Sequence[Line] | None = None, name: str = "total") -> Line:
         """The whole of a statement, of which ``services`` are the lines by service if they are known."""
-        tokens = tokens_of(row for row in made.used if row.service != NOBODY)
+        used = [row for row in made.lines.use().values() if row.service != NOBODY]
         shares = _split_of(self.by_service(made) if services is None else services)
-        return Line(name, figures(made.lines.whole, tokens), tokens, self._energy(made.used, held(made)), shares)
+        whole, tokens = made.lines.whole, tokens_of(used)
+        return Line(name, figures(whole, tokens), tokens, self._energy(used, made.lines.held_ms()), shares)
 
     def by_service(self, made: Statement) -> list[Line]:
         """One line per service, the dearest first; what no service used is the fleet's."""
-        used: dict[str, list[Used]] = {}
-        for row in made.used:
-            used.setdefault(row.service, []).append(row)
-        held_ms = _by_service(made.hours)
+        used, held_ms = made.lines.use(), made.lines.held_ms()
+        sums = made.lines.by_pair(lambda pair: pair[0])
         return _dearest(
             [
-                self._service(str(name), sums, used.get(str(name), []), held_ms.get(str(name), 0))
-                for name, sums in made.lines.summed("service").items()
+                self._service(name, one, [used[name]] if name in used else [], held_ms.get(name, 0))
+                for name, one in sums.items()
             ]
         )
 
     def by_pool(self, made: Statement) -> list[Line]:
         """One line per pool, rack and commitment; tokens and joules are not known by pool."""
-        sums = made.lines.summed("pool")
-        return _dearest([Line(str(name), figures(one, Tokens()), Tokens(), UNKNOWN) for name, one in sums.items()])
+        sums = made.lines.by_pair(lambda pair: pair[1])
+        return _dearest([Line(name, figures(one, Tokens()), Tokens(), UNKNOWN) for name, one in sums.items()])
 
     def by_time(self, made: Statement, step_s: int) -> list[tuple[int, Line]]:
         """One line per stretch of ``step_s`` seconds (hours or days), with its start, oldest first."""
-        used: dict[int, list[Used]] = {}
-        for row in made.used:
-            used.setdefault(row.hour_s // step_s * step_s, []).append(row)
-        sums = {int(str(start)): one for start, one in made.lines.summed(lambda hour: hour // step_s * step_s).items()}
-        return [
-            (start, _stretch(start, sums.get(start, NOTHING), used.get(start, []))) for start in sorted({*sums, *used})
-        ]
+        return [(start, _stretch(start, sums, used)) for start, (sums, used) in made.lines.by_time(step_s).items()]
 
     def by_tenant(self, made: Statement) -> list[tuple[str, int, float, float]]:
         """(tenant, nano-USD, tokens, requests), the dearest first: each hour's whole cost by tokens.
 
         Tokens that the router saw of no tenant are ``UNTOLD``'s, so the parts sum to the whole; empty without tenants.
         """
-        return _tenants(made) if made.tenants else []
+        return _tenants(made.lines) if made.lines.tenants else []
 
     def standings(self, now_s: float) -> list[Standing]:
         """Every budget now."""
@@ -144,10 +149,9 @@ class Books:
         return self._played.get(key, [])
 
     def _savings(self, service: str, pool: Pool, policy: Policy, first: float, last: float) -> list[Saving]:
-        made = self.statement(first, last, service)
-        by_day = made.lines.summed(lambda hour: hour // DAY_S * DAY_S)
-        paid = {int(str(day)): usd(sums.list_nano) for day, sums in by_day.items()}
-        tokens = tokens_of(made.used)
+        made = self.statement(first, last, service).lines
+        paid = {day: usd(sums.list_nano) for day, (sums, _) in made.by_time(DAY_S).items()}
+        tokens = tokens_of(made.use().values())
         if tokens.requests <= 0:
             return []
         fresh = tokens.input - (tokens.cached or 0.0)
@@ -170,13 +174,13 @@ class Books:
         return energy(rows, sum(held_ms.values()), grid)
 
     def _by_hour(self, made: Statement, service: str | None, now_s: float) -> dict[int, float]:
-        lines = made.lines if service is None else made.lines.of(service)
-        metered = {row.hour_s: 0.0 for row in made.used if row.hour_s < now_s}
-        return metered | {int(str(hour)): usd(sums.nano) for hour, sums in lines.summed("hour_s").items()}
+        lines, hours = made.lines if service is None else made.lines.of(service), made.lines.hours.tolist()
+        metered = made.lines.longest_ms() > 0
+        costs = zip(hours, metered.tolist(), lines.nano_by_hour().tolist(), strict=True)
+        return {hour: usd(nano) for hour, known, nano in costs if nano or (known and hour < now_s)}
 
 
 UNKNOWN = Energy(None, None, None, None, None)
-NOTHING = Sums((0,) * len(PARTS), 0, 0, 0, 0)
 
 
 def books_of(
@@ -236,56 +240,22 @@ def _split_of(services: Sequence[Line]) -> Split | None:
     return Split(*(sum(cost * getattr(shares, kind) for cost, shares in known) / whole for kind in kinds))
 
 
-def _stretch(start: int, sums: Sums, used: Sequence[Used]) -> Line:
-    tokens = tokens_of(row for row in used if row.service != NOBODY)
+def _stretch(start: int, sums: Sums, used: Used) -> Line:
+    tokens = tokens_of([used])
     return Line(str(start), figures(sums, tokens), tokens, UNKNOWN)
 
 
-def held(made: Statement) -> dict[str, int]:
-    """GPU-milliseconds that each service's GPUs were held for."""
-    return _by_service(made.hours)
-
-
-def _by_service(hours: Hours) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for name, ms in zip(hours.service, hours.held_ms.tolist(), strict=True):
-        found[name] = found.get(name, 0) + ms
-    return found
-
-
-def _hours_of(hours: Hours, service: str) -> Hours:
-    rows = [i for i, name in enumerate(hours.service) if name == service]
-    return Hours(
-        hours.hour_s[rows],
-        tuple(hours.service[i] for i in rows),
-        tuple(hours.pool[i] for i in rows),
-        hours.micro_usd[rows],
-        hours.charged_ms[rows],
-        hours.held_ms[rows],
-        hours.busy_ms[rows],
-        hours.seen_ms[rows],
-    )
-
-
-def _tenants(made: Statement) -> list[tuple[str, int, float, float]]:
-    tokens: dict[int, dict[str, float]] = {}
-    for row in made.used:
-        if row.service != NOBODY:
-            hour = tokens.setdefault(row.hour_s, {UNTOLD: 0.0})
-            hour[UNTOLD] += row.input_tokens + row.output_tokens
-    sums: dict[str, list[float]] = {}
-    for use in made.tenants:
-        hour = tokens.setdefault(use.hour_s, {UNTOLD: 0.0})
-        hour[use.tenant] = hour.get(use.tenant, 0.0) + use.tokens
-        hour[UNTOLD] = max(0.0, hour[UNTOLD] - use.tokens)
-        own = sums.setdefault(use.tenant, [0.0, 0.0])
-        own[0], own[1] = own[0] + use.tokens, own[1] + use.requests
-    nano: dict[str, int] = dict.fromkeys((UNTOLD, *sums), 0)
-    for start, sums_of_hour in made.lines.summed("hour_s").items():
-        weights = tokens.get(int(str(start)), {UNTOLD: 1.0})
-        costs = shared(sums_of_hour.nano, [round(1000 * weight) for weight in weights.values()])
-        for name, cost in zip(weights, costs, strict=True):
-            nano[name] += cost
-    rest = sum(hour[UNTOLD] for hour in tokens.values())
-    found = [(name, cost, *(sums.get(name) or (rest, 0.0))) for name, cost in nano.items()]
-    return sorted(((name, cost, own, asked) for name, cost, own, asked in found), key=lambda row: -row[1])
+def _tenants(lines: Digest) -> list[tuple[str, int, float, float]]:
+    names = [UNTOLD, *dict.fromkeys(use.tenant for use in lines.tenants)]
+    place, start_s = {name: at for at, name in enumerate(names)}, int(lines.hours[0])
+    told = np.zeros((len(lines.hours), len(names), 2))
+    for use in lines.tenants:
+        told[(use.hour_s - start_s) // 3600, place[use.tenant]] += (use.tokens, use.requests)
+    counted = lines.tokens_by_hour()
+    told[:, 0, 0] = np.maximum(0.0, counted - told[:, 1:, 0].sum(axis=1))
+    weights = np.round(1000 * told[:, :, 0]).astype(np.int64)
+    weights[weights.sum(axis=1) == 0, 0] = 1
+    nano = shared_rows(lines.nano_by_hour(), weights).sum(axis=0).tolist()
+    sums = told.sum(axis=0).tolist()
+    found = [(name, cost, tokens, asked) for name, cost, (tokens, asked) in zip(names, nano, sums, strict=True)]
+    return sorted(found, key=lambda row: -row[1])

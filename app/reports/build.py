@@ -113,9 +113,9 @@ def series_view(books: Books, made: Statement, max_points: int, service: str | N
 def points(books: Books, made: Statement, step_s: int) -> list[views.CostPoint]:
     """Stretches of ``step_s`` from midnight, oldest first."""
     peaks: dict[int, float] = {}
-    for hour, sums in made.lines.summed("hour_s").items():
-        start = int(str(hour)) // step_s * step_s
-        peaks[start] = max(peaks.get(start, 0.0), usd(sums.nano))
+    for hour, nano in zip(made.lines.hours.tolist(), made.lines.nano_by_hour().tolist(), strict=True):
+        start = hour // step_s * step_s
+        peaks[start] = max(peaks.get(start, 0.0), usd(nano))
     return [_point(start, step_s, line, peaks.get(start, 0.0), made) for start, line in books.by_time(made, step_s)]
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import numpy as np
+
 from app.reports.books import Books, Statement
 from autoscaler.cost.account import Terms
 from autoscaler.cost.book import Purchase as Bought
@@ -48,24 +50,22 @@ def _of_gpu(books: Books, made: Statement, gpu: str, hourly: Mapping[int, float]
 
 
 def _hourly(made: Statement, gpus: Mapping[str, str]) -> dict[str, dict[int, float]]:
-    metered: dict[int, int] = {}
-    for row in made.used:
-        metered[row.hour_s] = max(metered.get(row.hour_s, 0), row.ms)
-    known = {hour: ms for hour, ms in metered.items() if ms >= LEAST_METERED * 3_600_000}
-    found: dict[str, dict[int, float]] = {}
-    rows = zip(made.hours.hour_s.tolist(), made.hours.pool, made.hours.held_ms.tolist(), strict=True)
-    for hour, pool, held_ms in rows:
-        if pool in gpus and hour in known:
-            hourly = found.setdefault(gpus[pool], dict.fromkeys(known, 0.0))
-            hourly[hour] += held_ms / known[hour]
-    return found
+    lines = made.lines
+    metered_ms = lines.longest_ms()
+    known = np.flatnonzero(metered_ms >= LEAST_METERED * 3_600_000)
+    held = lines.held_by_hour(lambda pair: gpus.get(pair[1]))
+    hours = lines.hours[known].tolist()
+    return {
+        gpu: dict(zip(hours, (ms[known] / metered_ms[known]).tolist(), strict=True))
+        for gpu, ms in held.items()
+        if gpu is not None and ms[known].any()
+    }
 
 
 def _firm(made: Statement, pools: list[Pool]) -> float:
     """Share of the GPU time that the load fills at saturation; all of it where the load was not seen."""
     names = {pool.name for pool in pools}
-    rows = [i for i, name in enumerate(made.hours.pool) if name in names]
-    seen, busy = int(made.hours.seen_ms[rows].sum()), int(made.hours.busy_ms[rows].sum())
+    busy, seen = made.lines.busy_and_seen_ms(lambda pair: pair[1] in names)
     return min(1.0, busy / seen) if seen else 1.0
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.reports.books import Books, Statement
+from app.reports.books import Books, Charges
 from app.reports.safecsv import Cell, csv_text
 from autoscaler.cost.account import NOBODY, PARTS, PLATFORM
 from autoscaler.cost.book import Purchase
@@ -93,12 +93,12 @@ SUM_MATTERS = 1e-6
 """Parts of a row may miss its cost by this many dollars: rounding of what is written."""
 
 
-def focus_csv(books: Books, made: Statement) -> str:
-    """The charges of a statement, by hour, service and pool."""
+def focus_csv(books: Books, made: Charges) -> str:
+    """The charges of a span, by hour, service and pool."""
     return csv_text(NAMES, ([row.get(name) for name in NAMES] for row in rows(books, made)))
 
 
-def rows(books: Books, made: Statement) -> Iterator[dict[str, Cell]]:
+def rows(books: Books, made: Charges) -> Iterator[dict[str, Cell]]:
     """The same as mappings by column; what is absent is null."""
     used = {(row.hour_s, row.service): row for row in made.used}
     lines, dearest = made.lines, _dearest(made)
@@ -108,7 +108,7 @@ def rows(books: Books, made: Statement) -> Iterator[dict[str, Cell]]:
         yield row | (_use(used.get((hour, service))) if dearest[hour, service] == at else {})
 
 
-def _dearest(made: Statement) -> dict[tuple[int, str], int]:
+def _dearest(made: Charges) -> dict[tuple[int, str], int]:
     """Which line of each hour and service costs most."""
     found: dict[tuple[int, str], int] = {}
     costs = made.lines.parts.sum(axis=1).tolist()
@@ -170,7 +170,7 @@ def _description(service: str, pool: str, gpu: str | None, unused: bool) -> str:
     return f"{pool} for {service}" if gpu is None else f"{gpu} of {pool} for {service}"
 
 
-def _money(made: Statement, at: int, parts: list[int]) -> dict[str, Cell]:
+def _money(made: Charges, at: int, parts: list[int]) -> dict[str, Cell]:
     lines = made.lines
     cost, listed = sum(parts) / NANO_PER_USD, int(lines.list_nano[at]) / NANO_PER_USD
     hours, price = int(lines.charged_ms[at]) / 3.6e6, int(lines.micro_usd[at]) / 1e6

@@ -57,6 +57,61 @@ def test_what_is_unknown_has_no_value(history: History, service: str, signal: st
     assert np.isnan(values).all()
 
 
+def test_columns_are_the_rows_they_stand_for(history: History) -> None:
+    fill(history, 15.0, 8)
+    history.append_columns("code", 15.0 * np.arange(1.0, 9.0), {"load": np.arange(8.0), "new": np.full(8, np.nan)})
+    for name in ("load", "waiting"):
+        assert np.array_equal(history.load("chat", name, 0.0)[1], np.arange(8.0))
+    assert np.array_equal(history.load("code", "load", 0.0), history.load("chat", "load", 0.0))
+    assert np.isnan(history.load("code", "new", 0.0)[1]).all()
+
+
+STEPPED = "replicas_desired"
+
+
+def wanted(history: History, *values: float | None, start_s: float = 15.0) -> None:
+    for at, value in enumerate(values):
+        history.append("chat", start_s + 15 * at, {STEPPED: value, "load": 1.0})
+
+
+def test_steps_are_the_changes_and_what_held_before_the_span(history: History) -> None:
+    wanted(history, 2, 2, None, 2, 3, 3, 1)
+    times, values = history.steps("chat", STEPPED, 20.0, 100.0)
+    assert (times.tolist(), values.tolist()) == ([30.0, 75.0], [2.0, 3.0])
+    times, values = history.steps("chat", STEPPED, 80.0, 200.0)
+    assert (times.tolist(), values.tolist()) == ([90.0, 105.0], [3.0, 1.0])
+
+
+def test_before_the_first_step_there_are_the_rows(history: History) -> None:
+    wanted(history, 2, 3)
+    assert history.steps("chat", STEPPED, 0.0, 100.0)[0].tolist() == [15.0, 30.0]
+    assert history.steps("nobody", STEPPED, 0.0, 100.0)[0].tolist() == []
+
+
+def test_what_another_wrote_meanwhile_is_stepped_over(engine: Engine) -> None:
+    one, other = History(engine), History(engine)
+    wanted(one, 2)
+    wanted(other, 5, start_s=30.0)
+    wanted(one, 2, start_s=300.0)
+    assert one.steps("chat", STEPPED, 20.0, 400.0)[1].tolist() == [5.0, 2.0]
+
+
+def test_a_write_that_failed_is_no_step(engine: Engine) -> None:
+    history = History(engine)
+    wanted(history, 2)
+    with pytest.raises(RuntimeError), engine.begin() as connection:
+        history.append("chat", 30.0, {STEPPED: 4.0}, connection)
+        raise RuntimeError
+    wanted(history, 4, start_s=45.0)
+    assert history.steps("chat", STEPPED, 20.0, 60.0)[1].tolist()[-1] == 4.0
+
+
+def test_columns_have_their_steps(history: History) -> None:
+    values = np.array([1.0, 1.0, np.nan, 2.0, 2.0])
+    history.append_columns("chat", 15.0 * np.arange(1.0, 6.0), {STEPPED: values})
+    assert history.steps("chat", STEPPED, 15.0, 100.0)[1].tolist() == [1.0, 2.0]
+
+
 def test_last_at(history: History) -> None:
     assert history.last_at("chat") is None
     fill(history, 100.0, 3)

@@ -37,7 +37,7 @@ def test_one_service_alone_is_its_part_of_the_whole(books: Books) -> None:
     both = books.by_service(books.statement(START_S, END_S))
     alone = books.total(books.statement(START_S, END_S, "chat"))
     assert alone.figures.total_usd == next(line for line in both if line.name == "chat").figures.total_usd
-    assert books.statement(START_S, END_S, "chat").tenants == []
+    assert books.statement(START_S, END_S, "chat").lines.tenants == ()
 
 
 def test_tenants_are_charged_by_tokens_and_the_rest_is_not_told(books: Books) -> None:

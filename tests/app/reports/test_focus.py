@@ -14,7 +14,7 @@ from tests.app.reports.conftest import DAYS, START_S
 
 @pytest.fixture(scope="module")
 def text(books: Books) -> str:
-    return focus_csv(books, books.statement(START_S, START_S + 86400 * DAYS))
+    return focus_csv(books, books.charges(START_S, START_S + 86400 * DAYS))
 
 
 def test_it_passes_its_own_check(text: str) -> None:
@@ -22,16 +22,16 @@ def test_it_passes_its_own_check(text: str) -> None:
 
 
 def test_costs_and_tokens_sum_to_the_statement(books: Books) -> None:
-    made = books.statement(START_S, START_S + 86400 * DAYS)
+    made = books.charges(START_S, START_S + 86400 * DAYS)
     found = list(rows(books, made))
     assert sum(float(row["EffectiveCost"] or 0) for row in found) == pytest.approx(made.lines.total_nano / 1e9)
-    total = books.total(made)
+    total = books.total(books.statement(made.start_s, made.end_s))
     assert sum(float(row.get("x_InputTokens") or 0) for row in found) == pytest.approx(total.tokens.input)
     assert sum(float(row.get("x_EnergyJoules") or 0) for row in found) == pytest.approx(total.energy.joules)
 
 
 def test_an_unused_commitment_is_named(books: Books) -> None:
-    found = [row for row in rows(books, books.statement(START_S, START_S + 3600)) if row["CommitmentDiscountId"]]
+    found = [row for row in rows(books, books.charges(START_S, START_S + 3600)) if row["CommitmentDiscountId"]]
     assert [(row["CommitmentDiscountStatus"], row["PricingCategory"]) for row in found] == [("Unused", "Committed")]
 
 
