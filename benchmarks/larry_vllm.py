@@ -1,6 +1,6 @@
 """LARRY and shortest predicted first against first come first served, inside real vLLM with a tight KV cache.
 
-python -m benchmarks.larry_vllm --python VENV/bin/python [--modelled] [--seconds 40] [--repeat 2]
+python -m benchmarks.larry_vllm --python VENV/bin/python [--modelled | --paced] [--seconds 40] [--repeat 2]
                                 [--save FILE | --saved FILE]
 
 VENV is an environment of its own with vLLM for the CPU (docs/fidelity.md says how to make it). A burst of requests that
@@ -9,7 +9,8 @@ all come at once says how many the engine completes per second; then the same fi
 the Azure conversation trace of 2023, divided by four to suit a cache of 16,352 tokens.
 
 ``--modelled`` sends the same through vLLM's scheduler and block tables alone, whose steps last as docs/fidelity.md says
-of this engine: each repetition has arrivals of its own, and no noise of the machine is in the figures.
+of this engine: each repetition has arrivals of its own, and no noise of the machine is in the figures. ``--paced`` is
+the whole engine over HTTP, of a still smaller model whose steps are held to that law (``benchmarks/real/paced.py``).
 
 The client asks for exactly as many tokens as it gets, so LARRY is forbidden to look at ``max_tokens``. Levels follow
 each other on an engine from low to overload, so at the lowest LARRY still knows few lengths.
@@ -35,7 +36,8 @@ from rich.table import Table
 from benchmarks.fidelity import client, engine, modelled
 from benchmarks.fidelity.client import Answer
 from benchmarks.fidelity.engine import Engine
-from benchmarks.fidelity_vllm import PREEMPTIONS, Seen, read, write
+from benchmarks.fidelity_vllm import PREEMPTIONS, SMALLER, Seen, read, write
+from benchmarks.real import stack
 from runtime.local import model
 from runtime.traces import Trace
 
@@ -43,6 +45,11 @@ SCHEDULERS = {
     "FCFS": (),
     "LARRY": ("--scheduler-cls", "runtime.schedulers.larry.LarryScheduler"),
     "predicted": ("--scheduler-cls", "runtime.schedulers.predicted.PredictedScheduler"),
+}
+PACED = {
+    "FCFS": "benchmarks.real.paced.PacedScheduler",
+    "LARRY": "benchmarks.real.paced.PacedLarry",
+    "predicted": "benchmarks.real.paced.PacedPredicted",
 }
 LEVELS = {"low": 0.5, "near capacity": 0.95, "overload": 1.2}
 BLOCKS = 512
@@ -116,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", type=Path, default=Path("python3"), help="the interpreter that has vLLM")
     parser.add_argument("--modelled", action="store_true", help="vLLM's scheduler alone, steps by the law")
+    parser.add_argument("--paced", action="store_true", help="the whole engine, steps by the law")
     parser.add_argument("--schedulers", nargs="+", choices=SCHEDULERS, default=list(SCHEDULERS))
     parser.add_argument("--seconds", type=float, default=40.0, help="length of each load")
     parser.add_argument("--repeat", type=int, default=2)
@@ -137,10 +145,10 @@ def measure(given: argparse.Namespace) -> Seen:
     console.print(f"{os.cpu_count()} cores, load average before: {os.getloadavg()[0]:.2f}")
     with tempfile.TemporaryDirectory() as folder:
         model.write(Path(folder))
-        per_s = given.per_s or capacity(python, Path(folder), port)
+        per_s = given.per_s or capacity(python, Path(folder), port, given.paced)
         for repetition in range(given.repeat):
             for scheduler in given.schedulers[:: -1 if repetition % 2 else 1]:
-                with serving(python, Path(folder), port, scheduler) as running:
+                with serving(python, Path(folder), port, scheduler, given.paced) as running:
                     send(running, trace(per_s / 3, 4.0, 0), 0)
                     for seed, (level, share) in enumerate(LEVELS.items(), 1):
                         load = trace(share * per_s, given.seconds, seed)
@@ -152,10 +160,12 @@ def measure(given: argparse.Namespace) -> Seen:
     return seen
 
 
-def serving(python: Path, folder: Path, port: int, scheduler: str) -> AbstractContextManager[Engine]:
+def serving(python: Path, folder: Path, port: int, scheduler: str, paced: bool) -> AbstractContextManager[Engine]:
     """A fresh engine with that scheduler."""
-    variables = {**VARIABLES, "PYTHONPATH": str(Path(__file__).parents[1])}
-    return engine.started(python, folder, port, BLOCKS, folder / "log", SCHEDULERS[scheduler], variables)
+    variables = VARIABLES | stack.paced_by(dict(zip(stack.STEP, LAW_MS, strict=True)))
+    slowed = (*SMALLER, *stack.PACED, "--scheduler-cls", PACED[scheduler])
+    options = slowed if paced else SCHEDULERS[scheduler]
+    return engine.started(python, folder, port, BLOCKS, folder / "log", options, variables)
 
 
 def play(given: argparse.Namespace) -> Seen:
@@ -178,9 +188,9 @@ def play(given: argparse.Namespace) -> Seen:
     return dict(zip(loads, modelled.play(given.python, list(loads.values())), strict=True))
 
 
-def capacity(python: Path, folder: Path, port: int) -> float:
+def capacity(python: Path, folder: Path, port: int, paced: bool) -> float:
     """Requests per second that the engine completes, first come first served."""
-    with serving(python, folder, port, "FCFS") as running:
+    with serving(python, folder, port, "FCFS", paced) as running:
         send(running, trace(10.0, 4.0, 0), 0)
         answers, _ = send(running, trace(BURST / 0.1, 0.1, 9), 9)
     return throughput(answers)

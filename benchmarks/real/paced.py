@@ -1,11 +1,11 @@
 """Real vLLM at the pace of a larger model: each step lasts what a law says, and nobody spins meanwhile.
 
 Three engines of a tiny model that run as fast as they can fill two cores, and what one is given the others lack. With
-``--scheduler-cls benchmarks.real.paced.PacedScheduler`` a step ends no sooner than ``a + b·N + k·K + p·P`` ms (DESIGN
-4), given as ``LEADTIME_PACED_STEP_MS=a,b,k,p``: N sequences decode and read K thousand tokens, P thousand are
-prefilled. What the cores do within that time is as free as a GPU's host is. With ``--worker-extension-cls
-benchmarks.real.paced.Quiet`` processes of the engine that wait for each other sleep instead of spinning for a second.
-Everything else is vLLM's own.
+``--scheduler-cls benchmarks.real.paced.PacedScheduler`` (``PacedLarry``, ``PacedPredicted``) a step ends no sooner
+than ``a + b·N + k·K + p·P`` ms (DESIGN 4), given as ``LEADTIME_PACED_STEP_MS=a,b,k,p``: N sequences decode and read K
+thousand tokens, P thousand are prefilled. What the cores do within that time is as free as a GPU's host is. With
+``--worker-extension-cls benchmarks.real.paced.Quiet`` processes of the engine that wait for each other sleep instead
+of spinning for a second. Everything else is vLLM's own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import Any
 
 from vllm.distributed.device_communicators.shm_broadcast import SpinCondition
 from vllm.v1.core.sched.async_scheduler import AsyncScheduler
+
+from runtime.schedulers.larry import LarryScheduler
+from runtime.schedulers.predicted import PredictedScheduler
 
 SPIN_S = 0.001
 _wait = SpinCondition.wait
@@ -33,8 +36,8 @@ class Quiet:
     """Nothing of its own: that a worker has read this module is enough."""
 
 
-class PacedScheduler(AsyncScheduler):
-    """vLLM's scheduler, whose steps take their time."""
+class Paced:
+    """Before a scheduler's class: its steps take their time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,3 +61,15 @@ class PacedScheduler(AsyncScheduler):
         """Tokens are there once the step is over."""
         time.sleep(max(0.0, self._ends_s - time.monotonic()))
         return super().update_from_output(*args, **kwargs)
+
+
+class PacedScheduler(Paced, AsyncScheduler):
+    """vLLM's own."""
+
+
+class PacedLarry(Paced, LarryScheduler):
+    """LARRY."""
+
+
+class PacedPredicted(Paced, PredictedScheduler):
+    """Shortest predicted first."""
