@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.access.tls import trusting
 from app.daemon.leading import Alone
 from app.errors import UserError
 from app.fleetsettings import GIB, LOOPBACK, TOKEN_LEAST, LaunchSettings, LocalSettings, SlotSettings
@@ -19,6 +20,7 @@ from app.settings import PoolSettings, Settings
 from runtime.agent.client import RemoteFleet
 from runtime.agent.many import ManyAgents
 from runtime.clock import WallClock
+from runtime.kubernetes.agentpods import AgentPod
 from runtime.kubernetes.client import Api, Limits
 from runtime.kubernetes.connection import NoCluster, load
 from runtime.kubernetes.plan import Rules
@@ -47,8 +49,8 @@ def never() -> bool:
 
 
 def fleet_of(settings: Settings, may_write: Callable[[], bool] = never) -> HttpFleet:
-    """What moves the replicas; in a cluster only while ``may_write`` says so. Raises ``UserError`` for a token that
-    cannot be read, for a cluster that is not there.
+    """What moves the replicas; in a cluster only while ``may_write`` says so. Raises ``UserError`` for a token or
+    authorities that cannot be read, for a cluster that is not there.
     """
     if settings.fleet.kind == "simulated":
         return SimulatedFleet(settings.fleet.url)
@@ -57,16 +59,18 @@ def fleet_of(settings: Settings, may_write: Callable[[], bool] = never) -> HttpF
         api = api_of(cluster(settings), may_write)
         faults = FaultyNodes() if cluster(settings).taint_faulty_nodes else None
         return ClusterFleet(api, spec, WallClock(), exporters=exporters, call=caller(settings), faults=faults)
-    secret = token(settings.fleet.token_file)
-    if settings.fleet.agents:
-        return ManyAgents({m: RemoteFleet(url, secret) for m, url in settings.fleet.agents.items()}, WallClock())
-    return RemoteFleet(settings.fleet.url, secret)
+    chosen, secret = settings.fleet, token(settings.fleet.token_file)
+    trust = trusting(chosen.ca_file, "fleet.ca_file")
+    if chosen.agents:
+        return ManyAgents({m: RemoteFleet(url, secret, trust=trust) for m, url in chosen.agents.items()}, WallClock())
+    return RemoteFleet(chosen.url, secret, trust=trust)
 
 
-def caller(settings: Settings) -> Callable[[str], RemoteFleet]:
-    """How agent pods are reached; raises ``UserError`` for a token that cannot be read."""
+def caller(settings: Settings) -> Callable[[AgentPod], RemoteFleet]:
+    """How agent pods are reached; raises ``UserError`` for a token or authorities that cannot be read."""
     secret = token(settings.fleet.token_file)
-    return lambda url: RemoteFleet(url, secret, timeout_s=AGENT_TIMEOUT_S)
+    trust = trusting(settings.fleet.ca_file, "fleet.ca_file")
+    return lambda pod: RemoteFleet(pod.url, secret, AGENT_TIMEOUT_S, trust=trust, name=pod.host)
 
 
 def cluster(settings: Settings) -> KubernetesSettings:
@@ -117,6 +121,7 @@ def cluster_spec(settings: Settings) -> FleetSpec:
         raise UserError(f"fleet.kubernetes.agent_pools: no pool {strange[0]!r}; known: {', '.join(pools)}")
     try:
         return FleetSpec(
+            agent_tls=settings.fleet.ca_file is not None,
             agent_pools=tuple((pools[pool][0], pool) for pool in chosen.agent_pools),
             targets=tuple(_target(target, *pools[target.pool], chosen.namespaces[0]) for target in chosen.targets),
             discover=tuple(chosen.namespaces) if chosen.discover else (),

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from app.kubernetes.settings import KubernetesSettings
 from app.section import Section
+from app.tlssettings import TlsSettings
 from runtime.local.spec import Sleep
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -63,6 +64,7 @@ class LocalSettings(Section):
     address: str = Field(
         "127.0.0.1", description="Host of this machine to routers and scrapers; beyond loopback engines listen for all."
     )
+    tls: TlsSettings | None = Field(None, description="serve HTTPS with this certificate; fleet.url says https then")
     ready_within_s: float = Field(600, gt=0, description="Longest start of an engine, seconds.")
     drain_s: float = Field(60, gt=0, description="A drain that takes longer is reported, seconds.")
     drain_limit_s: float | None = Field(
@@ -83,6 +85,11 @@ class FleetSettings(Section):
         default_factory=dict, description="Addresses of agents by machine, where there are several; url is then unused."
     )
     token_file: Path | None = Field(None, description="File whose first line is the agents' token.")
+    ca_file: Path | None = Field(
+        None,
+        description="PEM file with the authorities of the agents' certificates; the system's if absent. With it, agent "
+        "pods too are asked by HTTPS alone.",
+    )
     local: LocalSettings | None = Field(None, description="What leadtime agent runs on this machine.")
     kubernetes: KubernetesSettings | None = Field(None, description="The cluster, for kind kubernetes.")
 
@@ -116,6 +123,14 @@ class FleetSettings(Section):
         for url in (self.url, *self.agents.values()):
             if self.kind == "local" and urlsplit(url).hostname not in LOOPBACK and self.token_file is None:
                 raise ValueError(f"url {url} is not loopback and token_file is missing; give token_file: FILE")
+        return self
+
+    @model_validator(mode="after")
+    def encrypted(self) -> FleetSettings:
+        """Who knows whom to trust asks nobody in plain HTTP."""
+        for url in self.agents.values() or (self.url,):
+            if self.kind == "local" and self.ca_file is not None and urlsplit(url).scheme != "https":
+                raise ValueError(f"url {url} is plain HTTP and ca_file is given; give https://HOST:PORT")
         return self
 
 

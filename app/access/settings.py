@@ -5,7 +5,6 @@ Promise: what loads listens beyond loopback only where it knows who asks.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from app.access.principal import Role
 from app.fleetsettings import LOOPBACK
 from app.section import Section
+from app.tlssettings import TlsSettings
 
 
 class JwtSettings(Section):
@@ -36,13 +36,6 @@ class JwtSettings(Section):
         if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
             return url
         raise ValueError(f"{url} is not https; give https://HOST/PATH")
-
-
-class TlsSettings(Section):
-    """The certificate that the API shows."""
-
-    cert_file: Path = Field(description="PEM file with the certificate and its chain.")
-    key_file: Path = Field(description="PEM file with its key, unencrypted.")
 
 
 class AuthSettings(Section):

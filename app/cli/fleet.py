@@ -20,7 +20,7 @@ STARTER = "leadtime-up"
 def address(settings: Settings) -> tuple[str, int]:
     """Host and port of the fleet."""
     parts = urlsplit(settings.fleet.url)
-    return parts.hostname or "127.0.0.1", parts.port or 80
+    return parts.hostname or "127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def fleet(

@@ -50,9 +50,13 @@ def manifest(
     agent: Annotated[
         bool, typer.Option("--agent", help="Pods that run leadtime agent, for pools of the file that share GPUs.")
     ] = False,
+    tls_secret: Annotated[
+        str | None, typer.Option(help="With --agent: Secret (kubernetes.io/tls) of the agents' certificate, for HTTPS.")
+    ] = None,
     policy: Annotated[bool, typer.Option("--policy/--no-policy", help="Print a ScalingPolicy too.")] = False,
 ) -> None:
     """Print the documents on stdout."""
+    from app.errors import UserError
     from app.manifests.workload import documents
     from app.manifests.yamlout import documents as text
     from autoscaler.policy import Policy
@@ -60,6 +64,8 @@ def manifest(
     given = {key: value for key, value in context.params.items() if value not in (None, [])}
     if given.pop("agent"):
         return typer.echo(_agents(given | converted(given)), nl=False)
+    if "tls_secret" in given:
+        raise UserError("--tls-secret is of agents; give --agent")
     file, wanted = given.pop("config", None), given.pop("policy")
     engine, found = _engine(file, given | converted(given))
     said = (found.policy if found else Policy()) if wanted else None

@@ -53,7 +53,7 @@ class ClusterFleet:
         make: Make | None = None,
         *,
         exporters: bool = False,
-        call: Call = RemoteFleet,
+        call: Call | None = None,
         faults: FaultyNodes | None = None,
     ) -> None:
         self.api = api
@@ -61,7 +61,7 @@ class ClusterFleet:
         self.exporters = exporters
         self._clock = clock
         self._make = make or (lambda: KubernetesFleet(api, spec, clock))
-        self._call = call
+        self._call = call or (lambda pod: RemoteFleet(pod.url))
         self._faults = faults
         self._fleet: KubernetesFleet | None = None
         self._agents: AgentPods | None = None

@@ -20,6 +20,9 @@ SECRET = "leadtime-agent"
 
 FILE = "/etc/leadtime/fleet.yaml"
 TOKEN = "/etc/leadtime-agent/token"
+CERTIFICATE = "/etc/leadtime-agent-tls"
+"""Where a Secret of type kubernetes.io/tls is mounted, whose keys are its files."""
+
 HOME = "/var/lib/leadtime"
 PORT = 8900
 ENGINE_PORTS = (8910, 8999)
@@ -32,11 +35,14 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class AgentPods:
-    """``pod`` is what each of them is given: GPUs, memory, volumes, image. ``config`` is their ``fleet.yaml``."""
+    """``pod`` is what each of them is given: GPUs, memory, volumes, image. ``config`` is their ``fleet.yaml``, which
+    says HTTPS where there is a ``tls_secret``.
+    """
 
     pod: Engine
     config: Document
     secret: str = SECRET
+    tls_secret: str | None = None
 
     @property
     def grace_s(self) -> int:
@@ -108,34 +114,46 @@ def _spec(agents: AgentPods) -> Document:
     """The pod of an engine, with the agent in the engine's place."""
     spec: Document = template(replace(agents.pod, args=()))["spec"]
     (engine,) = spec["containers"]
-    kept = {key: engine[key] for key in ("image", "resources", "securityContext")}
-    mounts = [
-        *engine["volumeMounts"],
-        {"name": "home", "mountPath": HOME},
-        {"name": "config", "mountPath": "/etc/leadtime", "readOnly": True},
-        {"name": "token", "mountPath": "/etc/leadtime-agent", "readOnly": True},
-    ]
-    own = [_of_pod("POD_NAME", "metadata.name"), _of_pod("POD_IP", "status.podIP")]
-    volumes = [
-        *spec["volumes"],
-        {"name": "home", "emptyDir": {}},  # each its own: one agent at a time runs in a home
-        {"name": "config", "configMap": {"name": agents.pod.name}},
-        {"name": "token", "secret": {"secretName": agents.secret, "defaultMode": 0o440}},
-    ]
-    container = {"name": "agent", **kept, **_agent(), "env": [*engine["env"], *own], "volumeMounts": mounts}
+    own = _files(agents)
+    container = {
+        "name": "agent",
+        **{key: engine[key] for key in ("image", "resources", "securityContext")},
+        **_agent(tls=agents.tls_secret is not None),
+        "env": [*engine["env"], _of_pod("POD_NAME", "metadata.name"), _of_pod("POD_IP", "status.podIP")],
+        "volumeMounts": [
+            *engine["volumeMounts"],
+            {"name": "home", "mountPath": HOME},
+            *({"name": name, "mountPath": folder, "readOnly": True} for name, folder, _ in own),
+        ],
+    }
     return {
         **spec,
         # Else the agent is process 1, which has to bury what an engine that died leaves behind.
         "shareProcessNamespace": True,
         "terminationGracePeriodSeconds": agents.grace_s,
         "containers": [container],
-        "volumes": volumes,
+        "volumes": [
+            *spec["volumes"],
+            {"name": "home", "emptyDir": {}},  # each its own: one agent at a time runs in a home
+            *({"name": name, **source} for name, _, source in own),
+        ],
     }
 
 
-def _agent() -> Document:
-    """Command, ports, probes and drain. ``/healthz`` alone needs no token."""
-    health = {"httpGet": {"path": "/healthz", "port": AGENT_PORT}}
+def _files(agents: AgentPods) -> list[tuple[str, str, Document]]:
+    """What it only reads: name, folder and source of each volume. Without subPath, so that a changed Secret arrives."""
+    found: list[tuple[str, str, Document]] = [
+        ("config", "/etc/leadtime", {"configMap": {"name": agents.pod.name}}),
+        ("token", "/etc/leadtime-agent", {"secret": {"secretName": agents.secret, "defaultMode": 0o440}}),
+    ]
+    if agents.tls_secret is not None:
+        found.append(("tls", CERTIFICATE, {"secret": {"secretName": agents.tls_secret, "defaultMode": 0o440}}))
+    return found
+
+
+def _agent(tls: bool) -> Document:
+    """Command, ports, probes and drain. ``/healthz`` alone needs no token; kubelets believe every certificate."""
+    health = {"httpGet": {"path": "/healthz", "port": AGENT_PORT} | ({"scheme": "HTTPS"} if tls else {})}
     run = ["leadtime", "agent", "--config", FILE]
     return {
         "command": run,

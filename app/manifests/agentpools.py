@@ -7,7 +7,7 @@ from typing import Any
 
 from app.errors import UserError
 from app.fleetsettings import LaunchSettings
-from app.manifests.agent import ENGINE_PORTS, HOME, PORT, TOKEN, AgentPods
+from app.manifests.agent import CERTIFICATE, ENGINE_PORTS, HOME, PORT, TOKEN, AgentPods
 from app.manifests.engine import Engine
 from app.settings import PoolSettings, ServiceSettings, Settings
 from runtime.local.spec import Sleep
@@ -49,11 +49,13 @@ def agents_of(settings: Settings, pool: str | None, **given: Any) -> AgentPods:
         "model": "agent",
         "sleep": any(launch.sleep in (Sleep.LEVEL1, Sleep.LEVEL2) for _, _, launch in lanes),
     }
+    tls_secret = told.pop("tls_secret", None)
     try:
         pod = Engine(**told)
     except ValueError as error:
         raise UserError(str(error)) from None
-    return AgentPods(pod, config(lanes, pod.gpus, size, pod.drain_s))
+    made = config(lanes, pod.gpus, size, pod.drain_s)
+    return AgentPods(pod, encrypted(made) if tls_secret else made, tls_secret=tls_secret)
 
 
 def lanes_of(settings: Settings) -> list[Lane]:
@@ -106,6 +108,14 @@ def config(lanes: Sequence[Lane], gpus: int, size: int, drain_s: float) -> dict[
         "fleet": {"kind": "local", "url": f"http://0.0.0.0:{PORT}", "token_file": TOKEN, "local": local},
         "services": [{"name": name, "pools": pools} for name, pools in services.items()],
     }
+
+
+def encrypted(config: dict[str, Any]) -> dict[str, Any]:
+    """The same file with HTTPS, by the files that a Secret of a certificate has."""
+    fleet = config["fleet"]
+    pair = {"cert_file": f"{CERTIFICATE}/tls.crt", "key_file": f"{CERTIFICATE}/tls.key"}
+    told = {"url": f"https://0.0.0.0:{PORT}", "local": fleet["local"] | {"tls": pair}}
+    return config | {"fleet": fleet | told}
 
 
 def _pools(lanes: Sequence[Lane]) -> list[str]:

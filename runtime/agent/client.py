@@ -1,8 +1,13 @@
-"""A fleet in another process: ``Fleet`` over HTTP, whatever stands behind the address."""
+"""A fleet in another process: ``Fleet`` over HTTP, whatever stands behind the address.
+
+Promise: an ``https`` address is asked by TLS or not at all. Whoever shows a certificate that is not trusted gets no
+token, and is told apart from one that is silent: a mistake, or a stranger, is no machine that was lost.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ssl
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -14,14 +19,34 @@ from runtime.replica import Replica
 LONGEST = 300
 """Characters of a refusal that are told."""
 
+REMEDIES = {10: "renew it", 62: "it must name that host", 64: "it must name that address"}
+"""By OpenSSL's code: expired, another host's, another address'."""
+
+
+class Untrusted(httpx.RequestError):
+    """Whoever answers is not who was meant, as far as certificates tell; one line that says why."""
+
 
 class RemoteFleet:
-    """A ``Fleet`` behind ``url``. Raises httpx.HTTPError where it cannot be reached, refuses the token or the order."""
+    """A ``Fleet`` behind ``url``. Raises httpx.HTTPError where it cannot be reached, refuses the token or the order;
+    ``Untrusted`` where its certificate is not one that ``trust`` believes, for ``name`` or else the host of ``url``.
+    """
 
-    def __init__(self, url: str, token: str | None = None, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        timeout_s: float = 10.0,
+        *,
+        trust: ssl.SSLContext | bool = True,
+        name: str = "",
+    ) -> None:
         self.url = url.rstrip("/")
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._http = httpx.AsyncClient(base_url=self.url, headers=headers, timeout=timeout_s, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=self.url, headers=headers, timeout=timeout_s, trust_env=False, verify=trust
+        )
+        self._extensions = {"sni_hostname": name} if name else {}
 
     async def replicas(self) -> tuple[Replica, ...]:
         """All replicas, oldest first."""
@@ -64,10 +89,36 @@ class RemoteFleet:
         await self._http.aclose()
 
     async def _get(self, path: str) -> Any:
-        return _taken(await self._http.get(path)).json()
+        return (await self._ask("GET", path)).json()
 
     async def _put(self, path: str, body: dict[str, Any]) -> None:
-        _taken(await self._http.put(path, json=body))
+        await self._ask("PUT", path, body)
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        try:
+            return _taken(await self._http.request(method, path, json=body, extensions=self._extensions))
+        except httpx.ConnectError as error:
+            if why := _distrust(error):
+                raise Untrusted(f"{self.url}: {why}", request=error.request) from error
+            raise
+
+
+def _distrust(error: BaseException) -> str:
+    """What is wrong with the other's TLS; empty where the network is to blame."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            remedy = REMEDIES.get(cause.verify_code, "fleet.ca_file must have the authority that signed it")
+            return f"its certificate is not trusted ({cause.verify_message.rstrip('.')}); {remedy}"
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+            return f"it does not speak TLS as we do ({cause.reason or cause})"
+    return ""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it came from, innermost last."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _taken(response: httpx.Response) -> httpx.Response:

@@ -181,7 +181,7 @@ class _Api:
 
     async def service_discovery(self, request: Request) -> Response:
         """Prometheus HTTP service discovery: every engine that has a metrics page, with its labels, and the agent."""
-        groups = [_group(request.url.netloc, "/metrics", leadtime_job="agent")]
+        groups = [_group(request.url.netloc, "/metrics", __scheme__=request.url.scheme, leadtime_job="agent")]
         groups += [_engine(replica) for replica in await self._replicas() if _has_page(replica)]
         return JSONResponse(groups)
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 import httpx
 import structlog
 
+from runtime.agent.client import Untrusted
 from runtime.agent.many import LOST_S, Agent, ManyAgents
 from runtime.agent.messages import COUNTS
 from runtime.agent.split import Stay
@@ -32,8 +33,8 @@ from runtime.replica import Replica
 
 log = structlog.get_logger(__name__)
 
-Call = Callable[[str], Agent]
-"""An agent at an address, with the token that it asks for."""
+Call = Callable[[AgentPod], Agent]
+"""The agent in a pod, with the token that it asks for."""
 
 Key = tuple[str, str]
 
@@ -132,7 +133,7 @@ class AgentPods:
         seen = {f"{pod.namespace}/{pod.name}": pod for pod in self._picture.agents() if pod.url}
         self._pods = {place: pod for place, pod in seen.items() if pod.ready or _same(before.get(place), pod)}
         lines = {
-            place: self._lines[place] if _same(before.get(place), pod) else self._call(pod.url)
+            place: self._lines[place] if _same(before.get(place), pod) else self._call(pod)
             for place, pod in self._pods.items()
         }
         gone = [line for place, line in self._lines.items() if lines.get(place) is not line]
@@ -158,9 +159,9 @@ def _same(before: AgentPod | None, now: AgentPod) -> bool:
 
 
 def told(error: httpx.HTTPError) -> str:
-    """Which agent, and what: a transport's own words name nobody, a status' words do."""
+    """Which agent, and what: a transport's own words name nobody, a refusal's and a stranger's do."""
     try:
-        where = "" if isinstance(error, httpx.HTTPStatusError) else f"{error.request.url}: "
+        where = "" if isinstance(error, (httpx.HTTPStatusError, Untrusted)) else f"{error.request.url}: "
     except RuntimeError:  # of no request
         where = ""
     return f"agent {where}{error or type(error).__name__}"

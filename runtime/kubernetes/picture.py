@@ -173,7 +173,7 @@ class Picture:
         cordoned = {
             node["metadata"]["name"] for node in self.objects("", resource.NODES) if node["spec"].get("unschedulable")
         }
-        return agentpods.found(there, cordoned)
+        return agentpods.found(there, cordoned, self._spec.agent_tls)
 
     def learn_pod(self, obj: Json) -> None:
         """What a patch was answered with."""

@@ -62,12 +62,14 @@ class FleetSpec:
 
     Every ``look_s`` the fleet looks after its targets; it does nothing while its picture is older than ``stale_s``. At
     the start it waits ``first_s`` for the first picture. ``drain_s`` after which a drain is reported as long.
-    ``agent_pools``, by service and pool, live in agent pods of these namespaces, whatever workloads say.
+    ``agent_pools``, by service and pool, live in agent pods of these namespaces, whatever workloads say; with
+    ``agent_tls`` these are asked by HTTPS alone.
     """
 
     targets: tuple[TargetSpec, ...] = ()
     discover: tuple[str, ...] = ()
     agent_pools: tuple[tuple[str, str], ...] = ()
+    agent_tls: bool = False
     rules: Rules = field(default_factory=Rules)
     look_s: float = 5.0
     stale_s: float = 120.0

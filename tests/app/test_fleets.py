@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from app.access.tls import renewing
 from app.errors import UserError
-from app.fleets import clock_of, cluster_spec, fleet_of, local_spec, token
+from app.fleets import caller, clock_of, cluster_spec, fleet_of, local_spec, token
 from app.kubernetes.fleet import ClusterFleet
 from app.settings import Settings, load
-from runtime.agent.client import RemoteFleet
+from runtime.agent.client import RemoteFleet, Untrusted
 from runtime.agent.many import ManyAgents
+from runtime.agent.server import create_agent
+from runtime.agent.split import Stay
 from runtime.clock import WallClock
+from runtime.kubernetes.agentpods import AgentPod
 from runtime.kubernetes.client import NotLeading
 from runtime.kubernetes.resource import PODS
 from runtime.local.spec import UNBOUND, Kind, Sleep
 from runtime.simulated.client import SimulatedClock, SimulatedFleet
+from tests.certificates import Authority
+from tests.runtime.agent.hosted import Instant
+from tests.runtime.router.hosts import listening
 
 POOL = {
     "name": "chat-l4",
@@ -54,6 +62,15 @@ async def test_several_agents_are_one_fleet() -> None:
     )
     assert isinstance(made, ManyAgents) and made.url == "http://127.0.0.1:8901"
     await made.close()
+
+
+def test_authorities_that_cannot_be_read_are_one_line() -> None:
+    asked = {"kind": "local", "url": "https://10.0.0.7:8900", "token_file": "/t", "ca_file": "/nowhere/ca.crt"}
+    with pytest.raises(UserError, match=r"fleet\.token_file: /t: No such file"):
+        fleet_of(settings(asked))
+    del asked["token_file"]
+    with pytest.raises(UserError, match=r"fleet\.ca_file: /nowhere/ca\.crt: No such file"):
+        fleet_of(settings(asked | {"url": "https://127.0.0.1:8900"}))
 
 
 def test_engines_that_others_reach_listen_for_all_unless_they_say_otherwise() -> None:
@@ -120,6 +137,12 @@ def test_what_an_agent_could_not_run_is_one_line(fleet: dict[str, Any], pool: di
         ({"kind": "local", "url": "10.0.0.7"}, "is no address; give http://HOST:PORT"),
         ({"kind": "local", "agents": {"a": "http://10.0.0.7:8900"}}, "not loopback and token_file is missing"),
         ({"kind": "local", "agents": {"a": "http://[::1]:1", "b": "http://[::1]:1/"}}, "is the agent of two machines"),
+        ({"kind": "local", "ca_file": "/ca.crt"}, "is plain HTTP and ca_file is given; give https://HOST:PORT"),
+        (
+            {"kind": "local", "ca_file": "/ca.crt", "agents": {"a": "https://[::1]:1", "b": "http://[::1]:2"}},
+            "http://[::1]:2 is plain HTTP and ca_file is given",
+        ),
+        ({"kind": "local", "local": LOCAL | {"tls": {"cert_file": "/a.crt"}}}, "key_file"),
         ({"kind": "local", "local": LOCAL | {"slots": [{}]}}, "give either gpus or cores"),
         ({"kind": "local", "local": LOCAL | {"slots": [{"gpus": ["0"], "cores": ["1"]}]}}, "give either gpus or cores"),
         ({"kind": "local", "local": LOCAL | {"drain_s": 0}}, "drain_s: 0"),
@@ -199,6 +222,23 @@ def test_pools_in_agent_pods_are_pools_of_the_file_and_need_a_token(tmp_path: Pa
     given["kubernetes"] = {"namespaces": ["llm"], "agent_pools": ["other"]}
     with pytest.raises(UserError, match="agent_pools: no pool 'other'; known: chat-l4"):
         cluster_spec(settings(given))
+
+
+async def test_agent_pods_are_asked_by_https_under_their_names(tmp_path: Path) -> None:
+    """Their addresses are in no certificate, and without the file's authorities they are strangers."""
+    (tmp_path / "token").write_text("x" * 32)
+    ours = Authority(tmp_path)
+    inside = {"kind": "kubernetes", "kubernetes": {"namespaces": ["llm"], "agent_pools": ["chat-l4"]}}
+    given = inside | {"token_file": str(tmp_path / "token"), "ca_file": str(ours.file)}
+    assert cluster_spec(settings(given)).agent_tls and not cluster_spec(settings(given | {"ca_file": None})).agent_tls
+    files = ours.issue("pods", "*.shared.llm.svc")
+    async with listening(create_agent(Instant(), "x" * 32), renewing(files, "tls")) as url:
+        pod = AgentPod("llm", "shared-0", "u", url, "shared-0.shared.llm.svc", "node", True, Stay.STAYS, ("", ""))
+        for chosen, trusted in ((given, True), (given | {"ca_file": None}, False)):
+            agent = caller(settings(chosen))(pod)
+            with contextlib.nullcontext() if trusted else pytest.raises(Untrusted):
+                assert await agent.replicas() == ()
+            await agent.close()
 
 
 def test_a_cluster_has_no_racks_of_its_own() -> None:

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from starlette.responses import PlainTextResponse
 
-from app.access.settings import TlsSettings
-from app.access.tls import check, pinned
+from app.access.tls import check, pinned, trusting
 from app.errors import UserError
+from app.tlssettings import TlsSettings
 
 
 def pair(folder: Path, name: str, password: bytes | None = None) -> TlsSettings:
@@ -94,3 +94,18 @@ async def test_old_protocols_are_refused(https: tuple[str, TlsSettings]) -> None
     async with httpx.AsyncClient(verify=old, trust_env=False) as http:
         with pytest.raises(httpx.ConnectError):
             await http.get(https[0])
+
+
+def test_the_line_names_the_listener_s_own_key(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^fleet\.local\.tls\.cert_file: .*nothing: No such file"):
+        check(pair(tmp_path, "a").model_copy(update={"cert_file": tmp_path / "nothing"}), "fleet.local.tls")
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "No such file"), ("hello", "give PEM certificates")])
+def test_authorities_that_cannot_be_read_are_one_line(tmp_path: Path, content: str | None, said: str) -> None:
+    file = tmp_path / "ca.crt"
+    if content:
+        file.write_text(content)
+    with pytest.raises(UserError, match=f"^fleet.ca_file: .*{said}") as error:
+        trusting(file, "fleet.ca_file")
+    assert "\n" not in str(error.value)

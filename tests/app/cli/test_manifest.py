@@ -44,6 +44,7 @@ def test_a_pool_of_the_file_with_its_policy() -> None:
         (("chat", "--model", "m", "--weights", "nfs:/x"), "give empty, pvc:NAME"),
         (("chat", "--model", "m", "--env", "A"), "give KEY=VALUE"),
         (("Chat", "--model", "m"), "DNS label"),
+        (("chat", "--model", "m", "--tls-secret", "s"), "--tls-secret is of agents; give --agent"),
         (("--config", str(FLEET)), "--pool is missing"),
     ],
 )
@@ -58,4 +59,6 @@ def test_agent_pods_are_of_a_file(tmp_path: Path) -> None:
     made = manifest("--agent", "--config", str(file), "--gpus", "4", "--image", "i", "-n", "llm", "--weights", "pvc:m")
     kinds = [each["kind"] for each in yaml.safe_load_all(made.stdout)]
     assert kinds == ["ConfigMap", "StatefulSet", "Service", "PodDisruptionBudget"]
+    made = manifest("--agent", "--config", str(file), "--gpus", "4", "--image", "i", "--tls-secret", "agents-tls")
+    assert "secretName: agents-tls" in made.stdout and "scheme: HTTPS" in made.stdout
     assert "--config is missing" in str(manifest("--agent").exception)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.manifests.agent import AgentPods, documents
 from app.manifests.agentpools import agents_of
+from app.settings import Settings
 from runtime.agent.split import Stay
 from runtime.kubernetes.agentpods import found
 from runtime.kubernetes.resource import STATEFUL_SETS
@@ -70,6 +72,32 @@ def test_it_is_empty_before_it_ends() -> None:
 
 def test_somebody_else_buries_what_engines_leave_behind() -> None:
     assert pod()["shareProcessNamespace"] is True
+
+
+SAFE = agents_of(SHARED, None, **GIVEN, namespace="llm", tls_secret="agents-tls")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_version_takes_them_with_a_certificate(version: str) -> None:
+    taken(of("StatefulSet", SAFE), version)
+
+
+def test_with_a_certificate_it_serves_and_is_probed_by_https() -> None:
+    spec = of("StatefulSet", SAFE)["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert {container[f"{kind}Probe"]["httpGet"]["scheme"] for kind in ("startup", "readiness", "liveness")} == {
+        "HTTPS"
+    }
+    secret = next(volume["secret"] for volume in spec["volumes"] if volume["name"] == "tls")
+    folder = next(mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "tls")
+    told = Settings.model_validate(SAFE.config).fleet
+    assert secret["secretName"] == "agents-tls" and told.url == "https://0.0.0.0:8900"
+    assert told.local is not None and told.local.tls is not None
+    assert (told.local.tls.cert_file, told.local.tls.key_file) == (Path(folder, "tls.crt"), Path(folder, "tls.key"))
+
+
+def test_without_one_there_is_nothing_of_it() -> None:
+    assert "tls" not in str(documents(AGENTS)).lower() and "HTTPS" not in str(documents(AGENTS))
 
 
 def test_another_file_is_another_template() -> None:

@@ -33,6 +33,14 @@ def test_an_agent_answers_at_its_named_port_and_is_of_its_stateful_set() -> None
     assert one.owner == ("StatefulSet", "shared")
 
 
+def test_it_is_asked_by_https_under_its_name_where_that_is_wanted() -> None:
+    named = pod()
+    named["spec"] |= {"hostname": "shared-0", "subdomain": "shared"}
+    (one,) = found([named], tls=True)
+    assert (one.url, one.host) == ("https://10.0.0.7:8901", "shared-0.shared.llm.svc")
+    assert [(bare.url, bare.host) for bare in found([pod()], tls=True)] == [("https://10.0.0.7:8901", "")]
+
+
 @pytest.mark.parametrize(("address", "url"), [("", ""), ("fd00::7", "http://[fd00::7]:8900")])
 def test_one_without_an_address_cannot_be_asked_yet_and_without_a_port_the_usual_one_is(address: str, url: str) -> None:
     bare = pod()

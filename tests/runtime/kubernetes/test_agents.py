@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
+import httpx
 import pytest
 import pytest_asyncio
 
-from runtime.agent.client import RemoteFleet
+from runtime.agent.client import RemoteFleet, Untrusted
 from runtime.agent.server import create_agent
 from runtime.fleet import PoolTarget
-from runtime.kubernetes.agents import AgentPods
+from runtime.kubernetes.agents import AgentPods, told
 from runtime.kubernetes.client import Api, NotLeading
 from runtime.kubernetes.connection import Connection
 from runtime.kubernetes.fleet import KubernetesFleet
@@ -82,7 +83,9 @@ async def agents(world: World) -> AsyncIterator[Agents]:
         hosts[name], lines[f"http://{pod['status']['podIP']}:8900"] = await host(servers[name], name)
     leads = [True]
     api = lead(world, leads)
-    fleet = AgentPods(api, pods.picture, pods.spec, Still(world.cluster), lambda url: RemoteFleet(lines[url], TOKEN))
+    fleet = AgentPods(
+        api, pods.picture, pods.spec, Still(world.cluster), lambda pod: RemoteFleet(lines[pod.url], TOKEN)
+    )
     yield Agents(world, pods, fleet, hosts, servers, leads)
     await fleet.close()
     for stack in servers.values():
@@ -168,6 +171,17 @@ async def test_who_does_not_lead_orders_nothing(agents: Agents) -> None:
     assert agents.wanted() == {}
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (Untrusted("https://10.0.0.7:8900: its certificate is not trusted"), ""),
+        (httpx.ConnectError("nobody", request=httpx.Request("GET", "http://10.0.0.7:8900")), "http://10.0.0.7:8900: "),
+    ],
+)
+def test_an_error_names_the_agent_once(error: httpx.HTTPError, line: str) -> None:
+    assert told(error) == f"agent {line}{error}"
+
+
 async def test_two_agents_of_one_name_are_refused(agents: Agents) -> None:
     await agents.apply(2)
     for shared in agents.hosts.values():
@@ -178,7 +192,9 @@ async def test_two_agents_of_one_name_are_refused(agents: Agents) -> None:
 
 async def test_without_an_agent_pod_the_order_says_what_is_missing(world: World) -> None:
     pods = await world.fleet(discover=("llm",), targets=(), agent_pools=POOLS)
-    fleet = AgentPods(lead(world, [True]), pods.picture, pods.spec, Still(world.cluster), RemoteFleet)
+    fleet = AgentPods(
+        lead(world, [True]), pods.picture, pods.spec, Still(world.cluster), lambda pod: RemoteFleet(pod.url)
+    )
     assert await fleet.replicas() == ()
     with pytest.raises(ValueError, match=r"no pod in llm bears leadtime\.dev/agent"):
         await fleet.apply([PoolTarget("chat", "chat-pool", 1)], "d1")
