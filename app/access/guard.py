@@ -143,7 +143,7 @@ def permit(principal: Principal, right: Right, needed: Role, service: str | None
     """Raise 403 where the role is too small or the route is about what is not theirs."""
     if not principal.role.covers(needed):
         raise Refused(403, f"{right.method} {right.path} needs the role {needed}; this credential has {principal.role}")
-    if right.reach is not Reach.NOTHING and not principal.reaches(service):
+    if right.reach in (Reach.SERVICE, Reach.FLEET) and not principal.reaches(service):
         theirs = ", ".join(sorted(principal.services or ()))
         raise Refused(403, f"{right.method} {right.path}: this credential is for {theirs} alone")
 

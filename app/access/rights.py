@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from app.access.principal import Role
@@ -20,6 +20,8 @@ class Reach(Enum):
     """No service: who may touch but one service may ask it too."""
     SERVICE = auto()
     """The service that its path names."""
+    THEIRS = auto()
+    """Several services: whoever asks is told of those that they may touch, as if there were no others."""
     FLEET = auto()
     """Several services, or none that the path names: only who may touch all of them."""
 
@@ -34,6 +36,9 @@ class Right:
     reach: Reach
 
 
+FLEET = "_fleet"
+"""What stands for a service in the path of the fleet's own series; of it who may touch but some sees nothing."""
+
 OPEN = "GET /healthz /readyz /openapi.json /docs /docs/oauth2-redirect /redoc"
 
 ANY = """
@@ -42,28 +47,34 @@ GET /api/v1/plan/choices
 GET /api/v1/schema
 """
 
+THEIRS = """
+GET /api/v1/cost
+GET /api/v1/cost/budgets
+GET /api/v1/cost/capacity
+GET /api/v1/cost/savings
+POST /api/v1/cost/savings
+GET /api/v1/cost/series
+GET /api/v1/decisions
+GET /api/v1/decisions/{id}
+GET /api/v1/decisions/{id}/replay
+GET /api/v1/fleet
+GET /api/v1/nodes
+GET /api/v1/overrides
+GET /api/v1/policies
+GET /api/v1/racks
+GET /api/v1/timeline
+"""
+"""For viewers; each of these reads through ``app.api.backend.Back``, which is what narrows."""
+
 VIEWER = """
 GET /metrics
 GET /api/v1/audit
 GET /api/v1/audit/verify
 GET /api/v1/audit/{seq}
-GET /api/v1/cost
-GET /api/v1/cost/budgets
-GET /api/v1/cost/capacity
 GET /api/v1/cost/prices
-GET /api/v1/cost/savings
-GET /api/v1/cost/series
-GET /api/v1/fleet
-GET /api/v1/racks
 GET /api/v1/reports
 GET /api/v1/reports/html
 GET /api/v1/reports/{form}.csv
-GET /api/v1/decisions
-GET /api/v1/decisions/{id}
-GET /api/v1/decisions/{id}/replay
-GET /api/v1/nodes
-GET /api/v1/overrides
-GET /api/v1/policies
 GET /api/v1/policies/{service}
 GET /api/v1/policies/{service}/history
 GET /api/v1/policies/{service}/diff
@@ -84,7 +95,6 @@ GET /api/v1/services/{service}/replicas
 GET /api/v1/services/{service}/series
 POST /api/v1/services/{service}/plan
 POST /api/v1/services/{service}/wake
-GET /api/v1/timeline
 """
 
 OPERATOR = """
@@ -120,6 +130,7 @@ def _listed(lines: str, role: Role, reach: Reach | None = None) -> Iterator[Righ
 RIGHTS: tuple[Right, ...] = (
     *(Right("GET", path, None, Reach.NOTHING) for path in OPEN.split()[1:]),
     *_listed(ANY, Role.VIEWER, Reach.NOTHING),
+    *_listed(THEIRS, Role.VIEWER, Reach.THEIRS),
     *_listed(VIEWER, Role.VIEWER),
     *_listed(OPERATOR, Role.OPERATOR),
     *_listed(ADMIN, Role.ADMIN),
@@ -139,5 +150,8 @@ def right_of(method: str, path: str) -> tuple[Right, str | None]:
     asked = "GET" if method == "HEAD" else method
     for right, pattern in _COMPILED:
         if right.method == asked and (found := pattern.fullmatch(path)):
-            return right, found.groupdict().get("service")
+            service = found.groupdict().get("service")
+            if service == FLEET and asked == "GET":
+                return replace(right, reach=Reach.THEIRS), None
+            return right, service
     return Right(asked, path, Role.ADMIN, Reach.FLEET), None

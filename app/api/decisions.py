@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
 
-from app.api.backend import Back, Known
+from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
 from app.api.schemas import AlternativeView, ConstraintView, DecisionDetail, DecisionRow, ReplayResult, TurnedView
 from autoscaler.store.codec import encode, replay
@@ -33,7 +33,7 @@ async def of_service(
 @router.get("/decisions", responses=problems(422))
 async def of_all(back: Back, limit: Limit = 50, before: Before = None) -> list[DecisionRow]:
     """Decisions of all services, newest first."""
-    entries = await asyncio.to_thread(back.ledger.list, None, limit, before)
+    entries = await asyncio.to_thread(newest, back, limit, before)
     return [DecisionRow(**fields(entry)) for entry in entries]
 
 
@@ -52,10 +52,18 @@ async def again(id: str, back: Back) -> ReplayResult:
     return ReplayResult(id=id, identical=encode(decided) == encode(entry.decision))
 
 
+def newest(back: Backend, limit: int, before_s: float | None) -> list[Entry]:
+    """Decisions of all services that may be seen, newest first."""
+    if back.only is None:
+        return back.ledger.list(None, limit, before_s)
+    found = [entry for name in sorted(back.only) for entry in back.ledger.list(name, limit, before_s)]
+    return sorted(found, key=lambda entry: (-entry.decision.at_s, entry.decision.id))[:limit]
+
+
 async def entry_of(id: str, back: Back) -> Entry:
-    """The decision of that id with its inputs; 404 where there is none."""
+    """The decision of that id with its inputs; 404 where there is none, or none of theirs."""
     found = await asyncio.to_thread(back.ledger.get, id)
-    if found is None:
+    if found is None or (back.only is not None and found.decision.service not in back.only):
         raise HTTPException(404, f"no decision {id!r}; GET /api/v1/decisions lists them")
     return found
 

@@ -72,4 +72,4 @@ def refusal(leader: Leader) -> Response:
 
 def asks(method: str, path: str) -> bool:
     """Whether a request changes nothing; a draft that is checked or replayed does not either."""
-    return method in QUESTIONS or path.endswith(("/check", "/impact", "/plan"))
+    return method in QUESTIONS or path.endswith(("/check", "/impact", "/plan", "/cost/savings"))

@@ -27,6 +27,7 @@ from app.api.plan_api import router as plan_api
 from app.api.policies import router as policies
 from app.api.proposals import router as proposals
 from app.api.racks import router as racks
+from app.api.savings import router as savings
 from app.api.services import router as services
 from app.api.shadow import router as shadow
 from app.api.timeline import router as timeline
@@ -76,7 +77,15 @@ def create_app(
     app.include_router(health)
     for part in PARTS:
         app.include_router(part, prefix="/api/v1")
-    for part in (timeline, impact, proposals, nodes, plan_api, cost):  # what the console's pages read beside these
+    for part in (
+        timeline,
+        impact,
+        proposals,
+        nodes,
+        plan_api,
+        cost,
+        savings,
+    ):  # what the console's pages read beside these
         app.include_router(part, prefix="/api/v1")
     app.add_api_route("/api/v1/schema", schema, tags=["policies"])
     return app

@@ -19,9 +19,10 @@ router = APIRouter(tags=["overrides"])
 
 @router.get("/overrides")
 async def in_force(back: Back) -> list[OverrideView]:
-    """Those in force, of all services and of the fleet."""
+    """Those in force, of all services that may be seen and of the fleet, which holds for each."""
     now_s = back.now_s()
-    return [view(Kept(override), now_s) for override in await asyncio.to_thread(back.overrides.in_force, now_s)]
+    found = await asyncio.to_thread(back.overrides.in_force, now_s)
+    return [view(Kept(one), now_s) for one in found if back.only is None or one.service in (FLEET, *back.only)]
 
 
 @router.get("/services/{service}/overrides", responses=problems(404))

@@ -13,6 +13,7 @@ from app.api.errors import problems
 from app.api.schemas import Called, CapacityView, FleetView, ReplicaView, Series, ServiceRow
 from app.api.views import fleet_view, replica_view, service_row
 from app.daemon.signals import FLEET, FLEET_SIGNALS, SIGNALS
+from collectors.downsample import Points
 from runtime.replica import Tier, Transition
 
 router = APIRouter(tags=["fleet"])
@@ -43,13 +44,16 @@ async def series(
     signals: Annotated[str, Query(description="Names with commas between; all if absent.")] = "",
     max_points: Annotated[int, Query(ge=2, le=10_000, description="Most points per signal.")] = 600,
 ) -> Series:
-    """Points of named signals; ``_fleet`` is the service of the GPU counts."""
+    """Points of named signals; ``_fleet`` is the service of the GPU counts, of which who may not see all sees none."""
     names = wanted(service, signals, back)
     end_s = back.now_s() if end is None else end
     start_s = end_s - DEFAULT_SPAN_S if start is None else start
     if not start_s < end_s:
         raise HTTPException(422, f"start {start_s:g} is not before end {end_s:g}; give an earlier start")
-    found = await asyncio.to_thread(back.history.series, service, names, start_s, end_s, max_points)
+    if service == FLEET and back.only is not None:
+        found: dict[str, Points] = {name: [] for name in names}
+    else:
+        found = await asyncio.to_thread(back.history.series, service, names, start_s, end_s, max_points)
     longest = max(map(len, found.values()))
     return Series(
         service=service,

@@ -6,13 +6,14 @@ change is read from the store at every call; days that are over are kept, and sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from app.costsettings import CarbonSettings, CostSettings
 from app.reports.digest import Days, Digest
+from app.reports.plays import Play, Played
 from autoscaler.cost.account import NOBODY, Account, Sums, Terms, account
 from autoscaler.cost.book import PriceError
 from autoscaler.cost.budget import DAY_S, LOOK_BACK_DAYS, Budget, Standing, month, standing
@@ -20,7 +21,7 @@ from autoscaler.cost.energy import Energy, energy
 from autoscaler.cost.figures import Figures, Split, Tokens, figures, gaps, split, tokens_of
 from autoscaler.cost.meter import HOUR_S, Used
 from autoscaler.cost.money import shared_rows, usd
-from autoscaler.cost.savings import Saving, days_of, savings
+from autoscaler.cost.savings import Saving, days_of
 from autoscaler.cost.store import CostStore
 from autoscaler.policy import Policy
 from collectors.history import History
@@ -28,8 +29,6 @@ from runtime.pool import Pool
 
 UNTOLD = "_untold"
 """Who is charged for tokens that came through no tenant."""
-
-SEED = 20_261_121
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,19 @@ class Charges:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """What cannot change any more and takes long to work out again."""
+
+    days: Days = field(default_factory=Days)
+    played: dict[Played, list[Saving]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Books:
-    """``services`` are the pools of each, its first one first. Methods block: call them in a thread."""
+    """``services`` are the pools of each, its first one first; ``only`` those that may be told of, None for all.
+
+    Methods block: call them in a thread.
+    """
 
     store: CostStore
     history: History
@@ -79,17 +89,26 @@ class Books:
     budgets: tuple[Budget, ...] = ()
     stock: Mapping[str, int] = field(default_factory=dict)
     racks: Mapping[str, str] = field(default_factory=dict)
-    _days: Days = field(init=False)
-    _played: dict[tuple[str, int, int, str], list[Saving]] = field(default_factory=dict)
+    only: frozenset[str] | None = None
+    kept: Kept = field(default_factory=Kept)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_days", Days(self.store, self.terms))
+    def of(self, services: Collection[str]) -> Books:
+        """Of some services, as if there were no others: the quota, racks and the fleet's own budgets are left out."""
+        return replace(
+            self,
+            services={name: pools for name, pools in self.services.items() if name in services},
+            budgets=tuple(budget for budget in self.budgets if budget.service in services),
+            stock={},
+            racks={},
+            only=frozenset(services),
+        )
 
     def statement(self, start_s: float, end_s: float, service: str | None = None) -> Statement:
         """What the hours cost that touch the span. For one service what others share with it is still its part."""
         first, last = hour_before(start_s), hour_after(end_s)
-        lines = self._days.digest(int(first), int(last))
-        return Statement(first, last, lines if service is None else lines.of(service))
+        lines = self.kept.days.digest(self.store, self.terms, int(first), int(last))
+        names = self.only if service is None else {service} if self.only is None else self.only & {service}
+        return Statement(first, last, lines if names is None else lines.of(names))
 
     def charges(self, start_s: float, end_s: float) -> Charges:
         """The same, charge by charge; takes seconds where a statement takes a moment."""
@@ -141,24 +160,38 @@ class Books:
 
     def savings(self, service: str, policy: Policy, start_s: float, end_s: float) -> list[Saving]:
         """Of one service over the whole days within the span, at list prices on both sides; empty without any."""
-        first, last = -(-start_s // DAY_S) * DAY_S, end_s // DAY_S * DAY_S
-        pool = self.services[service][0]
-        key = (service, int(first), int(last), policy.model_dump_json())
-        if key not in self._played and first < last:
-            self._played[key] = self._savings(service, pool, policy, first, last)
-        return self._played.get(key, [])
+        for key, play in self.plays({service: policy}, start_s, end_s, service).items():
+            self.kept.played[key] = play.savings()
+        return self.kept.played.get(_played(service, policy, start_s, end_s), [])
 
-    def _savings(self, service: str, pool: Pool, policy: Policy, first: float, last: float) -> list[Saving]:
-        made = self.statement(first, last, service).lines
+    def plays(
+        self, policies: Mapping[str, Policy], start_s: float, end_s: float, service: str | None = None
+    ) -> dict[Played, Play]:
+        """What is still to be played for the savings of a service, or of all."""
+        names = [name for name in self.services if name in policies and service in (None, name)]
+        wanted = {_played(name, policies[name], start_s, end_s): policies[name] for name in names}
+        new = {key: policy for key, policy in wanted.items() if key not in self.kept.played and key[1] < key[2]}
+        if not new:
+            return {}
+        first, last = next(iter(new))[1:3]
+        made = self.statement(first, last)
+        found = {key: self._play(made.lines.of({key[0]}), key, policy) for key, policy in new.items()}
+        self.kept.played.update({key: [] for key, play in found.items() if play is None})
+        return {key: play for key, play in found.items() if play is not None}
+
+    def _play(self, made: Digest, key: Played, policy: Policy) -> Play | None:
+        """The days of one service; None where it had no requests, or of no whole day the load is known."""
+        service, first, last, _ = key
         paid = {day: usd(sums.list_nano) for day, (sums, _) in made.by_time(DAY_S).items()}
         tokens = tokens_of(made.use().values())
         if tokens.requests <= 0:
-            return []
+            return None
         fresh = tokens.input - (tokens.cached or 0.0)
         lengths = fresh / tokens.requests, tokens.output / tokens.requests
         times, erlangs = self.history.load(service, "offered_erlangs", first)
         inside = times <= last
-        return savings(days_of(times[inside], erlangs[inside], paid), pool, policy, lengths, SEED)
+        days = days_of(times[inside], erlangs[inside], paid)
+        return Play(days, self.services[service][0], policy, lengths) if days else None
 
     def _service(self, name: str, sums: Sums, used: Sequence[Used], held_ms: int) -> Line:
         tokens, pools = tokens_of(used), self.services.get(name)
@@ -174,7 +207,7 @@ class Books:
         return energy(rows, sum(held_ms.values()), grid)
 
     def _by_hour(self, made: Statement, service: str | None, now_s: float) -> dict[int, float]:
-        lines, hours = made.lines if service is None else made.lines.of(service), made.lines.hours.tolist()
+        lines, hours = made.lines if service is None else made.lines.of({service}), made.lines.hours.tolist()
         metered = made.lines.longest_ms() > 0
         costs = zip(hours, metered.tolist(), lines.nano_by_hour().tolist(), strict=True)
         return {hour: usd(nano) for hour, known, nano in costs if nano or (known and hour < now_s)}
@@ -213,6 +246,11 @@ def missing(made: Statement, line: Line) -> list[str]:
     if line.energy.known is not None and line.energy.known < 0.999:
         told.append(f"energy read for {line.energy.known:.1%} of the GPU time; it is a gap elsewhere, not a zero")
     return told
+
+
+def _played(service: str, policy: Policy, start_s: float, end_s: float) -> Played:
+    """The whole days (UTC) of a span, and by which policy."""
+    return service, int(-(-start_s // DAY_S) * DAY_S), int(end_s // DAY_S * DAY_S), policy.model_dump_json()
 
 
 def hour_before(at_s: float) -> float:

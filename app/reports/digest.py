@@ -7,7 +7,7 @@ milliseconds, so every grouping sums to the whole exactly, as those of the accou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import TypeVar
@@ -53,10 +53,10 @@ class Digest:
     used: Floats
     tenants: tuple[TenantUse, ...] = ()
 
-    def of(self, service: str) -> Digest:
-        """The part of one service; what tenants took is not told apart by service."""
-        own = [at for at, (name, _) in enumerate(self.pairs) if name == service]
-        mine = [at for at, name in enumerate(self.users) if name == service]
+    def of(self, services: Collection[str]) -> Digest:
+        """The part of some services; what tenants took is not told apart by service."""
+        own = [at for at, (name, _) in enumerate(self.pairs) if name in services]
+        mine = [at for at, name in enumerate(self.users) if name in services]
         pairs, users = tuple(self.pairs[at] for at in own), tuple(self.users[at] for at in mine)
         return Digest(self.hours, pairs, users, self.charges[:, own], self.used[:, mine])
 
@@ -221,17 +221,18 @@ def _at(names: Sequence[Key], own: Sequence[Key]) -> slice | list[int]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Days:
-    """Digests of any span of whole hours; days that are over are read once. Safe for use from several threads."""
+    """Digests of any span of whole hours; days that are over are read once. Safe for use from several threads.
 
-    store: CostStore
-    terms: Terms
-    _kept: dict[int, Digest] = field(default_factory=dict)
+    Always asked with the same store and the same terms.
+    """
 
-    def digest(self, start_s: int, end_s: int) -> Digest:
+    kept: dict[int, Digest] = field(default_factory=dict)
+
+    def digest(self, store: CostStore, terms: Terms, start_s: int, end_s: int) -> Digest:
         """Of the hours in ``start_s <= hour < end_s``."""
         midnights = range(-(-(start_s + 1) // DAY_S) * DAY_S, end_s, DAY_S)
         days = [*pairwise([start_s, *midnights, end_s])]
-        parts = [self._day(first, last) for first, last in days]
+        parts = [self._day(store, terms, first, last) for first, last in days]
         made = joined(parts)
         metered = made.hours[made.longest_ms() > 0]
         newest = int(metered[-1]) if len(metered) else 0
@@ -239,13 +240,13 @@ class Days:
         self._keep({days[at][0]: parts[at] for at in over})
         return made
 
-    def _day(self, start_s: int, end_s: int) -> Digest:
+    def _day(self, store: CostStore, terms: Terms, start_s: int, end_s: int) -> Digest:
         """A day, or a part of one: kept, or of a kept one, or read."""
-        kept = self._kept.get(start_s // DAY_S * DAY_S)
-        return digested(self.store, self.terms, start_s, end_s) if kept is None else kept.between(start_s, end_s)
+        kept = self.kept.get(start_s // DAY_S * DAY_S)
+        return digested(store, terms, start_s, end_s) if kept is None else kept.between(start_s, end_s)
 
     def _keep(self, days: Mapping[int, Digest]) -> None:
         for day, made in days.items():
-            self._kept.setdefault(day, made)
-        while len(self._kept) > MOST_DAYS:
-            self._kept.pop(min(self._kept), None)
+            self.kept.setdefault(day, made)
+        while len(self.kept) > MOST_DAYS:
+            self.kept.pop(min(self.kept), None)

@@ -47,12 +47,14 @@ async def test_a_role_opens_what_it_covers_and_nothing_more(asking: Asking, toke
         assert opened is role.covers(right.role), (role, right)
 
 
-async def test_a_token_for_one_service_reaches_no_other_and_not_the_fleet(asking: Asking, tokens: TokenStore) -> None:
+async def test_a_token_for_one_service_reaches_no_other_and_nothing_of_the_whole(
+    asking: Asking, tokens: TokenStore
+) -> None:
     token = made(tokens, Role.OPERATOR, "chat")
     assert await status(asking, token, "GET", "/api/v1/services/chat") == 200
     assert await status(asking, token, "GET", "/api/v1/schema") == 200
     assert await status(asking, token, "POST", "/api/v1/services/chat/overrides", json=PIN) == 201
-    for path in ("/api/v1/services/code", "/api/v1/fleet", "/api/v1/decisions", "/metrics", "/api/v1/overrides"):
+    for path in ("/api/v1/services/code", "/api/v1/audit", "/api/v1/reports", "/metrics", "/api/v1/cost/prices"):
         assert await status(asking, token, "GET", path) == 403
     assert await status(asking, token, "POST", "/api/v1/freezes", json=FREEZE) == 403
 

@@ -25,6 +25,7 @@ async def test_every_route_has_a_role_and_every_role_a_route(world: World) -> No
 
 def test_what_changes_something_needs_an_operator_at_least() -> None:
     harmless = {
+        "/api/v1/cost/savings",
         "/api/v1/policies/{service}/check",
         "/api/v1/policies/{service}/impact",
         "/api/v1/services/{service}/plan",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,16 +29,17 @@ class Counting(CostStore):
         return super().hours(start_s, end_s, service)
 
 
-@pytest.fixture
-def days(books: Books) -> Days:
-    return Days(Counting(books.store._engine), books.terms)
+def test_days_that_are_over_are_read_once(books: Books) -> None:
+    store, days = Counting(books.store._engine), Days()
 
+    def reads(start_s: int, end_s: int) -> int:
+        before = store.reads
+        days.digest(store, books.terms, start_s, end_s)
+        return store.reads - before
 
-def reads(days: Days, start_s: int, end_s: int) -> int:
-    assert isinstance(days.store, Counting)
-    before = days.store.reads
-    days.digest(start_s, end_s)
-    return days.store.reads - before
+    assert reads(START_S, END_S) == DAYS
+    assert reads(START_S, END_S) == 1, "the last day may still grow"
+    assert reads(START_S + HOUR_S, START_S + 2 * DAY_S) == 0
 
 
 def same(one: Digest, other: Digest) -> None:
@@ -65,40 +65,34 @@ def test_it_is_the_account_in_every_grouping(books: Books) -> None:
 @given(hours, hours)
 def test_any_span_is_the_same_from_kept_days_and_from_the_store(books: Books, one: int, other: int) -> None:
     start_s, end_s = (START_S + HOUR_S * at for at in sorted((one, other)))
-    kept = Days(books.store, books.terms)
-    kept.digest(START_S, END_S)
-    same(kept.digest(start_s, end_s), digested(books.store, books.terms, start_s, end_s))
-
-
-def test_days_that_are_over_are_read_once(days: Days) -> None:
-    assert reads(days, START_S, END_S) == DAYS
-    assert reads(days, START_S, END_S) == 1, "the last day may still grow"
-    assert reads(days, START_S + HOUR_S, START_S + 2 * DAY_S) == 0
+    kept, place = Days(), (books.store, books.terms)
+    kept.digest(*place, START_S, END_S)
+    same(kept.digest(*place, start_s, end_s), digested(books.store, books.terms, start_s, end_s))
 
 
 def test_a_day_that_still_grows_is_read_again(books: Books) -> None:
     store = CostStore(open_store("sqlite://"))
-    days = Days(store, books.terms)
+    days, place = Days(), (store, books.terms)
     for hour in (0, 23, 24):
         held, used = metered(hour, "chat", 3, 0)
         store.add([held], [used])
-        assert days.digest(START_S, START_S + 2 * DAY_S).use()["chat"].ms == sum(
+        assert days.digest(*place, START_S, START_S + 2 * DAY_S).use()["chat"].ms == sum(
             row.ms for row in store.usage(START_S, START_S + 2 * DAY_S)
         )
     store.add([held], [used])
-    assert days.digest(START_S, START_S + 2 * DAY_S).use()["chat"].ms == 4 * used.ms
+    assert days.digest(*place, START_S, START_S + 2 * DAY_S).use()["chat"].ms == 4 * used.ms
 
 
 def test_services_that_come_and_go_keep_their_own_numbers(books: Books) -> None:
-    one = digested(books.store, books.terms, START_S, START_S + DAY_S).of("chat")
-    other = digested(books.store, books.terms, START_S + DAY_S, START_S + 2 * DAY_S).of("=code")
+    one = digested(books.store, books.terms, START_S, START_S + DAY_S).of({"chat"})
+    other = digested(books.store, books.terms, START_S + DAY_S, START_S + 2 * DAY_S).of({"=code"})
     made = joined([one, other])
     assert made.use()["chat"] == one.use()["chat"] and made.use()["=code"] == other.use()["=code"]
     assert made.total_nano == one.total_nano + other.total_nano
-    assert not made.of("chat").nano_by_hour()[24:].any()
+    assert not made.of({"chat"}).nano_by_hour()[24:].any()
 
 
 def test_nothing_metered_is_nothing(books: Books) -> None:
-    made = Days(books.store, replace(books.terms, commitments=())).digest(START_S - DAY_S, START_S)
+    made = Days().digest(books.store, replace(books.terms, commitments=()), START_S - DAY_S, START_S)
     assert made.total_nano == 0 and made.by_time(DAY_S) == {} and made.use() == {}
     assert np.array_equal(made.longest_ms(), np.zeros(24))
