@@ -7,6 +7,7 @@ and exit code 2; a broken pipe or Ctrl-C ends quietly.
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -74,6 +75,24 @@ app.command("report", help=report.HELP)(report.report)
 app.command("explain", help=explain.HELP)(explain.explain)
 app.command("fleet", hidden=True)(fleet.fleet)
 app.command("doctor", help=doctor.HELP)(doctor.doctor)
+
+
+def told(wanted: bool) -> None:
+    """Print the version and end, if that is wanted."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"leadtime {version('leadtime')}")
+        raise typer.Exit
+
+
+@app.callback()
+def every(
+    version: Annotated[
+        bool, typer.Option("--version", callback=told, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What all commands have in common."""
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ HEAD = """# Command line
 
 Made from the code; `leadtime COMMAND --help` says the same. A mistake in what was given is one line on the standard
 error output and exit code 2. Commands that ask the API take its address by `--api` and a token from the variable
-`LEADTIME_TOKEN`. `--json` prints one JSON document on the standard output and nothing else.
+`LEADTIME_TOKEN`. `--json` prints one JSON document on the standard output and nothing else. `leadtime --version` prints
+the version.
 
 """
 

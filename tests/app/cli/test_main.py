@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,14 @@ def test_help_imports_nothing_heavy() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
+def test_the_version_is_the_package_s() -> None:
+    done = leadtime("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"leadtime {version('leadtime')}\n", "")
+
+
 def test_help_lists_the_commands() -> None:
     text = leadtime("--help").stdout
+    assert "Keeps fleets of LLM serving replicas exactly as large" in text and "--version" in text
     assert all(name in text for name in ("up", "daemon", "console", "policy", "explain", "doctor"))
 
 
