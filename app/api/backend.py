@@ -14,6 +14,7 @@ from fastapi import Depends, HTTPException, Request
 
 from app.access.principal import Principal
 from app.access.tokens import TokenStore
+from app.api.decided import Decided
 from app.api.theirs import narrowed
 from app.daemon.leading import Alone, Leader
 from app.daemon.memory import Memory, ServiceMemory, clock
@@ -44,6 +45,7 @@ class Backend:
     audit: AuditLog | None = None
     books: Books | None = None
     approvals: Approvals = field(default_factory=Approvals)
+    decided: Decided = field(default_factory=Decided)
     only: frozenset[str] | None = None
 
     def now_s(self) -> float:

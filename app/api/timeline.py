@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from app.api.backend import Back, Backend
 from app.api.decisions import fields
 from app.api.errors import problems
 from app.api.schemas import DecisionRow, Schema
+from autoscaler.store.ledger import Entry, SqlLedger
 
 router = APIRouter(tags=["decisions"])
 
@@ -88,7 +90,13 @@ def made(back: Backend, name: str, times: Sequence[float], end_s: float) -> list
     """The decisions that were made at these times, or last before them where the history only has minutes."""
     turns: list[Turn] = []
     for at_s, until_s in pairwise([*times, end_s]):
-        entries = back.ledger.list(name, 1, at_s + SAME_S)
-        if entries and (not turns or turns[-1].id != entries[0].decision.id):
-            turns.append(Turn(**fields(entries[0]), until_s=max(until_s, entries[0].decision.at_s)))
+        entry = back.decided.at(name, at_s, back.now_s(), partial(decision_at, back.ledger, name, at_s))
+        if entry is not None and (not turns or turns[-1].id != entry.decision.id):
+            turns.append(Turn(**fields(entry), until_s=max(until_s, entry.decision.at_s)))
     return turns
+
+
+def decision_at(ledger: SqlLedger, name: str, at_s: float) -> Entry | None:
+    """The decision that was made at a time, or last before it."""
+    entries = ledger.list(name, 1, at_s + SAME_S)
+    return entries[0] if entries else None
