@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.access.tls import trusting
+from app.agenttokens import shown
 from app.daemon.leading import Alone
 from app.errors import UserError
-from app.fleetsettings import GIB, LOOPBACK, TOKEN_LEAST, LaunchSettings, LocalSettings, SlotSettings
+from app.fleetsettings import GIB, LOOPBACK, LaunchSettings, LocalSettings, SlotSettings
 from app.kubernetes.faults import FaultyNodes
 from app.kubernetes.fleet import ClusterFleet
 from app.kubernetes.leader import ClusterLeader, reached_at
@@ -59,7 +59,7 @@ def fleet_of(settings: Settings, may_write: Callable[[], bool] = never) -> HttpF
         api = api_of(cluster(settings), may_write)
         faults = FaultyNodes() if cluster(settings).taint_faulty_nodes else None
         return ClusterFleet(api, spec, WallClock(), exporters=exporters, call=caller(settings), faults=faults)
-    chosen, secret = settings.fleet, token(settings.fleet.token_file)
+    chosen, secret = settings.fleet, shown(settings.fleet.token_file)
     trust = trusting(chosen.ca_file, "fleet.ca_file")
     if chosen.agents:
         return ManyAgents({m: RemoteFleet(url, secret, trust=trust) for m, url in chosen.agents.items()}, WallClock())
@@ -68,7 +68,7 @@ def fleet_of(settings: Settings, may_write: Callable[[], bool] = never) -> HttpF
 
 def caller(settings: Settings) -> Callable[[AgentPod], RemoteFleet]:
     """How agent pods are reached; raises ``UserError`` for a token or authorities that cannot be read."""
-    secret = token(settings.fleet.token_file)
+    secret = shown(settings.fleet.token_file)
     trust = trusting(settings.fleet.ca_file, "fleet.ca_file")
     return lambda pod: RemoteFleet(pod.url, secret, AGENT_TIMEOUT_S, trust=trust, name=pod.host)
 
@@ -152,19 +152,6 @@ def _target(target: TargetSettings, service: str, pool: PoolSettings, namespace:
 def clock_of(settings: Settings) -> PacedClock:
     """Whose time it is: a simulated fleet has its own."""
     return SimulatedClock(settings.fleet.url) if settings.fleet.kind == "simulated" else WallClock()
-
-
-def token(file: Path | None) -> str | None:
-    """The token in a file, None without one; raises ``UserError`` for one that is no secret."""
-    if file is None:
-        return None
-    try:
-        lines = file.read_text(encoding="utf-8").split()
-    except OSError as error:
-        raise UserError(f"fleet.token_file: {file}: {error.strerror}; give a file with the agent's token") from None
-    if len(lines) != 1 or len(lines[0]) < TOKEN_LEAST:
-        raise UserError(f"fleet.token_file: {file}: give one word of at least {TOKEN_LEAST} characters")
-    return lines[0]
 
 
 def local_spec(settings: Settings) -> LocalSpec:

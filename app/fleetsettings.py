@@ -84,7 +84,9 @@ class FleetSettings(Section):
     agents: dict[str, str] = Field(
         default_factory=dict, description="Addresses of agents by machine, where there are several; url is then unused."
     )
-    token_file: Path | None = Field(None, description="File whose first line is the agents' token.")
+    token_file: Path | None = Field(
+        None, description="File with the agents' tokens, one a line: who asks shows the first, an agent takes each."
+    )
     ca_file: Path | None = Field(
         None,
         description="PEM file with the authorities of the agents' certificates; the system's if absent. With it, agent "

@@ -54,9 +54,10 @@ def serve(settings: Settings, keep: bool) -> None:
     import uvicorn
 
     from app.access.tls import renewing
+    from app.agenttokens import accepted
     from app.cli.fleet import address
     from app.cli.ports import refuse_used
-    from app.fleets import local_spec, token
+    from app.fleets import local_spec
     from runtime.agent.server import create_agent
     from runtime.clock import WallClock
     from runtime.local.fleet import LocalFleet
@@ -68,7 +69,7 @@ def serve(settings: Settings, keep: bool) -> None:
     context = renewing(tls, TLS_KEY) if tls else None
     if context is None:
         exposed(settings.fleet.url)
-    served = create_agent(fleet, token(settings.fleet.token_file), keep, local.address if local else None)
+    served = create_agent(fleet, accepted(settings.fleet.token_file), keep, local.address if local else None)
     uvicorn.run(
         served,
         host=host,
@@ -145,12 +146,12 @@ def leaving(settings: Settings) -> None:
 def beside(settings: Settings) -> RemoteFleet:
     """The agent of this machine, known by its own certificate where it has one."""
     from app.access.tls import check, pinned
+    from app.agenttokens import shown
     from app.cli.fleet import address
-    from app.fleets import token
     from runtime.agent.client import RemoteFleet
 
-    tls, port = encryption(settings), address(settings)[1]
+    tls, port, token = encryption(settings), address(settings)[1], shown(settings.fleet.token_file)
     if tls is None:
-        return RemoteFleet(f"http://127.0.0.1:{port}", token(settings.fleet.token_file))
+        return RemoteFleet(f"http://127.0.0.1:{port}", token)
     check(tls, TLS_KEY)
-    return RemoteFleet(f"https://127.0.0.1:{port}", token(settings.fleet.token_file), trust=pinned(tls))
+    return RemoteFleet(f"https://127.0.0.1:{port}", token, trust=pinned(tls))

@@ -7,7 +7,7 @@ token, and is told apart from one that is silent: a mistake, or a stranger, is n
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -35,16 +35,15 @@ class RemoteFleet:
     def __init__(
         self,
         url: str,
-        token: str | None = None,
+        token: str | Callable[[], str] | None = None,
         timeout_s: float = 10.0,
         *,
         trust: ssl.SSLContext | bool = True,
         name: str = "",
     ) -> None:
         self.url = url.rstrip("/")
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._http = httpx.AsyncClient(
-            base_url=self.url, headers=headers, timeout=timeout_s, trust_env=False, verify=trust
+            base_url=self.url, auth=_signing(token), timeout=timeout_s, trust_env=False, verify=trust
         )
         self._extensions = {"sni_hostname": name} if name else {}
 
@@ -101,6 +100,18 @@ class RemoteFleet:
             if why := _distrust(error):
                 raise Untrusted(f"{self.url}: {why}", request=error.request) from error
             raise
+
+
+def _signing(token: str | Callable[[], str] | None) -> Callable[[httpx.Request], httpx.Request] | None:
+    """Puts the token of that moment on each request."""
+    if token is None:
+        return None
+
+    def signed(request: httpx.Request) -> httpx.Request:
+        request.headers["Authorization"] = f"Bearer {token if isinstance(token, str) else token()}"
+        return request
+
+    return signed
 
 
 def _distrust(error: BaseException) -> str:

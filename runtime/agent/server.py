@@ -2,7 +2,7 @@
 
 An order is a target per pool and tier, as everywhere; launching, waking, sleeping, draining and stopping follow from
 it. Whoever can reach this address can start processes on this machine: everything but ``/healthz`` asks for the
-token, and compares it in constant time.
+token, and compares it in constant time. Several tokens may be valid at once, while one takes the place of another.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from runtime.fleet import Fleet
 from runtime.replica import Replica, Tier
 
 BODY_BYTES = 1 << 20
+
+Tokens = Callable[[], Sequence[str]]
+"""All that are valid at that moment."""
 
 
 class Event(Protocol):
@@ -81,24 +84,27 @@ class Hosted(Fleet, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Lets in who has the token; with no token, everybody (for loopback only, which the CLI sees to)."""
+    """Lets in who has a token that is valid now; with None, everybody (for loopback only, which the CLI sees to)."""
 
-    token: str | None
+    tokens: Tokens | None
 
     async def __call__(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Pass on, or 401."""
         given = request.headers.get("authorization", "").encode()
-        if self.token is None or request.url.path == "/healthz":
+        if self.tokens is None or request.url.path == "/healthz":
             return await call_next(request)
-        if hmac.compare_digest(given, f"Bearer {self.token}".encode()):
+        if any(hmac.compare_digest(given, f"Bearer {token}".encode()) for token in self.tokens()):
             return await call_next(request)
         wrong = "the token is not right" if given else "give the agent's token: Authorization: Bearer TOKEN"
         return JSONResponse({"detail": wrong}, 401, {"WWW-Authenticate": "Bearer"})
 
 
-def create_agent(fleet: Hosted, token: str | None, keep: bool = False, address: str | None = None) -> Starlette:
+def create_agent(
+    fleet: Hosted, token: str | Tokens | None, keep: bool = False, address: str | None = None
+) -> Starlette:
     """The fleet as an ASGI application, which starts and closes it; with ``keep`` its replicas go on without it.
-    ``address`` is the host under which other machines reach the engines; None where none do.
+    ``token`` may be asked for anew at every request. ``address`` is the host under which other machines reach the
+    engines; None where none do.
     """
 
     @contextlib.asynccontextmanager
@@ -124,9 +130,8 @@ def create_agent(fleet: Hosted, token: str | None, keep: bool = False, address: 
     routes = [Route(path, handler) for path, handler in gets.items()]
     routes.append(Route("/fleet/targets", api.targets, methods=["PUT"]))
     routes.append(Route("/fleet/racks", api.hold, methods=["PUT"]))
-    return Starlette(
-        routes=routes, lifespan=lifespan, middleware=[Middleware(BaseHTTPMiddleware, dispatch=Guard(token))]
-    )
+    guard = Guard((lambda: (token,)) if isinstance(token, str) else token)
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(BaseHTTPMiddleware, dispatch=guard)])
 
 
 class _Api:

@@ -11,7 +11,7 @@ import yaml
 
 from app.access.tls import renewing
 from app.errors import UserError
-from app.fleets import caller, clock_of, cluster_spec, fleet_of, local_spec, token
+from app.fleets import caller, clock_of, cluster_spec, fleet_of, local_spec
 from app.kubernetes.fleet import ClusterFleet
 from app.settings import Settings, load
 from runtime.agent.client import RemoteFleet, Untrusted
@@ -151,20 +151,6 @@ def test_what_an_agent_could_not_run_is_one_line(fleet: dict[str, Any], pool: di
 def test_what_cannot_be_meant_is_refused_with_its_place(tmp_path: Path, fleet: dict[str, Any], why: str) -> None:
     told = refused(tmp_path, fleet)
     assert why in told and "fleet.yaml" in told and "\n" not in told
-
-
-def test_a_token_is_one_long_word(tmp_path: Path) -> None:
-    file = tmp_path / "token"
-    assert token(None) is None
-    file.write_text("a-secret-of-some-length\n")
-    assert token(file) == "a-secret-of-some-length"
-    for wrong in ("", "short", "two words-that-are-long-enough"):
-        file.write_text(wrong)
-        with pytest.raises(UserError, match="at least 16 characters") as error:
-            token(file)
-        assert wrong == "" or wrong not in str(error.value)
-    with pytest.raises(UserError, match="No such file"):
-        token(tmp_path / "none")
 
 
 CLUSTER = {

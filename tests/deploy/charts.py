@@ -24,7 +24,7 @@ ALL: dict[str, Any] = {
     "store": {"url": "postgresql+psycopg://leadtime@db/leadtime", "passwordSecret": {"name": "db"}},
     "image": {"pullSecrets": [{"name": "pull"}]},
     "daemon": {"replicas": 2, "nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}]},
-    "agents": {"tokenSecret": {"name": "leadtime-agent"}},
+    "agents": {"tokenSecret": {"name": "leadtime-agent"}, "caSecret": {"name": "agents-tls"}},
     "auth": {"tokenSecret": {"name": "token"}},
     "router": {"enabled": True},
     "externalScaler": {"enabled": True},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from app.cli.main import app
 from app.manifests.agent import ENGINE_PORTS
 from app.settings import Settings, load
 from runtime.kubernetes.names import AGENT_LABEL
-from tests.app.manifests.test_agent import of
+from tests.app.manifests.test_agent import SAFE, of
 from tests.deploy.charts import ALL, ROOT, documents, find, pods, render
 from tests.kubernetes_versions import VERSIONS, taken
 
@@ -52,6 +53,7 @@ def test_the_plain_manifests_are_the_chart() -> None:
         ({"rights": {"act": "yes"}}, "want boolean"),
         ({"store": {"url": "postgresql://me:secret@db/leadtime"}}, "does not match pattern"),
         ({"daemon": {"replicas": 2}}, "give a PostgreSQL URL"),
+        ({"agents": {"caSecret": {"name": "agents-tls"}}}, "agents.tokenSecret is not"),
         ({"rights": {"taintNodes": True}}, "a node that is not read is not tainted"),
     ],
 )
@@ -180,6 +182,38 @@ def test_who_asks_agents_has_their_token_as_a_file_and_nobody_else(component: st
     assert Path(fleet["token_file"]).parent == Path(mounts["agents"])
     assert not any("agents" in str(pods(made)[other]["spec"]["volumes"]) for other in ("console", "externalscaler"))
     assert "agents" not in str(pods(documents({"router": {"enabled": True}}))[component]["spec"]["volumes"])
+
+
+@pytest.mark.parametrize("component", ["daemon", "router"])
+def test_who_asks_agents_by_https_has_their_authority(component: str) -> None:
+    pod = pods(documents(ALL))[component]["spec"]
+    fleet = yaml.safe_load(find(documents(ALL), "ConfigMap")[0]["data"]["fleet.yaml"])["fleet"]
+    volume = next(volume for volume in pod["volumes"] if volume["name"] == "agents")
+    files = {
+        item["path"]: each["secret"]["name"]
+        for each in volume["projected"]["sources"]
+        for item in each["secret"]["items"]
+    }
+    assert files == {"token": "leadtime-agent", Path(fleet["ca_file"]).name: "agents-tls"}
+    assert "ca_file" not in str(documents({"agents": {"tokenSecret": {"name": "leadtime-agent"}}}))
+
+
+def test_prometheus_asks_agents_by_https_under_the_names_of_their_certificate() -> None:
+    def endpoint(values: dict[str, Any]) -> dict[str, Any]:
+        return dict(find(documents(values), "PodMonitor", "-agents")[0]["spec"]["podMetricsEndpoints"][0])
+
+    asked = endpoint(ALL)
+    assert (asked["scheme"], asked["tlsConfig"]["ca"]["secret"]["name"]) == ("https", "agents-tls")
+    (renamed,) = [each for each in asked["relabelings"] if each["targetLabel"] == "__address__"]
+    pod = of("StatefulSet", SAFE)["spec"]["template"]
+    told = ["agents-0", pod["metadata"]["labels"]["app.kubernetes.io/name"], "llm", "8900"]
+    name = re.sub(renamed["regex"], renamed["replacement"].replace("$", "\\"), ";".join(told))
+    assert name == "agents-0.leadtime-agents.llm.svc:8900"
+    plain = endpoint(ALL | {"agents": {"tokenSecret": {"name": "leadtime-agent"}}})
+    assert plain["authorization"]["credentials"] == {"name": "leadtime-agent", "key": "token"}
+    apart = endpoint(ALL | {"agents": {"tokenSecret": {"name": "leadtime-agent", "scrapeKey": "one"}}})
+    assert apart["authorization"]["credentials"]["key"] == "one"
+    assert "scheme" not in plain and "__address__" not in str(plain)
 
 
 def test_agents_are_reached_by_daemon_router_and_prometheus_alone() -> None:

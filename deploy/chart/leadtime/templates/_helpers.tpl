@@ -44,6 +44,10 @@ labels:
 {{- if .Values.agents.tokenSecret.name }}
 {{- $_ := set $ours.fleet "token_file" "/etc/leadtime-agent/token" }}
 {{- end }}
+{{- if .Values.agents.caSecret.name }}
+{{- if not .Values.agents.tokenSecret.name }}{{ fail "agents.caSecret is given and agents.tokenSecret is not: agents are asked with a token" }}{{ end }}
+{{- $_ := set $ours.fleet "ca_file" "/etc/leadtime-agent/ca.crt" }}
+{{- end }}
 {{- mergeOverwrite $ours (deepCopy .Values.config) | toYaml }}
 {{- end }}
 
@@ -59,7 +63,7 @@ labels:
 {{- end }}
 {{- end }}
 
-{{/* The agents' token, as a file. */}}
+{{/* The agents' token and the authority of their certificates, as files. */}}
 {{- define "leadtime.agentMount" -}}
 {{- if .Values.agents.tokenSecret.name }}
 - {name: agents, mountPath: /etc/leadtime-agent, readOnly: true}
@@ -70,7 +74,15 @@ labels:
 {{- with .Values.agents.tokenSecret }}
 {{- if .name }}
 - name: agents
-  secret: {secretName: {{ .name }}, defaultMode: 288, items: [{key: {{ .key }}, path: token}]}
+  projected:
+    defaultMode: 288
+    sources:
+      - secret: {name: {{ .name }}, items: [{key: {{ .key }}, path: token}]}
+{{- with $.Values.agents.caSecret }}
+{{- if .name }}
+      - secret: {name: {{ .name }}, items: [{key: {{ .key }}, path: ca.crt}]}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
