@@ -26,7 +26,7 @@ ACTIONS = {
     "token.create": "token made",
     "token.revoke": "token revoked",
 }
-COLUMNS = ("entry", "time, UTC", "who", "known by", "address", "what", "of", "changed", "reason", "hash")
+COLUMNS = ("entry", "time, UTC", "who", "what", "of", "changed", "reason", "known by", "address", "hash")
 SHOWN_FIELDS = 3
 
 
@@ -41,12 +41,12 @@ def line(row: AuditRow) -> dict[str, Any]:
         row.seq,
         format.stamp(row.at_s),
         row.who,
-        row.by,
-        row.address,
         ACTIONS.get(row.action, row.action),
         row.subject,
         changed(row),
         row.reason,
+        row.by,
+        row.address,
         row.hash,
     )
     texts = (guarded(cell) if isinstance(cell, str) else cell for cell in cells)

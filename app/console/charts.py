@@ -22,6 +22,9 @@ BLUE, ORANGE, GREEN, SKY, PURPLE, RED, GREY = (
     "#8a949e",
 )
 
+FAINT = "#8a949e66"
+"""For what is there and does nothing: most of an idle fleet must not outshine the part that works."""
+
 Parts = Mapping[str, tuple[str, str]]
 Styles = Mapping[str, tuple[str, list[int]]]
 SOLID, DASHED, DOTTED = [1, 0], [6, 3], [2, 2]
@@ -50,7 +53,7 @@ REPLICAS: Parts = {
 GPUS: Parts = {
     "gpus_busy": ("busy", GREEN),
     "gpus_idle_held": ("held, doing nothing", ORANGE),
-    "gpus_idle": ("idle", GREY),
+    "gpus_idle": ("idle", FAINT),
 }
 QUANTILES = {"p50": ("P50", BLUE, SOLID), "p90": ("P90", PURPLE, DASHED), "p99": ("P99", GREY, DOTTED)}
 
@@ -58,7 +61,9 @@ TIME_LABEL = "utcFormat(datum.value, datum.value % 86400000 == 0 ? '%d %b' : '%H
 """Axis labels: the date at midnight, else the time of day, UTC."""
 
 HEIGHT = 210
-"""Height of a chart's plot, px."""
+"""Height of a chart, px, legend and axis included."""
+LEGEND_OFFSET = 8
+"""Between a legend and its plot, px."""
 
 
 def demand(history: pd.DataFrame, ahead: pd.DataFrame) -> alt.LayerChart:
@@ -96,7 +101,7 @@ def quantiles(history: pd.DataFrame, signal: str, target_ms: float) -> alt.Layer
         Target=target_ms,
     )
     styles = {label: (colour, dash) for label, colour, dash in QUANTILES.values()} | {"Target": (RED, SOLID)}
-    y = alt.Y(title="ms, root scale", scale=alt.Scale(type="sqrt", zero=True), axis=alt.Axis(tickCount=4))
+    y = alt.Y(title="ms, root scale", scale=alt.Scale(type="sqrt", zero=True), axis=alt.Axis(tickCount=6))
     return line_chart(frame, {label: label for label in styles}, styles, y, digits=0)
 
 
@@ -172,7 +177,7 @@ def time_axis() -> alt.X:
     )
 
 
-def legend(columns: int, symbol: str) -> alt.Legend:
+def legend(columns: int, symbol: str, stroke_px: int = 3) -> alt.Legend:
     """Above the plot, in rows of ``columns``, so that a narrow screen does not cut it."""
     return alt.Legend(
         orient="top",
@@ -180,8 +185,10 @@ def legend(columns: int, symbol: str) -> alt.Legend:
         columns=columns,
         labelLimit=0,
         symbolType=symbol,
-        symbolStrokeWidth=3,
+        symbolStrokeWidth=stroke_px,
         symbolOpacity=1,
+        offset=LEGEND_OFFSET,
+        padding=0,
     )
 
 
@@ -193,7 +200,7 @@ def named(name: str) -> alt.Chart:
 def styled(styles: Styles, symbol: str = "stroke") -> tuple[alt.Color, alt.StrokeDash]:
     """Colour and dash by series name, in one legend."""
     names = list(styles)
-    key = legend(4 if max(map(len, names)) < 8 else 3, symbol)
+    key = legend(4 if max(map(len, names)) < 8 else 2 if len(names) == 4 else 3, symbol)
     colours = alt.Scale(domain=names, range=[colour for colour, _ in styles.values()])
     dashes = alt.Scale(domain=names, range=[dash for _, dash in styles.values()])
     return (
@@ -218,7 +225,10 @@ def hover(columns: Mapping[str, str], digits: int = 2) -> alt.Chart:
 
 
 def finished(frame: pd.DataFrame, layers: Sequence[alt.Chart], height: int = HEIGHT) -> alt.LayerChart:
-    """Layers over each other, all of one data set, so that a refresh keeps the chart."""
+    """Layers over each other, all of one data set, so that a refresh keeps the chart.
+
+    A screen reader hears the chart's name and reads the table under it, not a thousand nameless marks.
+    """
     chart = alt.LayerChart(data=frame, layer=list(layers), height=height, padding={"top": 0, "bottom": 0})
-    thick: alt.LayerChart = chart.configure_line(strokeWidth=2)
-    return thick
+    quiet: alt.LayerChart = chart.configure_mark(aria=False).configure_line(strokeWidth=2)
+    return quiet

@@ -25,6 +25,8 @@ from app.reports.views import (
 )
 
 DAY_S = 86400.0
+NEARLY_ALL = 0.99
+"""A span of which so much was metered needs no word about the rest."""
 FLEET, UNTOLD = "_fleet", "_untold"
 NAMES = {FLEET: "the fleet as a whole", UNTOLD: "not told apart"}
 
@@ -50,7 +52,18 @@ def headline(view: CostView) -> str:
         return "Nothing was metered in this span"
     price = total.fully_loaded_usd_per_million_tokens
     each = f", {per_million(price)} per million tokens fully loaded" if price is not None else ""
-    return f"{format.usd(total.total_usd)} in {format.duration(view.end_s - view.start_s)}{each}"
+    return f"{format.usd(total.total_usd)} in {span_words(view)}{each}"
+
+
+def metered_s(view: CostView) -> float:
+    """Seconds of the span of which the cost is known."""
+    return view.metered_share * (view.end_s - view.start_s)
+
+
+def span_words(view: CostView) -> str:
+    """``7 d``, or ``2 h 50 m metered of 7 d``."""
+    whole, known = format.duration(view.end_s - view.start_s), format.duration(metered_s(view))
+    return whole if view.metered_share > NEARLY_ALL else f"{known} metered of {whole}"
 
 
 def per_million(usd: float | None) -> str:
@@ -62,9 +75,10 @@ def cost_tiles(view: CostView, series: CostSeries, budgets: Sequence[BudgetView]
     """The strip: cost, the four figures, and the budget that is worst off."""
     total = view.total
     hourly = tuple(point.usd_per_hour for point in series.points)
-    hours = (view.end_s - view.start_s) / 3600
+    hours = metered_s(view) / 3600
+    each = f"{format.usd(total.total_usd / hours)} an hour" if hours else "nothing metered"
     return [
-        tile("Cost", format.usd(total.total_usd), f"{format.usd(total.total_usd / hours)} an hour", hourly, COST_HELP),
+        tile("Cost", format.usd(total.total_usd), each, hourly, COST_HELP),
         *(price_tile(view, series, field, name) for field, name in PRICES.items()),
         tile("Waste share", format.percent(total.waste_share), "of fully loaded, not serving", (), WASTE_HELP),
         *([budget_tile(worst(budgets))] if budgets else []),
@@ -83,8 +97,8 @@ PRICE_HELP = {
 def price_tile(view: CostView, series: CostSeries, field: str, name: str) -> tiles.Tile:
     """One of the prices, with its past."""
     points = tuple(getattr(point, field) for point in series.points)
-    label = f"$ per 1M tokens, {name}"
-    return tile(label, per_million(getattr(view.total, field)), "input and output", points, PRICE_HELP[name])
+    label = f"{name.capitalize()} $ / 1M"
+    return tile(label, per_million(getattr(view.total, field)), "input and output tokens", points, PRICE_HELP[name])
 
 
 def tile(label: str, value: str, note: str, points: tuple[float | None, ...], help: str) -> tiles.Tile:

@@ -24,6 +24,8 @@ PARTS = {
     "platform": GREY,
 }
 DEAREST = "dearest hour"
+BAR_PX, FRAME_PX = 30, 100
+"""Height of a bar with its gap, and of legend and axis together."""
 PRICES = {"fully loaded": (ORANGE, SOLID), "serving": (BLUE, DASHED), "marginal": (GREEN, DOTTED)}
 
 
@@ -61,7 +63,7 @@ def by_name(frame: pd.DataFrame, parts: Sequence[str]) -> alt.LayerChart:
         .transform_calculate(order=order)
         .mark_bar()
         .encode(
-            alt.X("value:Q", stack="zero", title="$"),
+            alt.X("value:Q", stack="zero", title="$", axis=alt.Axis(tickCount=6)),
             alt.Y("name:N", sort=list(frame["name"]), title=None, axis=alt.Axis(labelLimit=220)),
             colour,
             alt.Order("order:Q"),
@@ -72,19 +74,23 @@ def by_name(frame: pd.DataFrame, parts: Sequence[str]) -> alt.LayerChart:
             ],
         )
     )
-    return charts.finished(frame, [bars], height=max(60, 24 * len(frame) + 30))
+    return charts.finished(frame, [bars], height=BAR_PX * len(frame) + FRAME_PX)
 
 
 def gpus(frame: pd.DataFrame) -> alt.LayerChart:
-    """GPUs held, the coming days with their band, and the quota."""
-    styles = {"held": (GREEN, SOLID), "highest hour, P50": (BLUE, DASHED), "P10 to P90": (BLUE, SOLID)}
-    quota = frame["quota"].notna().any()
+    """GPUs held and, where they are known, the coming days with their band, and the quota."""
+    quota, ahead = frame["quota"].notna().any(), frame["p50"].notna().any()
+    styles = {"held": (GREEN, SOLID)}
+    styles |= {"highest hour, P50": (BLUE, DASHED), "P10 to P90": (BLUE, SOLID)} if ahead else {}
     styles |= {"quota": (RED, DASHED)} if quota else {}
     colour, dash = charts.styled(styles)
     x = charts.time_axis()
-    layers = [
+    coming = [
         charts.named("P10 to P90").mark_area(opacity=0.2).encode(x, alt.Y("p10:Q"), alt.Y2("p90"), colour),
         charts.named("highest hour, P50").mark_line().encode(x, alt.Y("p50:Q"), colour, dash),
+    ]
+    layers = [
+        *(coming if ahead else []),
         charts.named("held").mark_line().encode(x, alt.Y("held:Q", title="GPUs"), colour, dash),
         *([charts.named("quota").mark_line().encode(x, alt.Y("quota:Q"), colour, dash)] if quota else []),
         charts.hover({"held": "held", "p10": "P10", "p50": "P50", "p90": "P90", "quota": "quota"}, 1),

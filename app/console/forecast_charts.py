@@ -77,7 +77,9 @@ def calibration(table: pd.DataFrame) -> alt.LayerChart:
     base = alt.Chart().transform_calculate(label=kept).encode(y=y)
     x = alt.X("off:Q", title="points off the promise", axis=POINTS, scale=alt.Scale(padding=14))
     colours, shapes = (alt.Scale(domain=list(SHAPES), range=[look[i] for look in SHAPES.values()]) for i in (0, 1))
-    key = alt.Legend(orient="top", title=None, columns=2, labelLimit=0, symbolOpacity=1)
+    key = alt.Legend(
+        orient="top", title=None, columns=2, labelLimit=0, symbolOpacity=1, offset=charts.LEGEND_OFFSET, padding=0
+    )
     tips = [alt.Tooltip(f"{name}:N") for name in ("quantile", "verdict")]
     tips += [alt.Tooltip(f"{name}:Q", format=",.1~f") for name in ("promised", "kept", "windows", "missed")]
     layers = [

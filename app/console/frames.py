@@ -72,12 +72,10 @@ def fleet_line(row: schemas.ServiceRow) -> dict[str, object]:
     desired = replicas.active if replicas.desired_active is None else replicas.desired_active
     return {
         "service": f"service?service={row.service}",
-        "mode": row.mode,
-        "data": "no data" if row.data_age_s is None else "stale" if row.stale else "fresh",
         "attainment": times_100(row.attainment),
-        "demand": [point for point in row.demand_sparkline if point is not None],
-        "load": times_100(load_share(row)),
         "replicas": f"{replicas.active} → {desired}",
+        "load": times_100(load_share(row)),
+        "demand": [point for point in row.demand_sparkline if point is not None],
         "spare": replicas.standby + replicas.asleep,
         "risk": times_100(row.risk_of_shortfall),
         "kv": times_100(row.kv_usage_ratio),
@@ -86,6 +84,8 @@ def fleet_line(row: schemas.ServiceRow) -> dict[str, object]:
         "tpot": None if row.tpot_p90_s is None else 1000 * row.tpot_p90_s,
         "usd_per_million": row.usd_per_million_tokens,
         "usd_per_hour": row.usd_per_hour,
+        "mode": row.mode,
+        "data": "no data" if row.data_age_s is None else "stale" if row.stale else "fresh",
     }
 
 

@@ -5,25 +5,26 @@ A GPU's state is told by its colour, by a letter on it and by the word in the ta
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import altair as alt
 import pandas as pd
 
 from app.api.nodes import GpuView, NodesView, NodeView
 from app.console import charts, format
-from app.console.charts import GREEN, GREY, ORANGE, PURPLE, RED
+from app.console.charts import FAINT, GREEN, ORANGE, PURPLE, RED
 from app.console.tiles import Tile, Verdict
 
 STATES = {
     "busy": ("Busy", "B", GREEN),
     "idle_held": ("Held, doing nothing", "H", ORANGE),
-    "idle": ("Idle", "–", GREY),
+    "idle": ("Idle", "", FAINT),
     "faulty": ("Faulty", "!", RED),
     "unseen": ("Held, not seen", "?", PURPLE),
 }
-"""Word, letter and colour of each state."""
+"""Word, letter and colour of each state; a square without a letter is idle."""
 
 COLOURED = {
     "State": None,
@@ -37,6 +38,8 @@ COLOURED = {
 
 GIB = 2**30
 ROW_PX = 26
+LABEL_CHARS = 20
+"""Most of a node's name beside its row: more would leave a phone no room for the map."""
 CALM = ("busy", "idle", "idle_held")
 
 
@@ -91,9 +94,9 @@ def chosen(found: NodesView, service: str | None, trouble: bool) -> list[NodeVie
     return [node for node in nodes if service is None or any(gpu.service == service for gpu in node.gpus)]
 
 
-def tiles(found: NodesView) -> list[Tile]:
+def tiles(nodes: Sequence[NodeView]) -> list[Tile]:
     """GPUs by state, mean activity of those that are busy, and power."""
-    gpus = [gpu for node in found.nodes for gpu in node.gpus]
+    gpus = [gpu for node in nodes for gpu in node.gpus]
     counts = Counter(gpu.state for gpu in gpus)
     busy = [gpu for gpu in gpus if gpu.state == "busy"]
     tensor, bandwidth = (
@@ -107,7 +110,7 @@ def tiles(found: NodesView) -> list[Tile]:
         Tile(
             "Held, doing nothing",
             str(counts["idle_held"]),
-            "a replica holds them",
+            "a replica holds them" if counts["idle_held"] else "none held in vain",
             "warning" if counts["idle_held"] else "good",
             (),
             "GPUs whose memory is taken by a replica that does nothing: standby, or waste.",
@@ -153,11 +156,18 @@ def finding(nodes: Sequence[NodeView]) -> str:
     return f"{count} GPUs on {len(nodes)} nodes, " + (f"{trouble} nodes want a look" if trouble else "all well")
 
 
+def short(nodes: Sequence[str]) -> dict[str, str]:
+    """Long names by their ends, where nodes of a pool differ; whole where ends alone would not tell them apart."""
+    ends = {name: name if len(name) <= LABEL_CHARS else f"…{name[1 - LABEL_CHARS :]}" for name in nodes}
+    return ends if len(set(ends.values())) == len(ends) else {name: name for name in nodes}
+
+
 def chart(data: pd.DataFrame, by: str) -> alt.LayerChart:
     """The map: a row per node, a square per GPU, coloured by its state or by a figure."""
-    y = alt.Y(
-        "node:N", title=None, sort=data["node"].unique().tolist(), axis=alt.Axis(labelLimit=110, labelOverlap=False)
-    )
+    nodes = data["node"].unique().tolist()
+    labels = f"{json.dumps(short(nodes))}[datum.value]"
+    axis = alt.Axis(labelLimit=0, labelOverlap=False, labelExpr=labels)
+    y = alt.Y("node:N", title=None, sort=nodes, axis=axis)
     x = alt.X("slot:O", title="GPU", axis=alt.Axis(labelAngle=0))
     names = ("node", "gpu", "state", "service", "replica", "tier", "model")
     tips = [alt.Tooltip(f"{name}:N") for name in names]
@@ -165,20 +175,23 @@ def chart(data: pd.DataFrame, by: str) -> alt.LayerChart:
         tips.append(alt.Tooltip(f"{name}:Q", title=f"{name}, {unit}", format=",.0f"))
     tips += [alt.Tooltip("xid:Q"), alt.Tooltip("asks for:N"), alt.Tooltip("ecc:Q")]
     base = alt.Chart().encode(x, y, tooltip=tips)
-    squares = base.mark_rect(stroke="#8a949e", strokeWidth=0.5, cornerRadius=3).encode(colour(by))
+    squares = base.mark_rect(stroke="#8a949e", strokeWidth=0.5, cornerRadius=3).encode(colour(by, set(data["state"])))
     what = COLOURED[by]
     label = alt.Text("letter:N") if what is None else alt.Text(f"{what[0]}:Q", format=",.0f")
     text = base.mark_text(fontSize=11, fontWeight="bold", color="#10161c").encode(label)
     return charts.finished(data, [squares, text], height=ROW_PX * max(1, data["node"].nunique()) + 130)
 
 
-def colour(by: str) -> alt.Color:
-    """The scale of the squares."""
+def colour(by: str, present: Collection[str]) -> alt.Color:
+    """The scale of the squares; its legend tells the letters of the states that are there."""
     what = COLOURED[by]
     if what is None:
-        domain = [word for word, _, _ in STATES.values()]
-        scale = alt.Scale(domain=domain, range=[shade for _, _, shade in STATES.values()])
-        key = alt.Legend(orient="top", title=None, columns=2, labelLimit=0, symbolType="square", symbolStrokeWidth=0)
+        seen = [look for look in STATES.values() if look[0] in present]
+        scale = alt.Scale(domain=[word for word, _, _ in seen], range=[shade for _, _, shade in seen])
+        key = charts.legend(2, "square", stroke_px=0)
+        key.labelExpr = (
+            f"{json.dumps({word: f'{word} ({mark})' if mark else word for word, mark, _ in seen})}[datum.label]"
+        )
         return alt.Color("state:N", scale=scale, legend=key)
     column, unit, end = what
     scale = alt.Scale(scheme="lightorange", domain=alt.DomainUnionWith(unionWith=[0.0, end or 1.0]))

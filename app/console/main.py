@@ -33,6 +33,6 @@ page = st.navigation(
 st.logo(str(ICON))
 shell.style()
 if signin.gate():
-    shell.header()
+    shell.header(page.title)
     shell.controls()
     page.run()

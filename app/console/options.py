@@ -26,7 +26,7 @@ LIGHT: dict[str, str] = {
     "primaryColor": "#0b7a75",
     "backgroundColor": "#ffffff",
     "secondaryBackgroundColor": "#f3f6f7",
-    "textColor": "#17212b",
+    "textColor": "#0d151c",
     "borderColor": "#d8dfe3",
     "dataframeHeaderBackgroundColor": "#f3f6f7",
 }

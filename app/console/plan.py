@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -42,22 +43,28 @@ def line(point: PlanPoint) -> dict[str, object]:
 
 
 def chart(found: PlanView) -> alt.LayerChart:
-    """Cost to the right, attainment upwards; a line joins the front of each pool; the promise is a rule."""
+    """Cost to the right, attainment upwards; a line joins the front of each pool; the promise is a rule.
+
+    The axis begins below what moves; a static fleet that keeps far less stands at its lower edge, or all others would
+    be pressed into one line.
+    """
     data = frame(found)
     names = [name for name, _, _ in KINDS.values()]
-    key = alt.Legend(orient="top", title=None, columns=2, labelLimit=0, symbolOpacity=1, symbolStrokeWidth=2)
+    placed = partial(alt.Legend, orient="top", columns=2, labelLimit=0, offset=charts.LEGEND_OFFSET, padding=0)
+    key = placed(title=None, symbolOpacity=1, symbolStrokeWidth=2)
     colour = alt.Color(
         "kind:N", scale=alt.Scale(domain=names, range=[shade for _, shade, _ in KINDS.values()]), legend=key
     )
     shape = alt.Shape(
         "kind:N", scale=alt.Scale(domain=names, range=[mark for _, _, mark in KINDS.values()]), legend=key
     )
-    low = max(0.0, min(100.0, float(data["attainment"].min()) - 1))
-    x = alt.X("usd_per_hour:Q", title="$ an hour", scale=alt.Scale(zero=False, padding=12))
+    moving = [100 * point.attainment for point in found.points if point.kind != "static"]
+    low = max(0.0, min([*moving, 100 * found.target]) - 1)
+    x = alt.X("usd_per_hour:Q", title="$ an hour", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(tickCount=8))
     y = alt.Y("attainment:Q", title="% in time", scale=alt.Scale(domain=[low, 100.0], clamp=True))
     tips = [alt.Tooltip(f"{name}:N") for name in ("pool", "policy", "changes")]
     tips += [alt.Tooltip("usd_per_hour:Q", format=",.2f"), alt.Tooltip("attainment:Q", format=".2f")]
-    dash = alt.StrokeDash("pool:N", legend=alt.Legend(orient="top", title="pool", columns=2, labelLimit=0))
+    dash = alt.StrokeDash("pool:N", legend=placed(title="pool"))
     base = alt.Chart()
     layers = [
         base.mark_rule(color=GREEN, strokeDash=charts.DASHED).encode(y=alt.datum(100 * found.target)),

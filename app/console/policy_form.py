@@ -39,10 +39,11 @@ class FormField:
 
 @dataclass(frozen=True, slots=True)
 class FormSection:
-    """Fields that belong together."""
+    """Fields that belong together; those that are seldom changed are folded away."""
 
     title: str
     fields: tuple[FormField, ...]
+    seldom: bool = False
 
 
 SECTIONS = (
@@ -103,6 +104,7 @@ SECTIONS = (
             FormField("reactive.waiting_above", "Queue asks for more above", "requests per replica", step=1, digits=0),
             FormField("reactive.preemptions_above_per_min", "Preemptions ask for more above", "per replica and min"),
         ),
+        seldom=True,
     ),
     FormSection(
         "Scale in",
@@ -114,6 +116,7 @@ SECTIONS = (
             FormField("scale_in.settle_after_restart_s", "Hold after restart", "s", step=30, digits=0),
             FormField("scale_in.drain_deadline_s", "A drain is late after", "s", step=60, digits=0),
         ),
+        seldom=True,
     ),
     FormSection(
         "Tuning",
@@ -123,6 +126,7 @@ SECTIONS = (
             FormField("tuning.over_s", "Over the past", "s", step=3600, digits=0),
             FormField("tuning.margin", "Switch for a gain of", "share", step=0.01),
         ),
+        seldom=True,
     ),
     FormSection(
         "Oscillation",
@@ -132,6 +136,7 @@ SECTIONS = (
             FormField("oscillation.widen", "Then longer by", "factor", step=0.5),
             FormField("oscillation.calm_s", "For", "s", step=60, digits=0),
         ),
+        seldom=True,
     ),
 )
 FIELDS = tuple(field for section in SECTIONS for field in section.fields)

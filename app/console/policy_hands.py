@@ -17,7 +17,7 @@ WHOLE_FLEET = "Freeze the whole fleet"
 
 def section(edit: Edit) -> None:
     """What is in force, how to end it, and how to begin another."""
-    st.markdown("#### By hand")
+    st.markdown("## By hand")
     notice = edit.notice if edit.notice and edit.notice.place == "hand" else None
     if notice:
         (st.success if notice.good else st.error)(format.escape(notice.text))

@@ -46,7 +46,7 @@ def watching(found: WatchView) -> str:
 def section(edit: Edit) -> None:
     """The candidate, if there is one, and what can be done with it."""
     found = shell.api().shadow(edit.base.service)
-    st.markdown("#### Shadow")
+    st.markdown("## Shadow")
     notice = edit.notice if edit.notice and edit.notice.place == "shadow" else None
     if notice:
         (st.success if notice.good else st.error)(format.escape(notice.text))

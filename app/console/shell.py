@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,8 +89,8 @@ def style() -> None:
 
 
 @st.fragment(run_every=REFRESH_S)
-def header() -> None:
-    """Product name, clock and its speed, modes, freshness: on every page, live.
+def header(title: str) -> None:
+    """The page's title, clock and its speed, modes, freshness: on every page, live.
 
     When the API comes back or its services change, the whole page runs again, also where it is not live.
     """
@@ -97,13 +98,13 @@ def header() -> None:
         view, held = api().fleet(), api().overrides()
     except ApiError as error:
         st.session_state["services-seen"] = None
-        failed_header(error)
+        failed_header(title, error)
         return
     names = [row.service for row in view.services]
     if st.session_state.setdefault("services-seen", names) != names:
         st.session_state["services-seen"] = names
         st.rerun()
-    with header_row():
+    with header_row(title):
         st.badge(format.clock(view.clock.now_s), icon=":material/schedule:", color="gray")
         speed_badge(view.clock.speed)
         modes = format.modes([row.mode for row in view.services])
@@ -114,19 +115,19 @@ def header() -> None:
             st.badge(refresh(), icon=":material/pause:", color="orange")
 
 
-def failed_header(error: ApiError) -> None:
+def failed_header(title: str, error: ApiError) -> None:
     """The header while the API fails; the one place that says how to start it."""
     down = isinstance(error, ApiDown)
-    with header_row():
+    with header_row(title):
         st.badge("API down" if down else "API error", icon=":material/cloud_off:", color="red")
     if down:
         st.error(f"**API down.** {error}", icon=":material/cloud_off:")
 
 
-def header_row() -> DeltaGenerator:
-    """The row of the header, begun with the product's name."""
+def header_row(title: str) -> DeltaGenerator:
+    """The row of the header, begun with where one is: on a phone the navigation is folded away."""
     row = st.container(key="header", horizontal=True, vertical_alignment="center", gap="small")
-    row.markdown("## Leadtime", width="content")
+    row.title(f"Leadtime · {title}", anchor=False, width="content")
     return row
 
 
@@ -216,7 +217,7 @@ def panel(
         "Table and download", key=f"{key}-table", icon=":material/table:", type="compact", on_change="rerun"
     ) as fold:
         if fold.open:
-            st.dataframe(table.iloc[::-1], hide_index=True, height=240, column_config=columns)
+            st.dataframe(table.iloc[::-1], hide_index=True, height=240, column_config=headed(table) | (columns or {}))
             st.download_button(
                 "Download CSV",
                 table.to_csv(index=False),
@@ -226,6 +227,13 @@ def panel(
                 icon=":material/download:",
                 on_click="ignore",
             )
+
+
+def headed(table: pd.DataFrame) -> dict[str, Any]:
+    """Columns with their names in words, moments in UTC; the download keeps the names as they are."""
+    moments = {"time": "Time, UTC", "until": "Until, UTC"}
+    dated = partial(st.column_config.DatetimeColumn, format="YYYY-MM-DD HH:mm:ss", timezone="UTC")
+    return {name: dated(moments[name]) if name in moments else name.replace("_", " ") for name in table.columns}
 
 
 def choose_service() -> str | None:

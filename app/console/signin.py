@@ -60,8 +60,8 @@ def refuse() -> None:
 
 def ask(detail: str) -> None:
     """The sign-in in place of a page."""
-    st.markdown("## Leadtime")
-    st.markdown("#### Sign in")
+    st.markdown("# Leadtime")
+    st.markdown("## Sign in")
     if session.own():
         st.error(format.escape(detail), icon=":material/lock:")
     else:

@@ -12,8 +12,10 @@ from app.console import charts, format
 from app.console.waterfall import FAMILIES, family
 
 LANE_PX = 34
-ROOM = 0.02
-"""Share of the range that a bar must fill for its number to fit on it; the others tell it when pointed at."""
+ROOM_PX = 9
+"""Width of a digit with its share of the margin; a bar that is too narrow for its number tells it when pointed at."""
+FITS = f"scale('x', datum.until) - scale('x', datum.time) > {ROOM_PX} * (length('' + datum.wanted) + 0.5) ? 1 : 0"
+"""Whether a number is shown, on whatever screen the chart is drawn."""
 FRAME_PX = 90
 """What legend and axis take of a chart's height."""
 
@@ -52,25 +54,21 @@ def chart(turns: Sequence[Turn], marked_s: float | None) -> alt.LayerChart:
     ``marked_s`` is the decision that is looked at, a rule through all lanes.
     """
     data = frame(turns)
-    lasted, whole = data["until"] - data["time"], data["until"].max() - data["time"].min()
-    data["wide"] = lasted > ROOM * whole
     known = [name for name, _ in FAMILIES.values() if name in set(data["family"])]
     colours = dict(FAMILIES.values())
     colour = alt.Color(
         "family:N",
         scale=alt.Scale(domain=known, range=[colours[name] for name in known]),
-        legend=alt.Legend(
-            orient="top", title=None, columns=3, labelLimit=0, symbolType="square", symbolOpacity=1, symbolStrokeWidth=0
-        ),
+        legend=charts.legend(3, "square", stroke_px=0),
     )
     tips = [alt.Tooltip("utcyearmonthdatehoursminutesseconds(time):T", title="UTC", format="%d %b %H:%M:%S")]
     tips += [alt.Tooltip(f"{name}:N") for name in ("service", "in rotation", "wanted", "decided by", "sentence")]
     base = alt.Chart().encode(
         y=alt.Y("service:N", title=None, axis=alt.Axis(labelLimit=140, labelOverlap=False)), tooltip=tips
     )
-    bars = base.mark_bar(height=alt.RelativeBandSize(0.75), opacity=0.85, stroke="#8a949e", strokeWidth=0.5)
-    words = base.transform_filter("datum.wide").mark_text(
-        align="left", dx=3, fontSize=11, fontWeight="bold", clip=True, color="#10161c"
+    bars = base.mark_bar(height=alt.RelativeBandSize(0.75), opacity=1, stroke="#8a949e", strokeWidth=0.5)
+    words = base.mark_text(
+        align="left", dx=3, fontSize=11, fontWeight="bold", clip=True, color="#10161c", opacity=alt.expr(FITS)
     )
     layers = [
         bars.encode(charts.time_axis(), alt.X2("until:T"), colour),

@@ -146,7 +146,7 @@ def chart(row: schemas.DecisionRow) -> alt.LayerChart:
     frame = pd.DataFrame(
         [
             {
-                "step": f"{step.name}{' ▸ decides' if step.binds else ''}",
+                "step": f"{step.name.replace('_', ' ')}{' ▸ decides' if step.binds else ''}",
                 "asks": step.asks if step.kind in ("voice", "bound") else None,
                 "after": step.after if step.kind in ("proposal", "bound", "result") else None,
                 "before": step.before,
@@ -162,7 +162,7 @@ def chart(row: schemas.DecisionRow) -> alt.LayerChart:
     colour = alt.Color(
         "series:N",
         scale=alt.Scale(domain=names, range=[colour for colour, _ in STYLES.values()]),
-        legend=alt.Legend(orient="top", title=None, columns=3, symbolOpacity=1),
+        legend=charts.legend(3, "circle"),
     )
     order = frame["step"].tolist()
     y = alt.Y("step:N", sort=order, title=None, axis=alt.Axis(labelLimit=180, grid=False, labelOverlap=False))
@@ -178,6 +178,8 @@ def chart(row: schemas.DecisionRow) -> alt.LayerChart:
         .transform_filter("isValid(datum.asks)")
         .mark_point(filled=True, size=70, opacity=1)
         .encode(alt.X("asks:Q"), y, colour, tooltip=tips),
-        base.mark_text(align="left", dx=9, fontWeight="bold", color=GREY).encode(alt.X("at:Q"), alt.Text("label:N")),
+        base.mark_text(align="left", dx=9, fontWeight="bold", color="currentColor").encode(
+            alt.X("at:Q"), alt.Text("label:N")
+        ),
     ]
     return charts.finished(frame, layers, height=90 + 26 * len(frame))

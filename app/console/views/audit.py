@@ -14,7 +14,6 @@ ANY = "any"
 
 def page() -> None:
     """Filter above, entries below, the chosen one whole."""
-    st.markdown("#### Audit")
     with shell.api_errors():
         wanted = filters()
         rows = shell.api().audit(wanted, PAGE)
@@ -42,7 +41,12 @@ def entries(rows: list[AuditRow], filtered: bool) -> None:
         return
     frame = audit.table(rows)
     chosen = st.dataframe(
-        frame, hide_index=True, key="entries", on_select="rerun", selection_mode="single-row", height=420
+        frame,
+        hide_index=True,
+        key="entries",
+        on_select="rerun",
+        selection_mode="single-row",
+        placeholder=format.DASH,
     )
     picked = chosen["selection"]["rows"]
     if picked:
@@ -70,7 +74,7 @@ def whole(seq: str) -> None:
         st.warning(format.escape(refusal.detail), icon=":material/search_off:")
         return
     what = audit.ACTIONS.get(found.action, found.action)
-    st.markdown(f"##### Entry {found.seq}: {format.escape(what)}, {format.escape(found.subject)}")
+    st.markdown(f"## Entry {found.seq}: {format.escape(what)}, {format.escape(found.subject)}")
     known = f"known by {found.by}" + (f", from {found.address}" if found.address else "")
     st.markdown(
         f"{format.stamp(found.at_s)} UTC, by **{format.escape(found.who)}** ({format.escape(known)}): "

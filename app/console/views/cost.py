@@ -78,7 +78,7 @@ def page() -> None:
     view = api.read("/cost", CostView, params)
     series = api.read("/cost/series", CostSeries, params | {"max_points": POINTS})
     budgets = api.read("/cost/budgets", list[BudgetView])
-    st.markdown(f"#### {format.escape(cost.headline(view))}")
+    st.markdown(f"## {format.escape(cost.headline(view))}")
     if not view.total.total_usd:
         st.info(NOTHING, icon=":material/hourglass_empty:")
         return
@@ -124,10 +124,22 @@ def who(view: CostView) -> None:
         shell.panel("Where the money went", "by service and part", chart, frame[["name", *parts]], "parts", NOTHING)
     st.markdown("**Figures by service**")
     lines = view.services if view.service is None else [view.total.model_copy(update={"name": view.service})]
-    st.dataframe(cost.line_frame(lines), hide_index=True, column_config=SERVICE_COLUMNS, key="cost-services")
+    st.dataframe(
+        cost.line_frame(lines),
+        hide_index=True,
+        column_config=SERVICE_COLUMNS,
+        key="cost-services",
+        placeholder=format.DASH,
+    )
     if view.tenants:
         st.markdown("**By tenant**, each hour's whole cost by tokens")
-        st.dataframe(cost.tenant_frame(view.tenants), hide_index=True, column_config=TENANT_COLUMNS, key="cost-tenants")
+        st.dataframe(
+            cost.tenant_frame(view.tenants),
+            hide_index=True,
+            column_config=TENANT_COLUMNS,
+            key="cost-tenants",
+            placeholder=format.DASH,
+        )
 
 
 def standing(budgets: list[BudgetView]) -> None:
@@ -142,7 +154,13 @@ def standing(budgets: list[BudgetView]) -> None:
             st.warning(
                 f"{format.escape(words)} of {format.escape(format.usd(one.usd_per_month))}.", icon=":material/warning:"
             )
-    st.dataframe(cost.budget_frame(budgets), hide_index=True, column_config=BUDGET_COLUMNS, key="cost-budgets")
+    st.dataframe(
+        cost.budget_frame(budgets),
+        hide_index=True,
+        column_config=BUDGET_COLUMNS,
+        key="cost-budgets",
+        placeholder=format.DASH,
+    )
 
 
 def saved(params: dict[str, Any]) -> None:
@@ -155,7 +173,13 @@ def saved(params: dict[str, Any]) -> None:
     if not found.savings:
         st.info("No whole day (UTC) of this span is known yet, load and cost.", icon=":material/hourglass_empty:")
         return
-    st.dataframe(cost.saving_frame(found.savings), hide_index=True, column_config=SAVING_COLUMNS, key="cost-savings")
+    st.dataframe(
+        cost.saving_frame(found.savings),
+        hide_index=True,
+        column_config=SAVING_COLUMNS,
+        key="cost-savings",
+        placeholder=format.DASH,
+    )
 
 
 def ahead(params: dict[str, Any]) -> None:

@@ -12,6 +12,9 @@ from app.api.timeline import Timeline, Turn
 from app.console import decisions, format, shell, timeline, waterfall
 
 SPANS_S = {"1 h": 3600.0, "6 h": 6 * 3600.0, "24 h": 86400.0, "7 d": 7 * 86400.0}
+REFRESH_S = 15.0
+"""Wall-clock seconds between refreshes: a number turns every few minutes at most."""
+
 ALL = "All services"
 ANYTHING = "anything"
 AROUND = 0.25
@@ -68,11 +71,11 @@ def asked() -> Timeline:
     return shell.api().read("/timeline", Timeline, params)
 
 
+@shell.live(REFRESH_S)
 def page() -> None:
-    """Timeline, the choice of a decision, and that decision."""
+    """Timeline, the choice of a decision, and that decision; without a choice the newest."""
     found = asked()
-    bindings = sorted({turn.binding for turn in found.turns})
-    if not bindings:
+    if not found.turns:
         st.info(
             "No decision in this range. The first follows the first complete observation; choose a longer range or "
             "another moment.",
@@ -80,6 +83,8 @@ def page() -> None:
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        shown = {turn.binding for turn in found.turns} | {str(st.query_params.get("binding", ANYTHING))}
+        bindings = sorted(shown - {ANYTHING})
         binding = st.selectbox("Decided by", [ANYTHING, *bindings], key="binding", bind="query-params", width=240)
         turns = timeline.chosen(found.turns, service(), None if binding in (ANYTHING, None) else binding)
         turn = picked(turns)
@@ -89,21 +94,33 @@ def page() -> None:
 
 
 def picked(turns: list[Turn]) -> Turn | None:
-    """The turn that is looked at: the one in force at ``?at=``, until another is chosen."""
+    """The turn that is looked at: the one in force at ``?at=``, or the newest, until another is chosen."""
     if not turns:
         return None
     by_id = {turn.id: turn for turn in turns}
-    first = timeline.nearest(turns, at_s())
+    ids = list(by_id)
+    place = f"{service()}/{st.query_params.get('at')}"
+    kept, looked_at = st.session_state.get("turn", ("", ""))
+    first = ids.index(looked_at) if kept == place and looked_at in by_id else timeline.nearest(turns, at_s())
+    key = f"turn/{place}/{ids[0]}/{len(ids)}"
     name = st.selectbox(
         "Turn",
-        list(by_id),
+        ids,
         index=first,
         format_func=lambda id: timeline.label(by_id[id]),
-        key=f"turn/{service()}/{st.query_params.get('at')}/{turns[0].id if at_s() is not None else ''}",
+        key=key,
+        on_change=keep,
+        args=(key, place, ids[0]),
         width=420,
         help="Decisions that asked for another number than the one before, newest first.",
     )
     return by_id.get(name) if name else turns[first]
+
+
+def keep(key: str, place: str, newest: str) -> None:
+    """Remember what was chosen, so that it stays when new turns come; who chose the newest follows it."""
+    chosen = st.session_state[key]
+    st.session_state["turn"] = ("", "") if chosen == newest else (place, chosen)
 
 
 def lanes(found: Timeline, turns: list[Turn], turn: Turn | None) -> None:
@@ -116,7 +133,7 @@ def lanes(found: Timeline, turns: list[Turn], turn: Turn | None) -> None:
 
 def one(turn: Turn) -> None:
     """One decision: what went in, what came of it, and what would have changed it."""
-    st.markdown(f"#### {format.escape(turn.service)} at {format.stamp(turn.at_s)} UTC")
+    st.markdown(f"## {format.escape(turn.service)} at {format.stamp(turn.at_s)} UTC")
     st.markdown(f":material/psychology: {format.escape(turn.sentence)}")
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -147,7 +164,7 @@ def input_table(turn: schemas.DecisionRow, given: dict[str, Any]) -> pd.DataFram
             label = f"P{100 * told.tau:.0f} within {format.duration(told.horizon_s)}, erlangs"
             rows.append((label, format.number(told.erlangs, 2)))
     rows.append(("data", "complete" if seen.get("valid") else "incomplete: the controller held"))
-    return pd.DataFrame(rows, columns=["what", "value"])
+    return pd.DataFrame(rows, columns=["What", "Value"])
 
 
 def alternatives(turn: schemas.DecisionRow) -> None:
@@ -178,15 +195,16 @@ def outcome(turn: Turn) -> None:
 
 def again(turn: schemas.DecisionRow) -> None:
     """Decide it again from its stored inputs."""
-    asked = st.button(
+    if st.button(
         "Decide again",
         key=f"replay/{turn.id}",
         icon=":material/replay:",
         help="Runs the decision once more on what is stored of its inputs, and compares bit for bit.",
-    )
-    if not asked:
+    ):
+        st.session_state["decided-again"] = shell.api().read(f"/decisions/{turn.id}/replay", schemas.ReplayResult)
+    result: schemas.ReplayResult | None = st.session_state.get("decided-again")
+    if result is None or result.id != turn.id:
         return
-    result = shell.api().read(f"/decisions/{turn.id}/replay", schemas.ReplayResult)
     if result.identical:
         st.success("The same inputs give the same decision, bit for bit.", icon=":material/check_circle:")
     else:

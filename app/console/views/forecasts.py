@@ -77,7 +77,7 @@ def waiting(question: tuple[str, str, str]) -> Iterator[None]:
 
 def finding(accuracy: schemas.ForecastAccuracy) -> None:
     """The page's title, and what it counts."""
-    st.markdown(f"#### {format.escape(forecasts.headline(accuracy))}")
+    st.markdown(f"## {format.escape(forecasts.headline(accuracy))}")
     st.caption(format.escape(forecasts.explanation(accuracy)))
 
 

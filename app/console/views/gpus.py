@@ -43,9 +43,9 @@ def page() -> None:
             icon=":material/inbox:",
         )
         return
-    shell.tile_strip(gpus.tiles(found), view.stale)
     service = st.session_state.get("service")
     nodes = gpus.chosen(found, None if service in (None, ALL) else str(service), bool(st.session_state.get("trouble")))
+    shell.tile_strip(gpus.tiles(nodes), view.stale)
     gaps(nodes)
     with st.container(key="stale-map" if view.stale else "map"):
         the_map(nodes)

@@ -125,7 +125,9 @@ def show(found: PlanView) -> None:
     """The front, then the pools."""
     data = plan.frame(found)
     shell.panel("Cost against attainment:", plan.finding(found), lambda: plan.chart(found), data, "front")
-    st.caption("Dashed: what the policy promises. Up and to the left is better.")
+    st.caption(
+        "Dashed: what the policy promises. Up and to the left is better; at the lower edge stands what is below it."
+    )
     if found.pools:
         pools(found)
     with st.expander("What this rests on", icon=":material/foundation:", key="plan-rests"):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.api import schemas
 from app.console import (
@@ -20,7 +21,7 @@ from app.console import (
     shell,
 )
 from app.console.policy_edit import Edit
-from app.console.policy_form import FormField
+from app.console.policy_form import FormField, FormSection
 
 EXAMPLES = {
     "events": """- name: launch
@@ -87,13 +88,21 @@ def conflict(edit: Edit, newest: schemas.PolicyVersion) -> None:
 
 def form(edit: Edit, schema: dict[str, Any]) -> None:
     """The fields by section, two sections side by side."""
-    st.markdown("#### Edit")
+    st.markdown("## Edit")
     for first in range(0, len(policy_form.SECTIONS), 2):
         for column, section in zip(st.columns(2), policy_form.SECTIONS[first : first + 2], strict=False):
-            with column.container(border=True, height="stretch"):
-                st.markdown(f"**{section.title}**")
+            with frame(column, section):
                 for field in section.fields:
                     widget(field, edit, policy_form.help_text(schema, field.path))
+
+
+def frame(column: DeltaGenerator, section: FormSection) -> DeltaGenerator:
+    """Where a section's fields stand: open, or folded where they are seldom changed."""
+    if section.seldom:
+        return column.expander(f"**{section.title}**", icon=":material/tune:")
+    box = column.container(border=True, height="stretch")
+    box.markdown(f"**{section.title}**")
+    return box
 
 
 def widget(field: FormField, edit: Edit, help_text: str | None) -> None:
@@ -116,7 +125,7 @@ def widget(field: FormField, edit: Edit, help_text: str | None) -> None:
 
 def review(edit: Edit, newest: schemas.PolicyVersion) -> None:
     """The result of the check, the diff, and the way to apply it."""
-    st.markdown("#### Review")
+    st.markdown("## Review")
     with st.container(horizontal=True):
         st.button(
             "Validate",
@@ -218,7 +227,7 @@ def sign(name: str) -> None:
 
 def history(edit: Edit) -> None:
     """All versions, and the way back to one of them."""
-    st.markdown("#### History")
+    st.markdown("## History")
     versions = sorted(shell.api().policy_history(edit.base.service), key=lambda v: v.version, reverse=True)
     table = pd.DataFrame(
         [{"version": v.version, "at": format.moment(v.at_s), "author": v.author, "reason": v.reason} for v in versions]

@@ -109,8 +109,8 @@ def demand_panel(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas
     shell.panel("Demand and capacity", finding, partial(charts.demand, demand, ahead), demand, "demand")
     if forecast is not None:
         st.caption(
-            f"Ahead of now: the greatest load expected within that time, P50 to P95 (faint: P99), "
-            f"{forecast.model}, made {format.time_of_day(forecast.made_at_s)} UTC."
+            f"Ahead of now: the greatest load expected within that time, P50 to P95 (faint: P99). Made "
+            f"{format.time_of_day(forecast.made_at_s)} UTC."
         )
 
 

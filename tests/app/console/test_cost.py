@@ -31,8 +31,8 @@ def test_the_page_stands_in_every_state(open_page: Open, world: World, mode: str
 def test_it_says_what_the_span_cost_and_names_every_figure(open_page: Open) -> None:
     at = open_page("cost")
     labels = [metric.label for metric in at.metric]
-    for name in ("marginal", "serving", "fully loaded"):
-        assert f"\\$ per 1M tokens, {name}" in labels
+    for name in ("Marginal", "Serving", "Fully loaded"):
+        assert f"{name} \\$ / 1M" in labels
     assert "Waste share" in labels and "Budget fleet" in labels
     assert "per million tokens fully loaded" in words(at)
     assert "Choose a service" in words(at)

@@ -18,7 +18,9 @@ PAGES = ["fleet", "service", "forecasts", "decisions", "gpus", "plan", "policies
 
 def words(at: AppTest) -> str:
     """All text on the page."""
-    return "\n".join(str(e.value) for kind in (at.markdown, at.error, at.warning, at.info, at.success) for e in kind)
+    return "\n".join(
+        str(e.value) for kind in (at.title, at.markdown, at.error, at.warning, at.info, at.success) for e in kind
+    )
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -106,7 +108,7 @@ def test_service_shows_what_a_replica_carries_and_its_lead_times(open_page: Open
 def test_forecasts_state_their_finding_and_draw_it(open_page: Open) -> None:
     at = open_page("forecasts", service="summarize-8b", span="6 h")
     assert at.selectbox(key="service").value == "summarize-8b"
-    assert re.search(r"#### P95 kept [\d.]+ % over the last 6 h.+as promised", words(at))
+    assert re.search(r"## P95 kept [\d.]+ % over the last 6 h.+as promised", words(at))
     assert len(at.get("vega_lite_chart")) == 4
     assert len([e for e in at.expander if e.label == "Table and download"]) == 4
     assert [m.label for m in at.metric][:2] == ["P95 kept", "P99 kept"]
