@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from app.cli.supervise import Supervisor
     from app.settings import Settings
+    from app.tlssettings import TlsSettings
 
 HELP = "Run everything on this machine: a fleet, simulated or of real engines, the daemon with its API, the console."
 BUILT_IN = Path(__file__).parent / "simulated.yaml"
@@ -72,13 +74,13 @@ class Run:
     @property
     def trust(self) -> ssl.SSLContext | bool:
         """By what our own API is known: the certificate that it was given, whoever signed it."""
-        from app.access.tls import check, pinned
+        return known(self.settings.api.tls, "api.tls")
 
-        tls = self.settings.api.tls
-        if tls is None:
-            return True
-        check(tls)
-        return pinned(tls)
+    @property
+    def agent_trust(self) -> ssl.SSLContext | bool:
+        """By what our own agent is known, in the same way."""
+        local = self.settings.fleet.local
+        return known(local.tls if local else None, "fleet.local.tls")
 
     @property
     def router(self) -> str:
@@ -188,7 +190,7 @@ def settled(content: dict[str, Any], home: Path, ports: Ports, own_store: bool) 
         if port is not None:
             chosen[part]["port"] = port
     if ports.fleet is not None:
-        chosen["fleet"]["url"] = f"http://127.0.0.1:{ports.fleet}"
+        chosen["fleet"]["url"] = f"{urlsplit(chosen['fleet']['url']).scheme}://127.0.0.1:{ports.fleet}"
     if chosen["fleet"]["kind"] == "local":
         api, router = chosen["api"], chosen["router"]
         scheme = "https" if api["tls"] else "http"
@@ -268,7 +270,7 @@ def wait_ready(run: Run, supervisor: Supervisor) -> None:
     """Return when every part answers; raises ``UserError`` where one ends or stays silent."""
     from app.cli.fleet import hold, release
 
-    waiting, trust = run.health(), run.trust
+    waiting, trust, agent = run.health(), run.trust, run.agent_trust
     deadline = time.monotonic() + READY_WITHIN_S
     with output.err().status("starting") as status:
         while waiting:
@@ -276,13 +278,26 @@ def wait_ready(run: Run, supervisor: Supervisor) -> None:
             supervisor.check()
             if not run.real:
                 hold(run.settings)
-            waiting = {name: url for name, url in waiting.items() if not answers(url, trust)}
+            asked = {name: (url, agent if name == "fleet" else trust) for name, url in waiting.items()}
+            waiting = {name: url for name, (url, known_by) in asked.items() if not answers(url, known_by)}
             if waiting and time.monotonic() > deadline:
                 silent = ", ".join(f"{name} at {url}" for name, url in waiting.items())
                 raise UserError(f"no answer within {READY_WITHIN_S:.0f} s from {silent}")
             time.sleep(0.1 if waiting else 0)
     if not run.real:
         release(run.settings)
+
+
+def known(tls: TlsSettings | None, name: str) -> ssl.SSLContext | bool:
+    """What believes a listener's own certificate alone; True where it has none. Raises ``UserError`` for files that
+    cannot be used; ``name`` is their key.
+    """
+    from app.access.tls import check, pinned
+
+    if tls is None:
+        return True
+    check(tls, name)
+    return pinned(tls)
 
 
 def answers(url: str, trust: ssl.SSLContext | bool = True) -> bool:

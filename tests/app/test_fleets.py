@@ -210,6 +210,19 @@ def test_pools_in_agent_pods_are_pools_of_the_file_and_need_a_token(tmp_path: Pa
         cluster_spec(settings(given))
 
 
+async def test_agents_of_the_file_are_asked_by_https_with_its_authorities(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("x" * 32)
+    ours, stranger = Authority(tmp_path), Authority(tmp_path, "stranger")
+    files = ours.issue("agent", "127.0.0.1")
+    async with listening(create_agent(Instant(), "x" * 32), renewing(files, "tls")) as url:
+        given = {"kind": "local", "agents": {"a": url}, "token_file": str(tmp_path / "token")}
+        for authority in (ours, stranger):
+            fleet = fleet_of(settings(given | {"ca_file": str(authority.file)}))
+            with contextlib.nullcontext() if authority is ours else pytest.raises(Untrusted):
+                assert await fleet.replicas() == ()
+            await fleet.close()
+
+
 async def test_agent_pods_are_asked_by_https_under_their_names(tmp_path: Path) -> None:
     """Their addresses are in no certificate, and without the file's authorities they are strangers."""
     (tmp_path / "token").write_text("x" * 32)

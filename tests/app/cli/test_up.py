@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.cli.up import BUILT_IN, TRUST, Kind, Ports, settled, simulated_settings, trusting
+from app.cli.up import BUILT_IN, TRUST, Kind, Ports, Run, settled, simulated_settings, trusting
 from app.errors import UserError
 from app.settings import Settings
 from tests.app.access.test_tls import pair
@@ -99,6 +100,22 @@ def test_who_asks_the_api_trusts_its_certificate(tmp_path: Path, monkeypatch: py
     assert trusting(settings) == {TRUST: str(tls.cert_file)}
     monkeypatch.setenv(TRUST, "/etc/ours.pem")
     assert trusting(settings) == {}
+
+
+def test_its_own_agent_is_known_by_its_certificate_too(tmp_path: Path) -> None:
+    """At another port it still speaks HTTPS."""
+    files = pair(tmp_path, "agent")
+    content = yaml.safe_load(BUILT_IN.read_text())
+    tls = {"cert_file": str(files.cert_file), "key_file": str(files.key_file)}
+    local = {"slots": [{"cores": ["any"]}], "tls": tls}
+    content["fleet"] = {"kind": "local", "url": "https://127.0.0.1:8900", "local": local}
+    safe = settled(content, tmp_path, Ports(fleet=18900), own_store=True)
+    run = Run(safe, tmp_path / "fleet.yaml", None, 1.0, console=False)
+    assert safe.fleet.url == "https://127.0.0.1:18900"
+    assert run.trust is True and isinstance(run.agent_trust, ssl.SSLContext)
+    files.key_file.write_text("none")
+    with pytest.raises(UserError, match=r"^fleet\.local\.tls: "):
+        _ = run.agent_trust
 
 
 def test_a_cut_trace_is_one_line(tmp_path: Path) -> None:
