@@ -144,7 +144,7 @@ class Variable:
 SERVICES = Variable("service", "leadtime_policy_knob", "service", "Service")
 ONE_SERVICE = Variable("service", "leadtime_policy_knob", "service", "Service", many=False)
 POOLS = Variable("pool", 'leadtime_lead_time_seconds{service=~"$service"}', "pool", "Pool")
-NODES = Variable("node", "DCGM_FI_DEV_GPU_TEMP", "leadtime_node", "Node")
+NODES = Variable("node", "gpu:dcgm_temperature:celsius", "leadtime_node", "Node")
 
 
 @dataclass(frozen=True, slots=True)

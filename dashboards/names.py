@@ -7,8 +7,10 @@ longer has is found by a test and not by an empty panel.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from dashboards.dcgm import RENAMED
 
 Kind = Literal["counter", "gauge", "histogram", "record"]
 
@@ -159,4 +161,7 @@ GPUS = (
 )
 """What dcgm-exporter is told to give (deploy/dcgm-exporter/counters.csv), in the names and units of up to 4.8."""
 
-EXPORTED: Mapping[str, Metric] = {m.name: m for m in (*DAEMON, *ROUTER, *AGENT, *ENGINES, *GPUS)}
+GPUS_SINCE = tuple(replace(one, name=RENAMED[one.name].name) for one in GPUS if one.name in RENAMED)
+"""The same in the names from 4.9 on."""
+
+EXPORTED: Mapping[str, Metric] = {m.name: m for m in (*DAEMON, *ROUTER, *AGENT, *ENGINES, *GPUS, *GPUS_SINCE)}

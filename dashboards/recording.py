@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dashboards.dcgm import either
 from dashboards.names import Metric
 
 WINDOWS = ("5m", "30m", "1h", "6h")
@@ -63,9 +64,12 @@ def latencies() -> Iterator[Record]:
             yield Record(f"service:vllm_{short}_seconds:{name}_rate5m", expr)
 
 
+OF_A_GPU = ("gpu", "UUID", "modelName", "leadtime_node")
+
+
 def urgent_xid() -> str:
     """GPUs whose last XID asks for more than a new process. The gauge keeps its last value for ever."""
-    return "DCGM_FI_DEV_XID_ERRORS > 0 " + " ".join(f"!= {xid}" for xid in (*RESTART_XIDS, *HARMLESS_XIDS))
+    return f"{either('DCGM_FI_DEV_XID_ERRORS')} > 0 " + " ".join(f"!= {xid}" for xid in (*RESTART_XIDS, *HARMLESS_XIDS))
 
 
 def records() -> tuple[Record, ...]:
@@ -121,5 +125,10 @@ def records() -> tuple[Record, ...]:
             "max by (service) (leadtime_cost_dollars_per_hour) / on (service)"
             " ((service:vllm_prompt_tokens:rate5m + service:vllm_generation_tokens:rate5m) * 0.0036 > 0)",
         ),
-        Record("gpu:dcgm_xid_errors:urgent", urgent_xid(), ("gpu", "UUID", "modelName", "leadtime_node")),
+        Record("gpu:dcgm_xid_errors:urgent", urgent_xid(), OF_A_GPU),
+        Record(
+            "gpu:dcgm_temperature:celsius",
+            f"max by ({', '.join(OF_A_GPU)}) {either('DCGM_FI_DEV_GPU_TEMP')}",
+            OF_A_GPU,
+        ),
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dashboards.alert import Alert
+from dashboards.dcgm import either
 
+XID = "DCGM_FI_DEV_XID_ERRORS"
 GPU = "GPU {{ $labels.gpu }} of {{ $labels.leadtime_node }}"
 BY = "max by (leadtime_node, gpu, UUID)"
 DRAIN = (
@@ -15,7 +17,7 @@ DRAIN = (
 ALERTS = (
     Alert(
         "LeadtimeGpuXid",
-        f"{BY} (gpu:dcgm_xid_errors:urgent unless (DCGM_FI_DEV_XID_ERRORS == DCGM_FI_DEV_XID_ERRORS offset 6h))",
+        f"{BY} (gpu:dcgm_xid_errors:urgent unless ({either(XID)} == {either(XID, offset='6h')}))",
         "0m",
         "critical",
         f"{GPU} reports XID {{{{ $value }}}}",
@@ -34,7 +36,7 @@ ALERTS = (
     ),
     Alert(
         "LeadtimeGpuRowRemap",
-        f"{BY} (DCGM_FI_DEV_ROW_REMAP_FAILURE) > 0",
+        f"{BY} {either('DCGM_FI_DEV_ROW_REMAP_FAILURE')} > 0",
         "1m",
         "critical",
         f"{GPU} has no spare memory rows left",
@@ -43,7 +45,7 @@ ALERTS = (
     ),
     Alert(
         "LeadtimeGpuHot",
-        f"{BY} (DCGM_FI_DEV_GPU_TEMP) >= 90",
+        f"{BY} {either('DCGM_FI_DEV_GPU_TEMP')} >= 90",
         "2m",
         "warning",
         f"{GPU} is at {{{{ $value }}}} °C",

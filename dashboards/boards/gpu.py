@@ -1,11 +1,12 @@
-"""GPUs: what they really do, what they draw, which of them ail. Names and units are dcgm-exporter's up to 4.8."""
+"""GPUs: what they really do, what they draw, which of them ail; by the names of any dcgm-exporter."""
 
 from __future__ import annotations
 
 from dashboards.board import NODES, Board, Panel, Query, Row, Threshold
 from dashboards.boards.shared import more_is_bad
+from dashboards.dcgm import either, rated
 
-N = 'leadtime_node=~"$node"'
+N = '{leadtime_node=~"$node"}'
 BY = "max by (leadtime_node, gpu)"
 LEGEND = "{{leadtime_node}} {{gpu}}"
 
@@ -31,7 +32,7 @@ def health() -> tuple[Panel, ...]:
             "GPUs with an XID that asks for more than a new process",
             "The last XID of each; the gauge keeps it until the driver is loaded again.",
             "none",
-            (Query(f"max by (leadtime_node, gpu, UUID, modelName) (gpu:dcgm_xid_errors:urgent{{{N}}})"),),
+            (Query(f"max by (leadtime_node, gpu, UUID, modelName) (gpu:dcgm_xid_errors:urgent{N})"),),
             "table",
         ),
         Panel(
@@ -39,8 +40,8 @@ def health() -> tuple[Panel, ...]:
             "Errors that could not be corrected in the last hour, and rows that could not be remapped.",
             "none",
             (
-                Query(f"{BY} (increase(DCGM_FI_DEV_ECC_DBE_VOL_TOTAL{{{N}}}[1h])) > 0", f"{LEGEND} ECC"),
-                Query(f"{BY} (DCGM_FI_DEV_ROW_REMAP_FAILURE{{{N}}}) > 0", f"{LEGEND} row remap"),
+                Query(f"{BY} (increase(DCGM_FI_DEV_ECC_DBE_VOL_TOTAL{N}[1h])) > 0", f"{LEGEND} ECC"),
+                Query(f"{BY} {either('DCGM_FI_DEV_ROW_REMAP_FAILURE', N)} > 0", f"{LEGEND} row remap"),
             ),
             thresholds=((None, "green"), (1, "red")),
             least=0,
@@ -49,10 +50,10 @@ def health() -> tuple[Panel, ...]:
             "Temperature",
             "At 90 °C for two minutes the alert fires and Leadtime replaces the replica.",
             "celsius",
-            f"{BY} (DCGM_FI_DEV_GPU_TEMP{{{N}}})",
+            f"{BY} {either('DCGM_FI_DEV_GPU_TEMP', N)}",
             more_is_bad(80, 90),
         ),
-        each("Last XID", "0 is none.", "none", f"{BY} (DCGM_FI_DEV_XID_ERRORS{{{N}}})"),
+        each("Last XID", "0 is none.", "none", f"{BY} {either('DCGM_FI_DEV_XID_ERRORS', N)}"),
         Panel(
             "GPUs by use",
             "Of the whole fleet: busy, held by a replica that does nothing, idle, faulty.",
@@ -72,7 +73,7 @@ def work() -> tuple[Panel, ...]:
             "Tensor cores",
             "Share of cycles in which tensor cores worked: high while prompts are read.",
             "percentunit",
-            f"{BY} (DCGM_FI_PROF_PIPE_TENSOR_ACTIVE{{{N}}})",
+            f"{BY} {either('DCGM_FI_PROF_PIPE_TENSOR_ACTIVE', N)}",
             most=1,
         ),
         each(
@@ -80,32 +81,33 @@ def work() -> tuple[Panel, ...]:
             "Share of cycles in which memory moved data: high while tokens are written; about 0.8 is the most there"
             " is.",
             "percentunit",
-            f"{BY} (DCGM_FI_PROF_DRAM_ACTIVE{{{N}}})",
+            f"{BY} {either('DCGM_FI_PROF_DRAM_ACTIVE', N)}",
             most=1,
         ),
         each(
             "Multiprocessors",
             "Share of cycles in which a multiprocessor had work.",
             "percentunit",
-            f"{BY} (DCGM_FI_PROF_SM_ACTIVE{{{N}}})",
+            f"{BY} {either('DCGM_FI_PROF_SM_ACTIVE', N)}",
             most=1,
         ),
         each(
             "Utilisation",
             "Share of time in which some kernel ran; it is near 100 % in any busy engine, so never scale on it.",
-            "percent",
-            f"{BY} (DCGM_FI_DEV_GPU_UTIL{{{N}}})",
-            most=100,
+            "percentunit",
+            f"{BY} {either('DCGM_FI_DEV_GPU_UTIL', N)}",
+            most=1,
         ),
     )
 
 
 def power() -> tuple[Panel, ...]:
     """Watts, joules a token, bytes."""
-    joules = f"sum(rate(DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{{{N}}}[5m])) / 1000"
+    joules = f"sum({rated('DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION', N, '5m')})"
+    used, free = either("DCGM_FI_DEV_FB_USED", N), either("DCGM_FI_DEV_FB_FREE", N)
     tokens = "(sum(service:vllm_prompt_tokens:rate5m) + sum(service:vllm_generation_tokens:rate5m) > 0)"
     return (
-        each("Power", "What each GPU draws.", "watt", f"{BY} (DCGM_FI_DEV_POWER_USAGE{{{N}}})"),
+        each("Power", "What each GPU draws.", "watt", f"{BY} {either('DCGM_FI_DEV_POWER_USAGE', N)}"),
         Panel(
             "Energy per token",
             "Of the nodes chosen, over prompt and generated tokens of the whole fleet; choose all nodes.",
@@ -118,7 +120,7 @@ def power() -> tuple[Panel, ...]:
             "Memory in use",
             "Engines take nearly all at the start: it tells whether a model is resident, not how busy it is.",
             "percentunit",
-            f"{BY} (DCGM_FI_DEV_FB_USED{{{N}}} / (DCGM_FI_DEV_FB_USED{{{N}}} + DCGM_FI_DEV_FB_FREE{{{N}}}))",
+            f"{BY} ({used} / ({used} + {free}))",
             most=1,
         ),
     )

@@ -50,6 +50,7 @@ OUT, IN = (of("leadtime_decision_total", action=f"scale_{way}", reason="load") f
 P95 = of("leadtime_forecast_quantile", horizon="300", quantile="0.95")
 LOAD = of("leadtime_offered_load_erlangs")
 XID, ECC = f"DCGM_FI_DEV_XID_ERRORS{GPU}", f"DCGM_FI_DEV_ECC_DBE_VOL_TOTAL{GPU}"
+XID_SINCE = f"DCGM_FI_DEV_XID_ERROR{GPU}"
 FIT_FAILED, FIT_DONE = (of("leadtime_forecast_fits_total", outcome=outcome) for outcome in ("failed", "done"))
 FACTOR = of("leadtime_step_time_factor_ratio", pool="p", term="a")
 PREEMPTED = 'vllm:num_preemptions_total{leadtime_service="chat", leadtime_replica="chat-0", model_name="m", engine="0"}'
@@ -122,3 +123,10 @@ SCENES = (
     Scene("LeadtimeGpuHot", *tally("91x90", "70x58 95x30", f"DCGM_FI_DEV_GPU_TEMP{GPU}"), 59),
     Scene("LeadtimeGpusFaulty", {FAULTY: "1x90"}, {FAULTY: "1x5 0x90"}),
 )
+
+SINCE = (
+    Scene("LeadtimeGpuXid", {XID_SINCE: "0x350 79x60"}, {XID: "79x300", XID_SINCE: "_x301 79x200"}, 400),
+    Scene("LeadtimeGpuRowRemap", *tally("1x90", "0x90", f"DCGM_FI_DEV_ROW_REMAP_FAILED{GPU}")),
+    Scene("LeadtimeGpuHot", *tally("91x90", "70x58 95x30", f"DCGM_FI_DEV_GPU_TEMP_CELSIUS{GPU}"), 59),
+)
+"""The same alerts by the names that dcgm-exporter has from 4.9 on; the first is quiet over the exporter's upgrade."""

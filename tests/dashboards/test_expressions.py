@@ -12,6 +12,7 @@ from autoscaler.safety import guardrails
 from dashboards import alerts
 from dashboards.alert import Alert
 from dashboards.boards import boards
+from dashboards.dcgm import RENAMED
 from dashboards.names import EXPORTED, Metric
 from dashboards.promql import Selector, used
 from dashboards.recording import records
@@ -68,6 +69,12 @@ def test_every_name_exists(where: str, expression: str) -> None:
     labels = {label for selector in found.selectors for label in KNOWN[selector.metric].labels}
     assert found.grouped <= labels | moved(expression) | TARGET
     assert found.selectors
+
+
+@pytest.mark.parametrize(("where", "expression"), list(expressions()))
+def test_a_gpu_is_seen_by_its_names_of_either_generation(where: str, expression: str) -> None:
+    named = {selector.metric for selector in used(expression).selectors}
+    assert {RENAMED[name].name for name in named & RENAMED.keys()} == named & {new.name for new in RENAMED.values()}
 
 
 def test_records_come_after_what_they_are_made_of() -> None:

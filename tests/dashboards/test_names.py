@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
+import pytest
 import yaml
 from prometheus_client.core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,10 +16,11 @@ from app.daemon.memory import Memory, RackMemory
 from app.metrics import daemon_families, fleet_families, gauge, page, service_families
 from autoscaler.safety.overrides import Kind
 from autoscaler.sharing.rack import RackPolicy
-from collectors.dcgm import UUIDS
+from collectors.dcgm import UUIDS, read_dcgm
 from collectors.engines import VLLM
 from collectors.health import XidAction, xid_action
-from collectors.observation import GpuUse
+from collectors.observation import GpuSample, GpuUse
+from dashboards.dcgm import RENAMED
 from dashboards.names import (
     AGENT,
     DAEMON,
@@ -122,6 +124,25 @@ def test_gpus_as_the_exporter_is_told() -> None:
     rows = csv.reader(line for line in text.splitlines() if not line.startswith("#"))
     assert {name.strip(): kind.strip() for name, kind, *_ in rows} == {m.name: m.kind for m in GPUS}
     assert all(UUIDS[0] in metric.labels for metric in GPUS)
+
+
+def test_both_generations_are_read_as_the_same_by_the_collector() -> None:
+    for old, new in RENAMED.items():
+        said = [read_dcgm("n", f'{name}{{UUID="u"}} 1\n'.encode(), 0.0)[0][0] for name in (old, new.name)]
+        fields = [{f for f in vars_of(gpu) if f not in ("uuid", "node", "at_s")} for gpu in said]
+        assert fields[0] == fields[1] and len(fields[0]) == 1, old
+    assert {metric.name for metric in GPUS} - set(RENAMED) == {"DCGM_FI_DEV_ECC_DBE_VOL_TOTAL"}, "renamed, or not?"
+
+
+def vars_of(gpu: GpuSample) -> set[str]:
+    return {field.name for field in fields(gpu) if getattr(gpu, field.name) not in (None, "")}
+
+
+def test_units_of_both_generations_meet() -> None:
+    for old, new in RENAMED.items():
+        (before,), (after,) = (read_dcgm("n", f'{n}{{UUID="u"}} 1\n'.encode(), 0.0)[0] for n in (old, new.name))
+        (field,) = vars_of(before) - {"uuid", "node", "at_s"}
+        assert getattr(before, field) == pytest.approx(eval(f"{getattr(after, field)}{new.times}")), old
 
 
 def test_labels_of_targets_are_given_by_the_scrape_jobs() -> None:

@@ -12,7 +12,7 @@ import yaml
 from dashboards import alerts
 from dashboards.files import files
 from dashboards.settings import Settings
-from tests.dashboards.scenes import SCENES, XID, Scene, misses
+from tests.dashboards.scenes import SCENES, SINCE, XID, Scene, misses
 
 RULES = ("prometheus/recording.yaml", "prometheus/alerts.yaml")
 MADE = files(Settings())
@@ -66,7 +66,7 @@ def test_prometheus_takes_the_rules(folder: Path) -> None:
 
 
 @pytest.mark.prometheus
-@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.alert)
+@pytest.mark.parametrize("scene", [*SCENES, *SINCE], ids=lambda scene: scene.alert)
 def test_it_fires_when_it_should_and_only_then(scene: Scene, folder: Path) -> None:
     # Days are looked at more coarsely, which is ten times as quick.
     every = "10m" if scene.minutes > 1000 else "1m"
