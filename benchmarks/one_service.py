@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,7 +36,7 @@ from autoscaler.backtest.contenders import Contender, Ours
 from autoscaler.backtest.registry import OURS, PEERS, contender, least_of
 from autoscaler.backtest.run import run
 from autoscaler.policy import Risk, Tuning, TuningMode
-from benchmarks import keeping
+from benchmarks import equal, keeping
 from benchmarks.contenders import SHORTAGE_USD, best, standard
 from benchmarks.keeping import Kept
 from runtime.pool import LeadTime
@@ -150,43 +149,7 @@ def attained(rows: Iterable[dict[str, Any]]) -> float:
 
 def around(bench: Bench, name: str, who: str, knob: float, target: float) -> list[dict[str, Any]]:
     """One run each at the knob's value and at neighbours, until the target's attainment lies between two."""
-    values = sorted(knobs(who))
-    at = values.index(knob)
-    seen = {at: bench.rows([Job(name, who, values[at])])[0]}
-    for step in (1, -1):
-        while not _bracketed(seen.values(), target):
-            then = max(seen) + 1 if step > 0 else min(seen) - 1
-            if not 0 <= then < len(values):
-                break
-            row = bench.rows([Job(name, who, values[then])])[0]
-            away = abs(row["attainment"] - target) > abs(seen[then - step]["attainment"] - target)
-            seen[then] = row
-            if away and not _bracketed(seen.values(), target):
-                break
-    return [seen[key] for key in sorted(seen)]
-
-
-def _bracketed(rows: Iterable[dict[str, Any]], target: float) -> bool:
-    shares = [row["attainment"] for row in rows]
-    return min(shares) <= target <= max(shares)
-
-
-def cost_at(rows: Sequence[dict[str, Any]], target: float) -> tuple[str, float] | None:
-    """(how the figure is to be read, GPU-hours) at an attainment: "=" interpolated between the nearest on either side
-    on the logarithm of the missed share, "≥" where all attain less; None where all attain more.
-    """
-    below = [row for row in rows if row["attainment"] < target]
-    above = [row for row in rows if row["attainment"] >= target]
-    if not above:
-        nearest = max(below, key=lambda row: float(row["attainment"]))
-        return "≥", float(nearest["gpu_hours"])
-    if not below:
-        return None
-    low = max(below, key=lambda row: float(row["attainment"]))
-    high = min(above, key=lambda row: float(row["gpu_hours"]))
-    missed = [math.log(max(1 - row["attainment"], 1e-6)) for row in (high, low)]
-    share = (math.log(max(1 - target, 1e-6)) - missed[0]) / (missed[1] - missed[0])
-    return "=", float(high["gpu_hours"]) + share * float(low["gpu_hours"] - high["gpu_hours"])
+    return equal.walked(knobs(who), knob, target, lambda value: bench.rows([Job(name, who, value)])[0])
 
 
 # --- the report ------------------------------------------------------------------------------------------------------
@@ -212,7 +175,7 @@ def lines(bench: Bench, name: str, peers: Sequence[str], seeds: int) -> list[Lin
     for who in peers:
         knob = trained(bench, name, who)
         tuned = bench.rows([Job(name, who, knob, seed=seed) for seed in draws])
-        same = cost_at(around(bench, name, who, knob, attained(ours)), attained(ours))
+        same = equal.cost_at(around(bench, name, who, knob, attained(ours)), attained(ours))
         found.append(Line(who, f"{knob:g}", tuned, same))
         found.append(Line(who, "default", bench.rows([Job(name, who, None, seed=seed) for seed in draws])))
     return found
@@ -223,7 +186,7 @@ def interval(values: Sequence[float], digits: int) -> str:
     mean = f"{np.mean(values):,.{digits}f}"
     if len(values) < 2:
         return mean
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
     return f"{mean} ± {half:.{digits}f}"
 
 

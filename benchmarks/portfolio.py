@@ -28,6 +28,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from autoscaler.backtest.run import run
 from autoscaler.backtest.together import Portfolio, Together, play
 from autoscaler.policy import Policy, Replicas, Risk, ScaleIn, ScaleOut, Slo
 from autoscaler.sharing.rack import RackPolicy
-from benchmarks import keeping
+from benchmarks import equal, keeping
 from benchmarks.contenders import DAY_S, SHORTAGE_USD, best, drawn, over_seeds, past
 from runtime.catalog import pool, transfer
 from runtime.pool import LeadTime, Pool
@@ -223,11 +224,31 @@ def apart(pairs: Sequence[tuple[Case, Case]], names: Sequence[str], given: argpa
     seeds = range(given.seeds)
     tuned = [(i, False, n, chosen[n, i], seed) for n in tuned_names for i in services for seed in seeds]
     plain = [(i, False, n, None, seed) for n in names for i in services for seed in seeds]
-    made = zip(tuned + plain, rows(tuned + plain), strict=True)
+    played = dict(zip(tuned + plain, rows(tuned + plain), strict=True))
+    for name in (name for name in tuned_names if name != OURS):
+        found = []
+        for i, (_, test) in enumerate(pairs):
+            target = played[i, False, OURS, chosen[OURS, i], 0]["attainment"]
+            at = partial(lambda service, who, knob: rows([(service, False, who, knob, 0)])[0], i, name)
+            walked = equal.walked(settings[name], chosen[name, i], target, at)
+            found.append((test.name, target, equal.cost_at(walked, target)))
+        same(name, found)
+    made = played.items()
     by: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for (_, _, name, knob, seed), row in made:
         by.setdefault((f"{name}, {'default' if knob is None else 'tuned'}", seed), []).append(row)
     return [summed(name, seed, each) for (name, seed), each in by.items()]
+
+
+def same(name: str, told: Sequence[tuple[str, float, tuple[str, float] | None]]) -> None:
+    """What a peer would hold for every service at the attainment that ours has there; ``≥`` what attains less yet."""
+    hours = [(sign, least) for _, _, found in told for sign, least in [found or ("<", 0.0)]]
+    parts = [
+        f"{case} {100 * target:.2f} %: {sign}{least:.1f}"
+        for (case, target, _), (sign, least) in zip(told, hours, strict=True)
+    ]
+    total = sum(least for _, least in hours)
+    Console().print(f"{name}, each service at the attainment of ours: {total:.1f} GPU-hours ({'; '.join(parts)})")
 
 
 def summed(name: str, seed: int, rows: Iterable[dict[str, Any]]) -> dict[str, Any]:

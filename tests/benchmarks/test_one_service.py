@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from benchmarks import one_service
+from benchmarks.equal import cost_at
 from benchmarks.keeping import Kept
-from benchmarks.one_service import Bench, Job, around, cost_at, interval
+from benchmarks.one_service import Bench, Job, around, interval
 
 
 def row(attainment: float, gpu_hours: float = 100.0) -> dict[str, Any]:
