@@ -41,7 +41,7 @@ from autoscaler.backtest.case import UNDATED_S, Case, offered_load
 from autoscaler.backtest.registry import OURS, PEERS, contender, least_of
 from autoscaler.backtest.run import run
 from autoscaler.backtest.together import Portfolio, Together, play
-from autoscaler.policy import Policy, Replicas, Risk, ScaleIn, ScaleOut, Slo
+from autoscaler.policy import Policy, Replicas, Risk, ScaleIn, ScaleOut, Slo, Tuning, TuningMode
 from autoscaler.sharing.rack import RackPolicy
 from benchmarks import equal, keeping
 from benchmarks.contenders import DAY_S, SHORTAGE_USD, best, drawn, over_seeds, past
@@ -64,6 +64,8 @@ FEWEST = 1000
 TRAINING_S = 6 * 3600.0
 LENT = 0.3
 RACK_GPUS = 128
+SELF_TUNING = "leadtime from there"
+"""Ours with the knob that training left, tuning itself from there."""
 SHORTAGES = "10,30,100"
 
 
@@ -199,9 +201,12 @@ def alone(task: Alone) -> dict[str, Any]:
     case = replace(_pairs[index][0 if task.training else 1], seed=task.seed)
     if case.trace.requests == 0:
         return {"policy": name, "knob": knob, "service": index, "attainment": 1.0, "cost_usd": 0.0, "requests": 0}
-    if name == OURS and knob is not None:
-        case = replace(case, policy=case.policy.model_copy(update={"risk": Risk(shortage_usd_per_replica_hour=knob)}))
-    turned = name if name == OURS or knob is None else f"{name}@{knob:g}"
+    if name in (OURS, SELF_TUNING) and knob is not None:
+        changes = {"risk": Risk(shortage_usd_per_replica_hour=knob)}
+        tuning = {"tuning": Tuning(mode=TuningMode.AUTO)} if name == SELF_TUNING else {}
+        case = replace(case, policy=case.policy.model_copy(update=changes | tuning))
+    ours = name in (OURS, SELF_TUNING)
+    turned = OURS if ours else name if knob is None else f"{name}@{knob:g}"
     return run(case, contender(turned, case), name=name).row | {"knob": knob, "service": index, "seed": task.seed}
 
 
@@ -223,6 +228,7 @@ def apart(pairs: Sequence[tuple[Case, Case]], names: Sequence[str], given: argpa
     }
     seeds = range(given.seeds)
     tuned = [(i, False, n, chosen[n, i], seed) for n in tuned_names for i in services for seed in seeds]
+    tuned += [(i, False, SELF_TUNING, chosen[OURS, i], s) for i in services for s in seeds if OURS in tuned_names]
     plain = [(i, False, n, None, seed) for n in names for i in services for seed in seeds]
     played = dict(zip(tuned + plain, rows(tuned + plain), strict=True))
     for name in (name for name in tuned_names if name != OURS):
