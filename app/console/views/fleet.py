@@ -13,6 +13,8 @@ from app.console import charts, format, frames, freeze, shell, tiles
 WINDOWS_S = {"1 h": 3600.0, "6 h": 21600.0, "24 h": 86400.0, "7 d": 604800.0}
 SHOWN_ATTENTION = 4  # lines shown at once; the rest is folded, so that the table stays in sight
 
+STALE = "#737d86"  # a cell's colour knows no theme; this grey is told from both backgrounds alike
+
 SEVERITY = {
     "critical": (":material/error:", "red"),
     "warning": (":material/warning:", "orange"),
@@ -129,7 +131,7 @@ def racks(rows: list[schemas.RackRow]) -> None:
 
 def grey_if_stale(row: pd.Series) -> list[str]:
     """Cell styles of one row."""
-    return ["" if row["data"] == "fresh" else "color: #8a949e"] * len(row)
+    return ["" if row["data"] == "fresh" else f"color: {STALE}"] * len(row)
 
 
 @shell.live(shell.CHART_REFRESH_S)
