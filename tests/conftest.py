@@ -8,10 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.databases import engine, postgres_url
 
 __all__ = ["engine", "postgres_url"]
+
+# A loaded machine is no failure: examples have no deadline.
+settings.register_profile("untimed", deadline=None, max_examples=80)
+settings.load_profile("untimed")
 
 
 def _postgres() -> bool:

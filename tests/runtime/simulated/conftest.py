@@ -1,14 +1,10 @@
-"""No example has a deadline: how long one takes says more about the machine than about the fleet."""
+"""The kernel is compiled before anything that goes by a clock."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 
 from runtime.simulated.warm import warm
-
-settings.register_profile("untimed", deadline=None, max_examples=80)
-settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)
