@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app.console import cost, cost_charts, format, shell
+from app.console.client import ApiError
 from app.reports.views import BudgetView, CapacityLine, CostSeries, CostView, SavingsView
 
 DAY_S = 86400.0
@@ -18,6 +19,8 @@ POINTS = 200
 
 REFRESH_S = 30.0
 """Wall-clock seconds between refreshes: an hour's cost moves slowly."""
+
+LONG = "Playing the days of every service"
 
 NOTHING = "Nothing metered in this span yet: the first hour appears one tick after the start."
 
@@ -164,12 +167,11 @@ def standing(budgets: list[BudgetView]) -> None:
 
 
 def saved(params: dict[str, Any]) -> None:
-    """Against other ways to run the service, where one is chosen: each is played on its load."""
+    """Against other ways to run the service, or all of them: each is played on its load."""
     st.markdown("**Savings on the same traffic, simulated**")
-    if "service" not in params:
-        st.info("Choose a service to see what others would have cost on its traffic.", icon=":material/compare_arrows:")
+    found = shell.api().read("/cost/savings", SavingsView, params) if "service" in params else of_all(params)
+    if found is None:
         return
-    found = shell.api().read("/cost/savings", SavingsView, params)
     if not found.savings:
         st.info("No whole day (UTC) of this span is known yet, load and cost.", icon=":material/hourglass_empty:")
         return
@@ -180,6 +182,35 @@ def saved(params: dict[str, Any]) -> None:
         key="cost-savings",
         placeholder=format.DASH,
     )
+
+
+def of_all(params: dict[str, Any]) -> SavingsView | None:
+    """The fleet's savings once somebody asked for them, since every day of every service is played; None before."""
+    span = st.session_state["span"]
+    if st.button("Play the days of all services", icon=":material/compare_arrows:", key="play-all"):
+        play(span, params)
+    kept: tuple[str, float, SavingsView] | None = st.session_state.get("savings-of-all")
+    if kept is None or kept[0] != span:
+        st.info("Choose a service, or play all: about a second for each service.", icon=":material/info:")
+        return None
+    if kept[1] != params["end"]:
+        st.caption(f":material/sync_problem: Played up to {format.stamp(kept[1])}.")
+    return kept[2]
+
+
+def play(span: str, params: dict[str, Any]) -> None:
+    """Ask, with a bar that says how far it is."""
+    bar = st.progress(0.0, LONG)
+    try:
+        found = shell.api().compute(
+            "/cost/savings", SavingsView, params, lambda share: bar.progress(share, f"{LONG}: {share:.0%}")
+        )
+    except ApiError as error:
+        st.error(format.escape(f"Nothing was played. {error}"), icon=":material/error:")
+    else:
+        st.session_state["savings-of-all"] = (span, params["end"], found)
+    finally:
+        bar.empty()
 
 
 def ahead(params: dict[str, Any]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException
+from fastapi.responses import StreamingResponse
 
+from app.api.savings import SavingsAsk
 from app.reports import build, views
 from app.reports.books import Books
 from autoscaler.cost.account import Terms
@@ -99,6 +102,12 @@ def router(world: World) -> APIRouter:
             attainment=1.0,
         )
         return views.SavingsView(start_s=start, end_s=end, service=service, savings=[one], missing=[])
+
+    @api.post("/savings")
+    def played(ask: SavingsAsk) -> StreamingResponse:
+        found = savings(ask.start or 0.0, ask.end or 0.0, ask.service)
+        lines = ({"progress": 0.5}, {"result": found.model_dump(mode="json")})
+        return StreamingResponse((json.dumps(line) + "\n" for line in lines), media_type="application/x-ndjson")
 
     @api.get("/capacity")
     def capacity(start: float, end: float) -> list[views.CapacityLine]:

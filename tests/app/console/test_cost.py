@@ -45,6 +45,14 @@ def test_one_service_has_savings(open_page: Open) -> None:
     assert any("would_cost" in frame.columns for frame in frames)
 
 
+def test_the_fleet_s_savings_are_played_when_asked_for(open_page: Open) -> None:
+    at = open_page("cost", span="30 d")
+    assert not any("would_cost" in frame.value.columns for frame in at.dataframe)
+    at.button(key="play-all").click().run()
+    assert not at.exception
+    assert any("would_cost" in frame.value.columns for frame in at.dataframe)
+
+
 def test_before_anything_was_metered_it_says_so(open_page: Open, world: World) -> None:
     world.mode = "young"
     assert "Nothing metered in this span yet" in words(open_page("cost"))
