@@ -15,7 +15,7 @@ run: $(VENV)/.installed ## Install, then run everything on this machine.
 
 test: $(VENV)/.installed-dev debian vllm-if-possible check ## Install for development, check and test.
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not alone and not vllm"
-	$(BIN)/pytest -m "alone or vllm"
+	$(BIN)/pytest -m "alone or vllm" $$(grep -rlE 'mark\.(alone|vllm)' tests --include='test_*.py')
 
 check: $(VENV)/.installed-dev ## Style, types and the direction of imports.
 	$(BIN)/ruff check

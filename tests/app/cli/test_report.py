@@ -34,7 +34,7 @@ def told(books: Books, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return made
 
     monkeypatch.setattr("app.cli.report.request", request)
-    text = focus_csv(books, books.statement(START_S, START_S + 7200))
+    text = focus_csv(books, books.charges(START_S, START_S + 7200))
     monkeypatch.setattr("app.cli.report.download", lambda api, path, params, timeout_s: text)
     return {"made": made, "asked": asked}
 

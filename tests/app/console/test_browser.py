@@ -23,7 +23,7 @@ from app.cli.up import BUILT_IN
 from tests.app.console import accessible
 from tests.app.processes import free_ports
 
-pytestmark = [pytest.mark.chromium, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.alone, pytest.mark.chromium, pytest.mark.timeout(900)]
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -70,14 +70,14 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def console(state: Path) -> Iterator[tuple[str, str]]:
-    """Addresses of the console and the API of a fleet at thirty times real speed, where promises need two people."""
+    """Addresses of the console and the API of a fleet at ten times real speed, where promises need two people."""
     api, web, fleet = free_ports(3)
     ports = ["--api-port", str(api), "--console-port", str(web), "--fleet-port", str(fleet)]
     own = {"approval": {"fields": ["slo"]}, "store": {"url": f"sqlite:///{state / 'leadtime.db'}"}}
     config = state / "own.yaml"
     config.write_text(yaml.safe_dump(yaml.safe_load(BUILT_IN.read_text()) | own))
     where = ["--config", str(config), "--state", str(state)]
-    command = [sys.executable, "-m", "app.cli.main", "up", "--speed", "30", *where, *ports]
+    command = [sys.executable, "-m", "app.cli.main", "up", "--speed", "10", *where, *ports]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     ready = any(line.startswith("Ctrl-C") for line in process.stderr)
