@@ -119,6 +119,13 @@ def eventually(told: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:
     return found
 
 
+def press(page: Page, name: str, exact: bool = False) -> None:
+    """Press a button once there is one of that name: while a page is drawn anew, the one before may still be there."""
+    button = page.get_by_role("button", name=name, exact=exact)
+    expect(button).to_have_count(1)
+    button.click()
+
+
 def look(page: Page, size: Size, theme: Theme) -> None:
     """Change size and theme in place, and wait until the console has followed."""
     page.set_viewport_size({"width": size[0], "height": size[1]})
@@ -166,14 +173,14 @@ def test_what_unfolds_can_be_read(tab: Page) -> None:
     tab.get_by_test_id("stTopNavLink").filter(has_text="Fleet").click()
     tab.get_by_text("Table and download").click()
     expect(tab.get_by_role("button", name="Download CSV")).to_be_visible()
-    tab.get_by_role("button", name="Refresh").click()
+    press(tab, "Refresh")
     expect(tab.get_by_role("button", name="Refresh now")).to_be_visible()
     readable(tab, "unfolded", FIRST_LOOKS)
 
 
 def test_a_plan_can_be_read(tab: Page) -> None:
     tab.get_by_test_id("stTopNavLink").filter(has_text="Plan").click()
-    tab.get_by_role("button", name="Plan", exact=True).click()
+    press(tab, "Plan", exact=True)
     expect(tab.get_by_text("Cost against attainment:")).to_be_visible(timeout=1000 * REPLAY_S)
     readable(tab, "planned", FIRST_LOOKS)
 
@@ -184,7 +191,7 @@ def edited(page: Page, field: str, value: str) -> None:
     expect(number).to_be_visible()
     number.fill(value)
     number.press("Tab")
-    page.get_by_role("button", name="Validate").click()
+    press(page, "Validate")
     expect(page.get_by_text("Valid. This is what changes:")).to_be_visible()
 
 
@@ -220,11 +227,11 @@ def test_a_change_is_previewed_applied_and_moves_replicas(policies: Page, consol
     wanted = active(api) + 3
     edited(policies, "Minimum [replicas]", str(wanted))
     expect(policies.locator("code").first).to_contain_text(f"min: {wanted}")
-    policies.get_by_role("button", name="Preview impact").click()
+    press(policies, "Preview impact")
     expect(policies.get_by_text("What this rests on")).to_be_visible(timeout=1000 * REPLAY_S)
     readable(policies, "policies-previewed", FIRST_LOOKS)
     sign(policies, "apply", "ada", "a launch is coming")
-    policies.get_by_role("button", name="Apply as version 2").click()
+    press(policies, "Apply as version 2")
     expect(policies.get_by_text("Version 2 is in force.")).to_be_visible()
     assert eventually(lambda: active(api), lambda found: found >= wanted) >= wanted
     assert (policy(api)["author"], policy(api)["reason"]) == ("ada", "a launch is coming")
@@ -240,10 +247,10 @@ def test_a_second_editor_is_named_and_nothing_is_lost(policies: Page, console: t
     body = {"policy": theirs, "base_version": newest["version"], "author": "bob", "reason": "staler", "watch_s": 0}
     assert httpx.put(f"{api}/policies/chat", json=body).status_code == 200
     sign(policies, "apply", "ada", "room to grow")
-    policies.get_by_role("button", name="Apply as version").click()
+    press(policies, "Apply as version")
     expect(policies.get_by_text("meanwhile bob applied version")).to_be_visible()
     readable(policies, "policies-conflict", FIRST_LOOKS)
-    policies.get_by_role("button", name="Carry my changes over").click()
+    press(policies, "Carry my changes over")
     apply = policies.get_by_role("button", name=f"Apply as version {newest['version'] + 2}")
     expect(apply).to_be_visible()
     sign(policies, "apply", "ada", "room to grow")
@@ -258,7 +265,7 @@ def test_a_promise_is_changed_by_two_people(policies: Page, browser: Browser, co
     edited(policies, "TTFT target [s]", "2.50")
     expect(policies.get_by_text("A second person decides.")).to_be_visible()
     sign(policies, "apply", "ada", "longer prompts")
-    policies.get_by_role("button", name="Propose").click()
+    press(policies, "Propose")
     expect(policies.get_by_text("Somebody other than ada has to approve it.")).to_be_visible()
     assert policy(console[1])["version"] == before["version"]
     other = opened(browser, f"{console[0]}/policies?service=chat")
@@ -282,7 +289,7 @@ def test_the_way_back_needs_one_person(policies: Page, console: tuple[str, str])
     expect(policies.get_by_role("button", name=f"Roll back to version {back}")).to_be_visible()
     readable(policies, "policies-rollback", FIRST_LOOKS)
     sign(policies, "rollback", "bob", "not in an incident")
-    policies.get_by_role("button", name=f"Roll back to version {back}").click()
+    press(policies, f"Roll back to version {back}")
     expect(policies.get_by_text(f"with the content of version {back}.")).to_be_visible()
     assert policy(console[1])["version"] == newest["version"] + 1
     assert policy(console[1])["policy"]["slo"]["ttft_s"] == 2.0
