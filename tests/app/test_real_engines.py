@@ -21,18 +21,19 @@ from runtime.traces.replay import Answered, Endpoint, Fate, replay
 from tests.app.console.test_browser import CHROMIUM, FLAGS, opened
 
 BURST = Path(__file__).parents[1] / "fixtures" / "azure-2023-conv-150s.csv"
-BURST_S = 100.0
+BURST_S, MORE_S = 100.0, 15.0
 MOST_INPUT, MOST_OUTPUT = 200, 60
 
 pytestmark = [pytest.mark.vllm, pytest.mark.prometheus, pytest.mark.chromium, pytest.mark.timeout(780)]
 
 
-def burst() -> Trace:
+def burst(begin_s: float = 0.0) -> Trace:
     """The trace's rise, its requests cut to what three engines on two cores can do."""
     whole = load(BURST)
-    part = whole.take(whole.arrival_s < BURST_S)
+    part = whole.take((whole.arrival_s >= begin_s) & (whole.arrival_s < BURST_S))
     return replace(
         part,
+        arrival_s=part.arrival_s - begin_s,
         input_tokens=np.minimum(part.input_tokens, MOST_INPUT).astype(np.int32),
         output_tokens=np.minimum(part.output_tokens, MOST_OUTPUT).astype(np.int32),
     )
@@ -40,12 +41,13 @@ def burst() -> Trace:
 
 @contextmanager
 def bursts(stack: Stack, answers: list[Answered]) -> Iterator[None]:
-    """One burst, and on a machine where engines take longer than that to start another, until the block ends."""
+    """One burst and, where engines take longer than that to start, more of its end until the block ends."""
     ended = threading.Event()
 
     def send() -> None:
+        answers.extend(sent(stack, burst()))
         while not ended.is_set():
-            answers.extend(sent(stack, burst()))
+            answers.extend(sent(stack, burst(BURST_S - MORE_S)))
 
     thread = threading.Thread(target=send)
     thread.start()
