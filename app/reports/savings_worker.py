@@ -7,16 +7,12 @@ pickled by us for us and never touches a disk.
 
 from __future__ import annotations
 
-import os
 import pickle
-import sys
 from collections.abc import Mapping
 
 from app.reports.plays import Play, Played
 from autoscaler.cost.savings import Saving
-
-NICENESS = 10
-"""A figure about last month may wait; ticks may not."""
+from autoscaler.impact.worker import main, tell
 
 
 def serve(given: bytes) -> bytes:
@@ -25,15 +21,9 @@ def serve(given: bytes) -> bytes:
     found: dict[Played, list[Saving]] = {}
     for key, one in plays.items():
         found[key] = one.savings()
-        sys.stderr.write(f"progress {len(found) / len(plays):.4f}\n")
-        sys.stderr.flush()
+        tell(len(found) / len(plays))
     return pickle.dumps(found)
 
 
 if __name__ == "__main__":
-    os.nice(NICENESS)
-    try:
-        answer = serve(sys.stdin.buffer.read())
-    except ValueError as error:
-        sys.exit(str(error))
-    sys.stdout.buffer.write(answer)
+    main(serve)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import sys
 
 from autoscaler.impact.whatif import Task, what_if
-from autoscaler.impact.worker import NICENESS, tell
-from runtime.catalog.errors import CatalogError
+from autoscaler.impact.worker import main, tell
 
 
 def serve(given: bytes) -> bytes:
@@ -18,9 +15,4 @@ def serve(given: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    os.nice(NICENESS)
-    try:
-        answer = serve(sys.stdin.buffer.read())
-    except (ValueError, CatalogError) as error:
-        sys.exit(str(error))
-    sys.stdout.buffer.write(answer)
+    main(serve)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from collections.abc import Callable
 
 from autoscaler.impact.replay import Task, replay
 
 NICENESS = 10
-"""A preview may wait; ticks may not."""
+"""A preview, a plan or a figure about last month may wait; ticks may not."""
 
 
 def tell(share: float) -> None:
@@ -28,10 +29,15 @@ def serve(given: bytes) -> bytes:
     return pickle.dumps(replay(task, tell))
 
 
-if __name__ == "__main__":
+def main(serve: Callable[[bytes], bytes]) -> None:
+    """One question from standard input, its answer to standard output; what cannot be answered is one line."""
     os.nice(NICENESS)
     try:
         answer = serve(sys.stdin.buffer.read())
     except ValueError as error:
         sys.exit(str(error))
     sys.stdout.buffer.write(answer)
+
+
+if __name__ == "__main__":
+    main(serve)
