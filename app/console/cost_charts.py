@@ -24,13 +24,24 @@ PARTS = {
     "platform": GREY,
 }
 DEAREST = "dearest hour"
+HOUR_S = 3600
 BAR_PX, FRAME_PX = 30, 100
 """Height of a bar with its gap, and of legend and axis together."""
 PRICES = {"fully loaded": (ORANGE, SOLID), "serving": (BLUE, DASHED), "marginal": (GREEN, DOTTED)}
 
 
-def spent(frame: pd.DataFrame, parts: Sequence[str], hourly: bool) -> alt.LayerChart:
+def closed(frame: pd.DataFrame, step_s: int) -> pd.DataFrame:
+    """Every stretch with its end: a step lasts until the next row, and the last one before a gap has none."""
+    known = frame.drop(columns="time").notna().any(axis=1)
+    ends = frame[known & ~known.shift(-1, fill_value=False)]
+    # A millisecond before a gap that begins there, for what is stacked must not stand twice at one time.
+    ends = ends.assign(time=ends["time"] + pd.Timedelta(seconds=step_s, milliseconds=-1))
+    return pd.concat([frame, ends]).sort_values("time", kind="stable", ignore_index=True)
+
+
+def spent(frame: pd.DataFrame, parts: Sequence[str], step_s: int) -> alt.LayerChart:
     """Dollars per hour by part, stacked; of longer stretches the dearest hour as a line, so that spikes stay."""
+    hourly = step_s == HOUR_S
     styles = {part: (PARTS[part], SOLID) for part in parts} | ({} if hourly else {DEAREST: (RED, DASHED)})
     colour, _ = charts.styled(styles, symbol="square")
     order = f"indexof({list(parts)}, datum.series)"
@@ -44,7 +55,7 @@ def spent(frame: pd.DataFrame, parts: Sequence[str], hourly: bool) -> alt.LayerC
     line = charts.named(DEAREST).mark_line(interpolate="step-after", strokeDash=DASHED, strokeWidth=1)
     lines = [] if hourly else [line.encode(charts.time_axis(), alt.Y(f"{DEAREST}:Q"), colour)]
     tips = {name: name for name in (*parts, DEAREST)}
-    return charts.finished(frame, [areas, *lines, charts.hover(tips, 2)])
+    return charts.finished(closed(frame, step_s), [areas, *lines, charts.hover(tips, 2)])
 
 
 def prices(frame: pd.DataFrame) -> alt.LayerChart:

@@ -106,12 +106,15 @@ def over_time(series: CostSeries) -> None:
     """Dollars per hour by what they went to, and prices of tokens."""
     frame = cost.series_frame(series)
     parts = cost.used_parts(frame)
-    hourly = series.step_s == 3600
     words = "by what they went to" + (
-        "" if hourly else f"; mean of {series.step_s // 3600} h, the dearest hour as a line"
+        ""
+        if series.step_s == cost_charts.HOUR_S
+        else f"; mean of {series.step_s // 3600} h, the dearest hour as a line"
     )
     table = frame[["time", *parts, cost_charts.DEAREST]]
-    shell.panel("Dollars per hour", words, partial(cost_charts.spent, table, parts, hourly), table, "spent", NOTHING)
+    shell.panel(
+        "Dollars per hour", words, partial(cost_charts.spent, table, parts, series.step_s), table, "spent", NOTHING
+    )
     table = frame[["time", *cost_charts.PRICES]]
     words = "marginal, serving, fully loaded"
     empty = "No tokens counted in this span, so there is no price of one."

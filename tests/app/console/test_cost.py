@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -78,7 +79,7 @@ def test_charts_draw_only_parts_that_cost_anything(books: Books) -> None:
     frame = cost.series_frame(build.series_view(books, books.statement(START_S, END_S), 24))
     parts = cost.used_parts(frame)
     assert parts == ["in rotation", "standby", "unused commitments"]
-    spec = cost_charts.spent(frame, parts, hourly=False).to_dict()
+    spec = cost_charts.spent(frame, parts, step_s=7200).to_dict()
     assert spec["layer"][0]["transform"][0]["fold"] == parts
 
 
@@ -96,3 +97,11 @@ def test_gpus_are_told_with_their_quota(books: Books) -> None:
     frame = cost.gpu_frame(line)
     assert frame["quota"].dropna().unique().tolist() == [12.0]
     assert "quota" in str(cost_charts.gpus(frame).to_dict())
+
+
+def test_the_last_stretch_is_drawn_to_its_end() -> None:
+    times = pd.to_datetime([0, 3600, 7200], unit="s", utc=True)
+    frame = pd.DataFrame({"time": times, "in rotation": [4.0, float("nan"), 80.0]})
+    drawn = cost_charts.closed(frame, 3600)
+    assert drawn["in rotation"].fillna(-1).tolist() == [4.0, 4.0, -1.0, 80.0, 80.0]
+    assert (drawn["time"].iloc[-1] - times[2]).total_seconds() == pytest.approx(3600, abs=0.01)
