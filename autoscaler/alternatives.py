@@ -38,7 +38,7 @@ def carried(replicas: int, rho: RhoMax) -> float:
 
     ``replicas = (A + β·√(A/n)) / ρ`` is a quadratic in ``√A``.
     """
-    room = replicas * rho.value
+    room = replicas * rho.among(replicas).value
     noise = STAFFING_BETA / math.sqrt(rho.sequences_per_erlang) if rho.sequences_per_erlang else 0.0
     return ((math.sqrt(noise**2 + 4 * room) - noise) / 2) ** 2
 

@@ -1,28 +1,25 @@
 """What comes, in erlangs, and what one replica can carry of it: DESIGN 4, "Work" and "Capacity".
 
-Everything here is closed-form and in means, but for the TTFT limit, which is an estimate: prefills are
-treated as an M/M/1 queue in front of the engine, served one after another in chunks between decode steps. It
-is on the safe side for mixed prompt lengths below the prefill budget and too kind for very long prompts; the
-simulator is the judge of it.
+Everything here is closed-form and in means. The TTFT limit alone depends on how many replicas share the load
+(``autoscaler.queueing``); the others are those of one replica, however many there are.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoscaler.learning.law import Learned, corrected
-from autoscaler.policy import Slo
+from autoscaler.policy import Routing, Slo
+from autoscaler.queueing import STABLE, Queue
 from collectors.observation import Observation
 from runtime.pool import Pool
 
 KV_FILL = 0.9
 """Mean share of the KV blocks that may be in use: what is above is for fluctuation, before preemptions begin.
 """
-
-STABLE = 0.95
-"""No queue is run closer to saturation than this, however generous the targets are."""
 
 FLOOR = 0.05
 """Smallest utilisation that is sized for. A target that needs less is out of the pool's reach at any size."""
@@ -38,15 +35,37 @@ class RhoMax:
     """The erlangs that one replica may carry, and which limit says so.
 
     ``limits`` holds every limit that is known: tpot, kv, seqs, ttft, stability. ``sequences_per_erlang`` is
-    the mean number of requests in service per erlang at ``value``, None where request lengths are unknown.
+    the mean number of requests in service per erlang of a replica by itself, None where request lengths are unknown.
     ``configured`` is what the pool's own figures alone would say, where what was learned says something else.
+    ``queue`` is what replicas have in common, None where each has its own: ``value`` is that of a replica by itself
+    until ``among`` says of how many.
     """
 
     value: float
     binding: str
     limits: Mapping[str, float]
     sequences_per_erlang: float | None = None
-    configured: float | None = None
+    configured: RhoMax | None = None
+    queue: Queue | None = None
+
+    def among(self, replicas: int) -> RhoMax:
+        """The same where so many replicas share the load."""
+        if self.queue is None:
+            return self
+        limits = {**self.limits, "ttft": self.queue.limit(replicas)}
+        value, binding = _least(limits, self.queue.times)
+        configured = None if self.configured is None else self.configured.among(replicas)
+        return replace(self, value=value, binding=binding, limits=limits, configured=configured)
+
+    def carries(self, erlangs: float, replicas: int) -> bool:
+        """Whether so many replicas carry a load together: ``erlangs <= replicas * among(replicas).value``, at the cost
+        of one look at the queue.
+        """
+        each = erlangs / replicas - 1e-9
+        if self.queue is None:
+            return each <= self.value
+        others = min(limit for name, limit in self.limits.items() if name != "ttft")
+        return each <= FLOOR / self.queue.times or (each <= others and self.queue.meets(each, replicas))
 
 
 def mean_work_ms(observation: Observation, pool: Pool) -> float | None:
@@ -82,20 +101,28 @@ def offered_erlangs(observation: Observation, pool: Pool, work_ms: float | None 
     return None if work is None else observation.arrivals_per_s * work / 1000
 
 
-def rho_max(pool: Pool, slo: Slo, mean_input_tokens: float | None, mean_output_tokens: float | None) -> RhoMax:
+def rho_max(
+    pool: Pool,
+    slo: Slo,
+    mean_input_tokens: float | None,
+    mean_output_tokens: float | None,
+    routing: Routing = Routing.BY_LOAD,
+) -> RhoMax:
     """The least of the limits on a replica's utilisation; only TPOT and stability without request lengths."""
     limits = {"tpot": 1 - pool.step.a_ms / (slo.tpot_s * 1000), "stability": STABLE}
-    work = 0.0
+    work, queue = 0.0, None
     if mean_input_tokens is not None and mean_output_tokens is not None:
         work = pool.step.work_ms(mean_input_tokens, mean_output_tokens)
     if work > 0 and mean_input_tokens is not None and mean_output_tokens is not None:
-        limits |= _length_limits(pool, slo, mean_input_tokens, mean_output_tokens, work)
+        target_s = slo.ttft_s + slo.ttft_s_per_1k_tokens * mean_input_tokens / 1000
+        queue = Queue(pool, target_s, slo.attainment, mean_input_tokens, mean_output_tokens)
+        limits |= {"ttft": queue.limit(1), **_length_limits(pool, mean_input_tokens, mean_output_tokens, work)}
     limits = {name: max(0.0, limit) for name, limit in limits.items()}
-    binding = min(limits, key=lambda name: limits[name])
-    value = max(FLOOR, limits[binding])
+    value, binding = _least(limits)
     # A request is in service for as long as its tokens take, and at least for its own work.
     residence_ms = max((mean_output_tokens or 0.0) * pool.step.a_ms / (1 - value), work)
-    return RhoMax(value, binding, limits, residence_ms / work if work > 0 else None)
+    shared = queue if routing is Routing.BY_LOAD else None
+    return RhoMax(value, binding, limits, residence_ms / work if work > 0 else None, queue=shared)
 
 
 def learned_rho_max(
@@ -105,6 +132,7 @@ def learned_rho_max(
     mean_input_tokens: float | None,
     mean_output_tokens: float | None,
     work_correction: float | None,
+    routing: Routing = Routing.BY_LOAD,
 ) -> RhoMax:
     """As ``rho_max`` by the law that was learned, told in erlangs of the configured one, like every load.
 
@@ -112,14 +140,15 @@ def learned_rho_max(
     1 where unknown. Worked example: a pool 30 % slower in every part: the TPOT limit falls from 0.67 to 0.57 of its
     own time, and as each request is 1.3 times the work, that is 0.44 erlangs of the configured law.
     """
-    configured = rho_max(pool, slo, mean_input_tokens, mean_output_tokens)
+    configured = rho_max(pool, slo, mean_input_tokens, mean_output_tokens, routing)
     law = corrected(pool, learned)
     if law is pool:
         return configured
-    rho, times = rho_max(law, slo, mean_input_tokens, mean_output_tokens), work_correction or 1.0
+    rho, times = rho_max(law, slo, mean_input_tokens, mean_output_tokens, routing), work_correction or 1.0
+    queue = None if rho.queue is None else replace(rho.queue, times=times)
     sequences = None if rho.sequences_per_erlang is None else rho.sequences_per_erlang * times
     limits = {name: limit / times for name, limit in rho.limits.items()}
-    return RhoMax(rho.value / times, rho.binding, limits, sequences, configured.value)
+    return RhoMax(rho.value / times, rho.binding, limits, sequences, configured, queue)
 
 
 def work_correction(observation: Observation, pool: Pool, learned: Learned | None) -> float | None:
@@ -133,54 +162,29 @@ def replicas_for(erlangs: float, rho: RhoMax) -> int:
 
     A load of A erlangs is A·n requests in service (n = ``sequences_per_erlang``), whose standard deviation is
     √(A·n), that is √(A/n) erlangs. Worked example: 3.1 erlangs, n = 60, ρ_max 0.55: (3.1 + √(3.1/60)) / 0.55
-    = 6.05, so 7.
+    = 6.05, so 7. Where replicas share a queue, it is the smallest number that carries the load together.
     """
     noise = STAFFING_BETA * math.sqrt(erlangs / rho.sequences_per_erlang) if rho.sequences_per_erlang else 0.0
-    return math.ceil((erlangs + noise) / rho.value - 1e-9)
+    load = erlangs + noise
+    if rho.queue is None:
+        return math.ceil(load / rho.value - 1e-9)
+    by_itself = math.ceil(load / rho.among(1).value - 1e-9)
+    return 1 + bisect_left(range(1, by_itself), True, key=lambda n: rho.carries(load, n)) if by_itself else 0
 
 
-def ttft_s(pool: Pool, rho: float, quantile: float, input_tokens: float, output_tokens: float) -> float:
-    """Estimated quantile of the time to first token of a mean request at utilisation ``rho``, seconds; inf
-    when unstable.
-    """
-    step = pool.step
-    prefill_ms = step.p_ms_per_1k_prefill_tokens * input_tokens / 1000
-    work = pool.step.work_ms(input_tokens, output_tokens)
-    per_ms = rho / work
-    decode_step_ms = step.a_ms * (1 + (rho - per_ms * prefill_ms) / (1 - rho))
-    chunks = input_tokens / pool.max_batched_tokens
-    service_ms = chunks * decode_step_ms + prefill_ms
-    busy = per_ms * service_ms
-    if busy >= 1:
-        return math.inf
-    wait_ms = service_ms / (1 - busy) * math.log(busy / (1 - quantile)) if busy > 1 - quantile else 0.0
-    own_ms = (max(1, math.ceil(chunks)) + 0.5) * decode_step_ms + prefill_ms
-    return (wait_ms + own_ms) / 1000
+def _least(limits: Mapping[str, float], times: float = 1.0) -> tuple[float, str]:
+    """The limit that binds, and its name."""
+    binding = min(limits, key=lambda name: limits[name])
+    return max(FLOOR / times, limits[binding]), binding
 
 
-def _length_limits(pool: Pool, slo: Slo, length_in: float, length_out: float, work: float) -> dict[str, float]:
-    limits = {"ttft": _ttft_limit(pool, slo, length_in, length_out)}
-    if length_out > 0:
-        # Requests in service are N = ρ/(1 − ρ) · O·a/w; a bound on N is one on ρ.
-        per_odds = length_out * pool.step.a_ms / work
-        sequences = {
-            "kv": KV_FILL * pool.kv_tokens / (length_in + length_out / 2),
-            "seqs": float(pool.max_num_seqs),
-        }
-        limits |= {name: n / (n + per_odds) for name, n in sequences.items()}
-    return limits
-
-
-def _ttft_limit(pool: Pool, slo: Slo, length_in: float, length_out: float) -> float:
-    target_s = slo.ttft_s + slo.ttft_s_per_1k_tokens * length_in / 1000
-    low, high = 0.0, STABLE
-    if ttft_s(pool, high, slo.attainment, length_in, length_out) <= target_s:
-        return high
-    for _ in range(30):
-        middle = (low + high) / 2
-        met = ttft_s(pool, middle, slo.attainment, length_in, length_out) <= target_s
-        low, high = (middle, high) if met else (low, middle)
-    return low
+def _length_limits(pool: Pool, length_in: float, length_out: float, work: float) -> dict[str, float]:
+    if length_out <= 0:
+        return {}
+    # Requests in service are N = ρ/(1 − ρ) · O·a/w; a bound on N is one on ρ.
+    per_odds = length_out * pool.step.a_ms / work
+    sequences = {"kv": KV_FILL * pool.kv_tokens / (length_in + length_out / 2), "seqs": float(pool.max_num_seqs)}
+    return {name: n / (n + per_odds) for name, n in sequences.items()}
 
 
 def _uncached(observation: Observation) -> float:

@@ -77,6 +77,7 @@ def decide(
     targets = frozen or _targets(apart, policy, target, forecast, rho, observation.interval_s, now_s)
     sick = health_detail(target, state.health.sick, now_s)
     constraints = tuple(replace(c, binds=c.name == binding) for c in needs.constraints) + tuple(guards) + sick
+    shared = rho.among(active)
     demand = demanded(None if asleep else sizing, erlangs, policy.reactive.load_factor)
     acts = mode is Mode.AUTO
     return Decision(
@@ -88,14 +89,14 @@ def decide(
         plan=Plan(targets),
         constraints=constraints,
         binding=binding,
-        sentence=sentence(mode, facts, target, needs.binding, binding, constraints, rho),
+        sentence=sentence(mode, facts, target, needs.binding, binding, constraints, shared),
         offered_erlangs=erlangs,
-        rho_max=rho.value,
-        rho_binding=rho.binding,
-        capacity_erlangs=state.counts.active * rho.value,
+        rho_max=shared.value,
+        rho_binding=shared.binding,
+        capacity_erlangs=state.counts.active * rho.among(state.counts.active).value,
         risk_of_shortfall=_risk(forecast, state, target if acts else None, rho, observation.interval_s),
         next_state=asked(_next_state(known, facts, target, acts, active, binding), apart, targets, acts, now_s),
-        rho_max_configured=rho.configured,
+        rho_max_configured=None if shared.configured is None else shared.configured.value,
         alternatives=alternatives(active, binding, constraints, facts, rho, demand),
         usd_per_hour_now=_usd_per_hour([branch.counts for branch in branches(apart)], apart),
         usd_per_hour_then=_usd_per_hour([planned(one) for one in targets], apart),
@@ -139,7 +140,7 @@ def _learn(state: ControlState, observation: Observation) -> ControlState:
 def _rho_max(known: ControlState, policy: Policy) -> RhoMax:
     """What one replica carries of the smoothed mix of requests, by the law as learned."""
     lengths = known.mean_input_tokens, known.mean_output_tokens
-    return learned_rho_max(known.pool, known.learned, policy.slo, *lengths, known.work_correction)
+    return learned_rho_max(known.pool, known.learned, policy.slo, *lengths, known.work_correction, policy.routing)
 
 
 def _idle(state: ControlState, observation: Observation) -> ControlState:
@@ -300,7 +301,7 @@ def _risk(
     replicas = in_hand(state) + spares(state)
     if target is not None:
         replicas = max(replicas, target.active + target.standby + target.asleep)
-    capacity = replicas * rho.value
+    capacity = replicas * rho.among(replicas).value
     lead = launch_lead_s(state) + review_s
     loads = [forecast.quantile(lead, tau) for tau in forecast.taus]
     if capacity <= loads[-1]:

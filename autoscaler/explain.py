@@ -81,7 +81,7 @@ def sentence(
     if "health" in by_name:
         reasons.append(by_name["health"].detail)
     limit = LIMIT_NAMES.get(rho.binding, rho.binding)
-    reasons.append(f"one replica carries {rho.value:.2g} ({limit} binds){_learned_words(rho.value, rho.configured)}")
+    reasons.append(f"one replica carries {rho.value:.2g} ({limit} binds){_learned_words(rho)}")
     return f"{PREFIXES[mode]}{_move(facts, target)}: {'; '.join(reasons)}."
 
 
@@ -123,8 +123,8 @@ def capacity_ratio(value: float, configured: float | None) -> float | None:
     return value / configured if configured else None
 
 
-def _learned_words(value: float, configured: float | None) -> str:
-    ratio = capacity_ratio(value, configured)
+def _learned_words(rho: RhoMax) -> str:
+    ratio = capacity_ratio(rho.value, None if rho.configured is None else rho.configured.value)
     if ratio is None or abs(ratio - 1) < NOTABLE:
         return ""
     return f", {abs(ratio - 1):.0%} {'less' if ratio < 1 else 'more'} than its pool's entry says"

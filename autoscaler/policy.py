@@ -35,6 +35,13 @@ class TuningMode(StrEnum):
     AUTO = "auto"
 
 
+class Routing(StrEnum):
+    """How requests find a replica: where least is to do, or whatever each has to do (in turn, by chance)."""
+
+    BY_LOAD = "by-load"
+    BLIND = "blind"
+
+
 class Section(BaseModel):
     """Base of the policy's parts: immutable, unknown keys are errors."""
 
@@ -215,6 +222,10 @@ class Policy(Section):
         None, description="With mode paused: UTC seconds at which auto resumes; without it, paused until changed."
     )
     slo: Slo = Slo()
+    routing: Routing = Field(
+        Routing.BY_LOAD,
+        description="by-load (the router sends where least is to do) | blind (round robin, random: a plain Service).",
+    )
     replicas: Replicas = Replicas()
     standby: Standby = Standby()
     risk: Risk = Risk()

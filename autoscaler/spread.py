@@ -67,11 +67,14 @@ def valued(state: ControlState, policy: Policy, rho: capacity.RhoMax) -> Control
     means = state.mean_input_tokens, state.mean_output_tokens
     lengths = (means[0] or USUAL_TOKENS[0], means[1] or USUAL_TOKENS[1])
     work_ms = state.pool.step.work_ms(*lengths)
+    serving = state.counts.active + sum(branch.counts.active for branch in state.more)
+    own = rho.among(serving).value
 
     def worth(branch: Branch) -> float:
         pool = corrected(branch.pool, branch.learned)
         own_ms = pool.step.work_ms(*lengths)
-        new = capacity.rho_max(pool, policy.slo, *means).value / rho.value * work_ms / own_ms if own_ms > 0 else 1.0
+        carries = capacity.rho_max(pool, policy.slo, *means, policy.routing).among(serving).value
+        new = carries / own * work_ms / own_ms if own_ms > 0 else 1.0
         return branch.worth if abs(new - branch.worth) <= STEADY * branch.worth else new
 
     return replace(state, more=tuple(replace(branch, worth=worth(branch)) for branch in state.more))

@@ -73,6 +73,7 @@ SECTIONS = (
             FormField("slo.ttft_s_per_1k_tokens", "TTFT growth", "s per 1k prompt tokens", step=0.1),
             FormField("slo.tpot_s", "TPOT target", "s", step=0.005, digits=3),
             FormField("slo.attainment", "Attainment target", "share", step=0.005, digits=4),
+            FormField("routing", "Requests are sent", kind="choice", options=("by-load", "blind")),
         ),
     ),
     FormSection(

@@ -68,9 +68,9 @@ class Case:
         return min(bounds.max, max(bounds.min, 1, replicas_for(erlangs, self.rho())))
 
     def rho(self) -> RhoMax:
-        """What one replica carries of this trace's mean request."""
+        """What one replica carries of this trace's mean request, in a fleet as large as it may become."""
         means = float(self.trace.input_tokens.mean()), float(self.trace.output_tokens.mean())
-        return rho_max(self.pool, self.policy.slo, *means)
+        return rho_max(self.pool, self.policy.slo, *means, self.policy.routing).among(self.policy.replicas.max)
 
     def acting(self) -> Policy:
         """The policy in auto mode, whatever mode it is in."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import SCRAPE_S
-from autoscaler.capacity import mean_work_ms, rho_max
+from autoscaler.capacity import mean_work_ms, replicas_for, rho_max
 from autoscaler.decide import SMOOTHING_S
 from collectors.aggregate import LENGTHS_OVER_S, LengthMemory
 from collectors.observation import Observation
@@ -87,9 +87,9 @@ def _seen(case: Case) -> tuple[Floats, Floats, Floats]:
         means = _means(case, known, float(new[0]))
         smooth = np.where(np.isnan(smooth), means, smooth + rate * (means - smooth))
         lengths = (None, None) if np.isnan(smooth[1]) else (float(smooth[1]), float(smooth[2]))
-        limit = rho_max(case.pool, case.policy.slo, *lengths)
+        limit = rho_max(case.pool, case.policy.slo, lengths[0], lengths[1], case.policy.routing)
         load = 0.0 if new[0] == 0 else new[0] / SCRAPE_S * smooth[0] / 1000
-        out[:, tick] = load, limit.value, limit.sequences_per_erlang or 0.0
+        out[:, tick] = load, limit.among(replicas_for(load, limit)).value, limit.sequences_per_erlang or 0.0
     return out[0], out[1], out[2]
 
 

@@ -93,7 +93,7 @@ def savings(days: Sequence[Day], pool: Pool, policy: Policy, lengths: tuple[floa
     """
     if not days:
         return []
-    rho = rho_max(pool, policy.slo, *lengths)
+    rho = rho_max(pool, policy.slo, *lengths, policy.routing)
     played = [
         _hpa(days, pool, policy, rho),
         _static(days, pool, rho),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.capacity import FLOOR, KV_FILL, STABLE, RhoMax, replicas_for, rho_max, ttft_s
+from autoscaler.capacity import FLOOR, KV_FILL, RhoMax, replicas_for, rho_max
 from autoscaler.planning.basis import scaled
 from autoscaler.planning.candidates import Candidate, Refusal
 from autoscaler.planning.curve import Counts, Curve, curve
@@ -20,6 +20,7 @@ from autoscaler.planning.memory import Memory
 from autoscaler.planning.mix import Mix, mix
 from autoscaler.planning.traffic import Traffic
 from autoscaler.policy import Slo
+from autoscaler.queueing import MOST_REPLICAS, STABLE, ttft_s
 
 SECONDS = 3600.0
 
@@ -115,9 +116,10 @@ def limits(candidate: Candidate, traffic: Traffic, slo: Slo) -> RhoMax | Refusal
         reason = f"a prompt takes {wait_s:.2f} s more through its stages; target {target_s:g} s"
         return Refusal(candidate.way, "ttft", reason)
     rho = rho_max(candidate.pool, slo.model_copy(update={"ttft_s": slo.ttft_s - wait_s}), inputs, outputs)
-    if rho.limits[rho.binding] >= FLOOR:
+    best = rho.among(MOST_REPLICAS)
+    if best.limits[best.binding] >= FLOOR:
         return rho
-    return Refusal(candidate.way, rho.binding, _hopeless(candidate, rho.binding, slo, inputs, outputs))
+    return Refusal(candidate.way, best.binding, _hopeless(candidate, best.binding, slo, inputs, outputs))
 
 
 def filling_s(candidate: Candidate, input_tokens: float) -> float:
@@ -148,9 +150,11 @@ def _carry(candidate: Candidate, traffic: Traffic, asked: Asked) -> Carried | Re
     inputs, outputs = traffic.mean_input_tokens, traffic.mean_output_tokens
     load = curve(traffic.erlangs(pool.step, asked.cached) * asked.headroom)
     needed, firm = replicas(load, rho, asked)
+    most = int(needed.max())
+    rho = rho.among(most)
     mean_work = float(traffic.erlangs(pool.step, asked.cached).mean()) / traffic.mean_rps
     wait_s = filling_s(candidate, inputs)
-    ttft = [wait_s + ttft_s(pool, at, slo.attainment, inputs, outputs) for at in (1e-6, rho.value)]
+    ttft = [wait_s + ttft_s(pool, at, slo.attainment, inputs, outputs, most) for at in (1e-6, rho.value)]
     return Carried(
         candidate=candidate,
         rho=rho,
@@ -174,7 +178,7 @@ def _hopeless(candidate: Candidate, binding: str, slo: Slo, inputs: float, outpu
         token_ms = pool.step.a_ms / (1 - FLOOR)
         return f"a token takes {token_ms:.1f} ms on an almost idle replica; target {1000 * slo.tpot_s:g} ms"
     if binding == "ttft":
-        first = ttft_s(pool, FLOOR, slo.attainment, inputs, outputs) + filling_s(candidate, inputs)
+        first = ttft_s(pool, FLOOR, slo.attainment, inputs, outputs, MOST_REPLICAS) + filling_s(candidate, inputs)
         target = slo.ttft_s + slo.ttft_s_per_1k_tokens * inputs / 1000
         return f"the first token takes {first:.2f} s on an almost idle replica; target {target:g} s"
     held = KV_FILL * candidate.memory.kv_tokens / (inputs + outputs / 2)

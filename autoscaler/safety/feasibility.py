@@ -54,7 +54,7 @@ def findings(policy: Policy, pool: Pool, present: Present) -> list[Finding]:
 
 
 def _slo(policy: Policy, pool: Pool, present: Present) -> Iterator[Finding]:
-    """The promise against what one replica with nothing else to do can keep."""
+    """The promise against what one replica with nothing else to do can keep, or the whole fleet nearly idle."""
     slo, step = policy.slo, pool.step
     least_s = step.a_ms / 1000
     if slo.tpot_s <= least_s:
@@ -70,7 +70,8 @@ def _slo(policy: Policy, pool: Pool, present: Present) -> Iterator[Finding]:
             text = f"{target_s:g} s is out of reach: a prompt of {length:.0f} tokens alone takes {read_s:.3g} s to read"
             yield Finding("slo.ttft_s", f"{text} on {pool.name}; give more than {read_s:.3g}")
             return
-    rho = rho_max(pool, slo, present.mean_input_tokens, present.mean_output_tokens)
+    rho = rho_max(pool, slo, present.mean_input_tokens, present.mean_output_tokens, policy.routing)
+    rho = rho.among(policy.replicas.max)
     if rho.limits[rho.binding] < FLOOR:
         field, name = LIMITS[rho.binding]
         value = rho.limits[rho.binding]
@@ -117,9 +118,9 @@ def _load(policy: Policy, pool: Pool, present: Present) -> Iterator[Finding]:
     """The upper bounds against the load that is there now."""
     if present.erlangs is None:
         return
-    rho = rho_max(pool, policy.slo, present.mean_input_tokens, present.mean_output_tokens)
+    rho = rho_max(pool, policy.slo, present.mean_input_tokens, present.mean_output_tokens, policy.routing)
     needed = replicas_for(present.erlangs, rho)
-    why = f"the load now ({present.erlangs:.3g} erlangs, {rho.value:.2g} a replica) needs {needed}"
+    why = f"the load now ({present.erlangs:.3g} erlangs, {rho.among(needed).value:.2g} a replica) needs {needed}"
     if policy.replicas.max < needed:
         yield Finding("replicas.max", f"{policy.replicas.max} is too few: {why}", refused=False)
     usd, price = policy.budget_usd_per_hour, pool.replica_usd_per_hour

@@ -113,7 +113,8 @@ def _compared(mind: RackMind, rack: Rack, members: Sequence[Member], now_s: floa
 
 def _claim(member: Member) -> Claim:
     done, state = member.done, member.done.decision.next_state
-    rho = rho_max(state.pool, member.policy.slo, state.mean_input_tokens, state.mean_output_tokens)
+    lengths = state.mean_input_tokens, state.mean_output_tokens
+    rho = rho_max(state.pool, member.policy.slo, *lengths, member.policy.routing)
     target, most, seen = done.decision.plan.targets[0], member.policy.replicas.max, done.observation.valid
     awake, per_replica = target.active + target.standby, state.pool.gpus_per_replica
     return Claim(state.service, done.forecast, rho, per_replica, awake, most, seen)

@@ -150,7 +150,7 @@ def _gpus(claim: Claim, ranks: Array, lead_s: float) -> Array:
         return np.full(len(ranks), float(claim.active * claim.gpus_per_replica))
     erlangs = _quantiles(claim.forecast, lead_s, ranks)
     noise = STAFFING_BETA * np.sqrt(erlangs / claim.rho.sequences_per_erlang) if claim.rho.sequences_per_erlang else 0.0
-    replicas = np.ceil((erlangs + noise) / claim.rho.value - 1e-9)
+    replicas = np.ceil((erlangs + noise) / claim.rho.among(claim.active).value - 1e-9)
     return np.clip(replicas, claim.active, max(claim.active, claim.most)) * claim.gpus_per_replica
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from autoscaler.capacity import rho_max
+from autoscaler.capacity import replicas_for, rho_max
 from autoscaler.decision import ControlState, TierCounts
 from autoscaler.policy import Policy
 from autoscaler.sizing import launch_lead_s
@@ -44,7 +44,7 @@ def recalled(
     if begin:
         forecaster.load(times[:begin], erlangs[:begin])
     lead_s = launch_lead_s(ControlState(pool.service, pool, TierCounts(), float(times[0]))) + tick_s
-    rho, per_s = rho_max(pool, policy.slo, *lengths), 1000 / pool.step.work_ms(*lengths)
+    rho, per_s = rho_max(pool, policy.slo, *lengths, policy.routing), 1000 / pool.step.work_ms(*lengths)
     found: list[Moment] = []
     for at in range(max(begin, 1), len(times)):
         if not np.isfinite(erlangs[at]):
@@ -53,8 +53,8 @@ def recalled(
         made = forecaster.forecast(float(times[at]))
         demand = None if made is None else tuple(made.quantile(lead_s, tau) for tau in TAUS)
         load, ticks = float(erlangs[at]), max(1, round(float(times[at] - times[at - 1]) / tick_s))
-        sequences = rho.sequences_per_erlang or 0.0
+        sequences, carries = rho.sequences_per_erlang or 0.0, rho.among(replicas_for(load, rho)).value
         for tick in range(min(ticks, round(3600 / tick_s))):
             at_s = float(times[at]) - (ticks - 1 - tick) * tick_s
-            found.append(Moment(at_s, tick_s, load, load * per_s * tick_s, rho.value, sequences, demand))
+            found.append(Moment(at_s, tick_s, load, load * per_s * tick_s, carries, sequences, demand))
     return found

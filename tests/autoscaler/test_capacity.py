@@ -10,18 +10,17 @@ from hypothesis import strategies as st
 
 from autoscaler.capacity import (
     FLOOR,
-    STABLE,
     RhoMax,
     learned_rho_max,
     mean_work_ms,
     offered_erlangs,
     replicas_for,
     rho_max,
-    ttft_s,
     work_correction,
 )
 from autoscaler.learning.law import BOUNDS, Learned
-from autoscaler.policy import Slo
+from autoscaler.policy import Routing, Slo
+from autoscaler.queueing import STABLE, ttft_s
 from tests.autoscaler.cases import POOL, observation
 
 SLO = Slo()
@@ -112,6 +111,41 @@ def test_replicas_of_the_worked_example() -> None:
     assert replicas_for(0.0, RhoMax(0.55, "tpot", {}, 60.0)) == 0
 
 
+LONG = rho_max(POOL, Slo(ttft_s=1.2), 4000, 100)
+"""Bound by TTFT, and by less the more replicas share the queue."""
+
+
+def test_replicas_that_share_a_queue_may_each_be_fuller() -> None:
+    values = [LONG.among(n).value for n in (1, 4, 9, 16, 25)]
+    assert values == sorted(values)
+    assert values[0] == LONG.value < 0.75 * values[3]
+    blind = rho_max(POOL, Slo(ttft_s=1.2), 4000, 100, Routing.BLIND)
+    assert blind.among(8).value == LONG.value
+
+
+@given(st.floats(0, 200), st.integers(1, 100), st.floats(0.3, 4), st.floats(1, 9000), st.floats(0.5, 2))
+def test_one_look_at_the_queue_says_what_the_limit_says(
+    load: float, replicas: int, ttft: float, i: float, factor: float
+) -> None:
+    law = learned(factor, factor, factor, factor)
+    rho = learned_rho_max(POOL, law, Slo(ttft_s=ttft), i, 200, factor)
+    limit = replicas * rho.among(replicas).value
+    if abs(load / limit - 1) > 1e-6:
+        assert rho.carries(load, replicas) == (load < limit)
+
+
+@given(st.floats(0, 60), st.floats(0, 5), st.floats(0.9, 4), st.floats(500, 9000))
+def test_a_shared_queue_gets_the_fewest_replicas_that_carry_the_load(
+    load: float, more: float, ttft: float, i: float
+) -> None:
+    rho = replace(rho_max(POOL, Slo(ttft_s=ttft), i, 200), sequences_per_erlang=None)
+    found = replicas_for(load, rho)
+    fewest = next(n for n in range(2000) if load <= n * rho.among(n).value + 1e-6)
+    assert fewest <= found <= fewest + (abs(load - fewest * rho.among(fewest).value) < 1e-5)
+    assert found <= replicas_for(load + more, rho)
+    assert found <= replicas_for(load, replace(rho, queue=None))
+
+
 def learned(*factors: float) -> Learned:
     return Learned(POOL.step, factors=factors)
 
@@ -128,7 +162,8 @@ def test_a_pool_that_is_slower_in_every_part_carries_fewer_of_the_same_erlangs()
     slow = learned(1.3, 1.3, 1.3, 1.3)
     found = learned_rho_max(POOL, slow, SLO, 1500, 300, work_correction(observation(), POOL, slow))
     assert found.value == pytest.approx((1 - 1.3 * 16.55 / 50) / 1.3)
-    assert (found.binding, found.configured) == ("tpot", pytest.approx(1 - 16.55 / 50))
+    assert found.binding == "tpot"
+    assert found.configured and found.configured.value == pytest.approx(1 - 16.55 / 50)
     own = rho_max(replace(POOL, step=slow.step), SLO, 1500, 300)
     # The same requests are in service at the limit, whichever erlangs they are told in.
     assert found.sequences_per_erlang and own.sequences_per_erlang
@@ -146,7 +181,8 @@ def test_slower_prefill_counts_for_less_where_prompts_are_cached() -> None:
 def test_nothing_learned_is_the_law_as_configured() -> None:
     assert learned_rho_max(POOL, None, SLO, 1500, 300, None) == rho_max(POOL, SLO, 1500, 300)
     same = learned_rho_max(POOL, learned(1.0, 1.0, 1.0, 1.0), SLO, 1500, 300, 1.0)
-    assert same == replace(rho_max(POOL, SLO, 1500, 300), configured=same.value)
+    configured = rho_max(POOL, SLO, 1500, 300)
+    assert (same.value, same.limits, same.configured) == (configured.value, configured.limits, configured)
 
 
 factors = st.floats(*BOUNDS)
