@@ -21,7 +21,8 @@ FREE = Market()
 def test_the_grid_and_the_program_cost_the_same(one: Demand) -> None:
     seen = grid.solve(one, FREE)
     (solved,), gap = program.solve([one], FREE)
-    assert seen is not None and gap <= program.SLACK
+    # HiGHS may stop a millionth of a dollar short, which is more than that as a share of cents.
+    assert seen is not None and gap * weight_usd(one, seen) <= 10 * program.SLACK
     assert weight_usd(one, seen) == pytest.approx(weight_usd(one, solved), abs=1e-5)
 
 
