@@ -48,7 +48,7 @@ CALM_PER_S, BURST_PER_S = 0.1, 1.6
 TTFT_S, TPOT_S = 2.0, 0.2
 HPA_TARGET = 2.0
 LAW = {"a_ms": 45.0, "b_ms_per_seq": 1.0, "k_ms_per_1k_kv_tokens": 0.5, "p_ms_per_1k_prefill_tokens": 200.0}
-ENGINES = Engines(seqs=2, step=LAW, paced=True)
+ENGINES = Engines(seqs=2, step=LAW, paced=LAW)
 """Two requests at a time at some 47 ms a token: full at one request a second. The HPA aims at a full batch."""
 
 FAULTS_PER_S = 1.2

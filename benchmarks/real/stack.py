@@ -156,11 +156,11 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """How every replica is started: the most that it serves at once, its law, and whether it is held to that."""
+    """How every replica is started: the most that it serves at once, the law it is said to have, and one it is held to."""
 
     seqs: int = 128
     step: Mapping[str, float] = field(default_factory=lambda: STEP)
-    paced: bool = False
+    paced: Mapping[str, float] | None = None
 
     def args(self) -> list[str]:
         """Options of vLLM."""
@@ -168,7 +168,7 @@ class Engines:
 
     def env(self) -> dict[str, str]:
         """Variables of vLLM."""
-        return {**ENV, **(paced_by(self.step) if self.paced else {})}
+        return {**ENV, **(paced_by(self.paced) if self.paced else {})}
 
 
 def paced_by(law_ms: Mapping[str, float]) -> dict[str, str]:

@@ -15,22 +15,28 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from benchmarks.real.stack import SERVICE, Stack, prepared, running, until, vllm_python
+from benchmarks.real.stack import SERVICE, Engines, Stack, prepared, running, until, vllm_python
 from runtime.traces import Trace, load
 from runtime.traces.replay import Answered, Endpoint, Fate, replay
 from tests.app.console.test_browser import CHROMIUM, FLAGS, opened
 
 BURST = Path(__file__).parents[1] / "fixtures" / "azure-2023-conv-150s.csv"
-BURST_S, MORE_S = 100.0, 15.0
+BEGIN_S, END_S, MORE_S = 30.0, 100.0, 10.0
 MOST_INPUT, MOST_OUTPUT = 200, 60
+LIGHT = {"a_ms": 20.0, "b_ms_per_seq": 1.0, "k_ms_per_1k_kv_tokens": 0.1, "p_ms_per_1k_prefill_tokens": 200.0}
+"""What engines are held to: far less than their pool is said to need, and no more of the cores than that takes."""
+QUICK = {
+    "scale_in": {"window_s": 10, "cooldown_s": 3, "settle_after_restart_s": 5},
+    "risk": {"shortage_usd_per_replica_hour": 1.0},
+}
 
 pytestmark = [pytest.mark.vllm, pytest.mark.prometheus, pytest.mark.chromium, pytest.mark.timeout(780)]
 
 
-def burst(begin_s: float = 0.0) -> Trace:
+def burst(begin_s: float = BEGIN_S) -> Trace:
     """The trace's rise, its requests cut to what three engines on two cores can do."""
     whole = load(BURST)
-    part = whole.take((whole.arrival_s >= begin_s) & (whole.arrival_s < BURST_S))
+    part = whole.take((whole.arrival_s >= begin_s) & (whole.arrival_s < END_S))
     return replace(
         part,
         arrival_s=part.arrival_s - begin_s,
@@ -47,7 +53,7 @@ def bursts(stack: Stack, answers: list[Answered]) -> Iterator[None]:
     def send() -> None:
         answers.extend(sent(stack, burst()))
         while not ended.is_set():
-            answers.extend(sent(stack, burst(BURST_S - MORE_S)))
+            answers.extend(sent(stack, burst(END_S - MORE_S)))
 
     thread = threading.Thread(target=send)
     thread.start()
@@ -81,7 +87,7 @@ def sent(stack: Stack, trace: Trace) -> list[Answered]:
 
 
 def test_a_burst_is_met_by_three_replicas_and_left_by_two(tmp_path: Path) -> None:
-    stack = prepared(tmp_path, vllm_python())
+    stack = prepared(tmp_path, vllm_python(), policy=QUICK, engines=Engines(paced=LIGHT))
     answers: list[Answered] = []
     with running(stack):
         until(lambda: stack.serving() == 1, 150, "the first replica serves")
