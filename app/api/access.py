@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from app.access.guard import principal_of
 from app.access.principal import Principal
 from app.access.tokens import Token, TokenStore, Wish
-from app.api.access_schemas import Me, TokenEnd, TokenMade, TokenView, TokenWrite
 from app.api.backend import Back
 from app.api.errors import problems
+from app.api.schemas.access import Me, TokenEnd, TokenMade, TokenView, TokenWrite
 
 router = APIRouter(tags=["access"])
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from app.api.attention_safety import of_safety
-from app.api.schemas import AttentionItem
+from app.api.schemas.fleet import AttentionItem
 from app.daemon.memory import Memory, RackMemory, ServiceMemory, known_mean, spark
 from app.daemon.signals import state_of
 from autoscaler.canary.watch import Outcome, burns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.api.schemas import AttentionItem
+from app.api.schemas.fleet import AttentionItem
 from app.daemon.memory import ServiceMemory
 from autoscaler.safety.health import spoken
 from autoscaler.safety.overrides import Kind, duration

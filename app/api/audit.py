@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query
 
-from app.api.audit_schemas import AuditDetail, AuditRow, AuditVerdict
 from app.api.backend import Back
 from app.api.errors import problems
-from app.api.schemas import FieldChange
+from app.api.schemas.audit import AuditDetail, AuditRow, AuditVerdict
+from app.api.schemas.policies import FieldChange
 from autoscaler.store.audit import AuditLog, Entry, Wanted
 
 router = APIRouter(tags=["audit"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api.schemas import CapacityView, LeadTimeView, LearnedView, StepLaw
+from app.api.schemas.capacity import CapacityView, LeadTimeView, LearnedView, StepLaw
 from app.daemon.memory import ServiceMemory
 from autoscaler.learning.law import TERMS, Learned, values
 from autoscaler.learning.lead_times import transition

@@ -9,7 +9,14 @@ from fastapi import APIRouter, HTTPException, Query
 
 from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
-from app.api.schemas import AlternativeView, ConstraintView, DecisionDetail, DecisionRow, ReplayResult, TurnedView
+from app.api.schemas.decisions import (
+    AlternativeView,
+    ConstraintView,
+    DecisionDetail,
+    DecisionRow,
+    ReplayResult,
+    TurnedView,
+)
 from autoscaler.store.codec import encode, replay
 from autoscaler.store.ledger import Entry
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from app.api.declared import Committed
-from app.api.schemas import Schema
+from app.api.schemas.schema import Schema
 from autoscaler.store.policies import StaleWrite
 from collectors.redact import redacted
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Query
 
 from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
-from app.api.schemas import DaysAhead, ForecastAccuracy, ForecastOutcome, ForecastView, QuantileScore
+from app.api.schemas.forecasts import DaysAhead, ForecastAccuracy, ForecastOutcome, ForecastView, QuantileScore
 from app.daemon.memory import ServiceMemory
 from autoscaler.hindsight import Hindsight, Outcome, hindsight, sample
 from autoscaler.sizing import launch_lead_s

@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Response
 
 from app.api.backend import Back
 from app.api.errors import problems
-from app.api.schemas import Schema
+from app.api.schemas.schema import Schema
 from app.metrics import page
 
 router = APIRouter(tags=["health"])

@@ -15,7 +15,7 @@ from app.api.backend import Back, Backend, Known
 from app.api.computed import LINES, computed
 from app.api.errors import problems
 from app.api.policies import Newest, parsed
-from app.api.schemas import Schema
+from app.api.schemas.schema import Schema
 from app.daemon.memory import ServiceMemory
 from app.daemon.start import HISTORY_S
 from autoscaler.impact.recorded import SIGNALS, Recorded, on_grid, tick_of

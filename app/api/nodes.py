@@ -12,7 +12,7 @@ from typing import Literal
 from fastapi import APIRouter
 
 from app.api.backend import Back
-from app.api.schemas import Schema
+from app.api.schemas.schema import Schema
 from app.daemon.memory import Memory
 from collectors.health import faulty, gpu_use, xid_action
 from collectors.observation import GpuSample

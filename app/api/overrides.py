@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException
 
 from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
-from app.api.schemas import FreezeWrite, OverrideLift, OverrideView, OverrideWrite
+from app.api.schemas.overrides import FreezeWrite, OverrideLift, OverrideView, OverrideWrite
 from autoscaler.policy import Policy
 from autoscaler.safety.overrides import FLEET, Kind
 from autoscaler.store.overrides import Kept

@@ -15,7 +15,7 @@ from app.api.computed import LINES, computed
 from app.api.errors import problems
 from app.api.impact import SPANS_S, past_of
 from app.api.policies import Newest, parsed
-from app.api.schemas import Schema
+from app.api.schemas.schema import Schema
 from autoscaler.impact.whatif import Kind, Point, Task, WhatIf
 from autoscaler.planning.carry import Carried
 from autoscaler.policy import Policy

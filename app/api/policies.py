@@ -12,14 +12,7 @@ from app.api import declared, watch
 from app.api.backend import Back, Known
 from app.api.errors import problems
 from app.api.feasible import found, refuse
-from app.api.schemas import (
-    FieldChange,
-    PolicyCheck,
-    PolicyDiff,
-    PolicyRollback,
-    PolicyVersion,
-    PolicyWrite,
-)
+from app.api.schemas.policies import FieldChange, PolicyCheck, PolicyDiff, PolicyRollback, PolicyVersion, PolicyWrite
 from app.validation import error_lines
 from autoscaler.policy import Policy
 from autoscaler.store.policies import Version, diff

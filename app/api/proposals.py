@@ -16,7 +16,8 @@ from app.api.backend import Back, Known
 from app.api.errors import problems
 from app.api.feasible import refuse
 from app.api.policies import Newest, compared, parsed, view
-from app.api.schemas import Author, PolicyDiff, PolicyVersion, PolicyWrite, Reason, Schema
+from app.api.schemas.policies import PolicyDiff, PolicyVersion, PolicyWrite
+from app.api.schemas.schema import Author, Reason, Schema
 from autoscaler.policy import Policy
 from autoscaler.store.policies import StaleWrite, Version
 from autoscaler.store.proposals import Decided, Outcome, OwnProposal, Proposal, ProposalStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.api.backend import Back
-from app.api.schemas import RackRow
+from app.api.schemas.fleet import RackRow
 from app.daemon.memory import RackMemory
 
 router = APIRouter(tags=["fleet"])

@@ -17,7 +17,7 @@ from app.api.backend import Back
 from app.api.computed import LINES, computed
 from app.api.cost import LATEST_S, Booked, asked, policies
 from app.api.errors import problems
-from app.api.schemas import Schema
+from app.api.schemas.schema import Schema
 from app.reports import build, views
 
 router = APIRouter(tags=["cost"])

@@ -10,7 +10,9 @@ from fastapi import APIRouter, HTTPException, Query
 from app.api.backend import Back, Known
 from app.api.capacity import capacity_view
 from app.api.errors import problems
-from app.api.schemas import Called, CapacityView, FleetView, ReplicaView, Series, ServiceRow
+from app.api.schemas.capacity import CapacityView
+from app.api.schemas.fleet import FleetView
+from app.api.schemas.services import Called, ReplicaView, Series, ServiceRow
 from app.api.views import fleet_view, replica_view, service_row
 from app.daemon.signals import FLEET, FLEET_SIGNALS, SIGNALS
 from collectors.downsample import Points

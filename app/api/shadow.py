@@ -16,8 +16,8 @@ from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
 from app.api.feasible import refuse
 from app.api.policies import Newest
-from app.api.schemas import PolicyVersion
-from app.api.trial_schemas import DifferenceView, PolicyFigures, ShadowPromotion, ShadowStart, ShadowView, Signed
+from app.api.schemas.policies import PolicyVersion
+from app.api.schemas.trials import DifferenceView, PolicyFigures, ShadowPromotion, ShadowStart, ShadowView, Signed
 from autoscaler.shadow.report import report
 from autoscaler.shadow.run import Shadow, begin, wanted
 from autoscaler.store.audit import Change

@@ -19,7 +19,8 @@ from fastapi import APIRouter, HTTPException, Query
 from app.api.backend import Back, Backend
 from app.api.decisions import fields
 from app.api.errors import problems
-from app.api.schemas import DecisionRow, Schema
+from app.api.schemas.decisions import DecisionRow
+from app.api.schemas.schema import Schema
 from autoscaler.store.ledger import Entry, SqlLedger
 
 router = APIRouter(tags=["decisions"])

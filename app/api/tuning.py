@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from app.api.backend import Known
 from app.api.errors import problems
-from app.api.schemas import Schema
+from app.api.schemas.schema import Schema
 from autoscaler.policy import TuningMode
 from autoscaler.tuning.knobs import values
 

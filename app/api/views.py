@@ -6,14 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from app.api.attention import attention, staleness
-from app.api.schemas import (
-    ClockInfo,
-    FleetView,
-    GpuCounts,
-    ReplicaCounts,
-    ReplicaView,
-    ServiceRow,
-)
+from app.api.schemas.fleet import ClockInfo, FleetView, GpuCounts
+from app.api.schemas.services import ReplicaCounts, ReplicaView, ServiceRow
 from app.daemon.memory import Memory, ServiceMemory, known_mean, spark
 from app.daemon.signals import state_of
 from autoscaler.cost import hourly_of

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException
 
 from app.api.backend import Back, Backend, Known
 from app.api.errors import problems
-from app.api.trial_schemas import BurnView, Signed, WatchView
+from app.api.schemas.trials import BurnView, Signed, WatchView
 from autoscaler.canary import watch as canary
 from autoscaler.canary.watch import Outcome, Watch
 from autoscaler.policy import Mode

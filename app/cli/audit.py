@@ -82,7 +82,7 @@ def log_of(config: Path) -> AuditLog:
 
 def _listed(config: Path, asked: dict[str, str], limit: int) -> list[dict[str, Any]]:
     from app.api.audit import row
-    from app.api.audit_schemas import AuditRow
+    from app.api.schemas.audit import AuditRow
     from autoscaler.store.audit import Wanted
 
     action, who, subject, text = (asked.get(name) for name in ("action", "who", "subject", "text"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from app.api.audit_schemas import AuditDetail, AuditRow, AuditVerdict
+from app.api.schemas.audit import AuditDetail, AuditRow, AuditVerdict
 from app.console import format
 from app.reports.safecsv import csv_text, guarded
 

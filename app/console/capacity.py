@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from app.api import schemas
+from app.api.schemas.capacity import CapacityView, LearnedView
 from app.console import format
 
 LIMITS = {"tpot": "TPOT", "kv": "KV memory", "seqs": "sequences", "ttft": "TTFT", "stability": "stability"}
@@ -18,7 +18,7 @@ NOTABLE = 0.05
 """A difference from the configured figures below this is none."""
 
 
-def finding(view: schemas.CapacityView) -> str:
+def finding(view: CapacityView) -> str:
     """What one replica carries, which limit says so, and how far that is from its entry."""
     if view.rho_max is None:
         return "not known before the first decision"
@@ -30,7 +30,7 @@ def finding(view: schemas.CapacityView) -> str:
     return f"{carries}, {format.percent(abs(off), 0)} {'less' if off < 0 else 'more'} than its pool's entry says"
 
 
-def taught(learned: schemas.LearnedView | None) -> str:
+def taught(learned: LearnedView | None) -> str:
     """What the corrections rest on, and why replicas were not learned from at the last look."""
     if learned is None:
         return "Nothing was learned yet: the configured figures hold."
@@ -40,7 +40,7 @@ def taught(learned: schemas.LearnedView | None) -> str:
     return f"Learned from {format.number(learned.replica_s / 3600)} replica-hours; {last}.{bound}"
 
 
-def law_table(view: schemas.CapacityView) -> pd.DataFrame:
+def law_table(view: CapacityView) -> pd.DataFrame:
     """One line per term of the step-time law: as configured, and as learned where anything was."""
     learned = view.learned.law if view.learned else None
     return pd.DataFrame(
@@ -56,7 +56,7 @@ def law_table(view: schemas.CapacityView) -> pd.DataFrame:
     )
 
 
-def lead_time_table(view: schemas.CapacityView) -> pd.DataFrame:
+def lead_time_table(view: CapacityView) -> pd.DataFrame:
     """One line per tier: the lead times that decisions use, those configured, and how many were measured."""
     columns = ["tier", "transition", "p50_s", "p90_s", "configured_p50_s", "configured_p90_s", "measured"]
     return pd.DataFrame([row.model_dump() for row in view.lead_times], columns=columns)

@@ -16,7 +16,16 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from app.api import access_schemas, audit_schemas, schemas, trial_schemas
+from app.api.schemas.access import Me
+from app.api.schemas.audit import AuditDetail, AuditRow, AuditVerdict
+from app.api.schemas.capacity import CapacityView
+from app.api.schemas.decisions import DecisionRow
+from app.api.schemas.fleet import FleetView, RackRow
+from app.api.schemas.forecasts import ForecastAccuracy, ForecastView
+from app.api.schemas.overrides import FreezeWrite, OverrideLift, OverrideView, OverrideWrite
+from app.api.schemas.policies import PolicyCheck, PolicyDiff, PolicyRollback, PolicyVersion, PolicyWrite
+from app.api.schemas.services import ReplicaView, Series, ServiceRow
+from app.api.schemas.trials import ShadowPromotion, ShadowStart, ShadowView, Signed, WatchView
 
 T = TypeVar("T")
 
@@ -104,119 +113,117 @@ class Api:
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, Any]] = {}
 
-    def me(self) -> access_schemas.Me | None:
+    def me(self) -> Me | None:
         """Whom the API takes us for; None from an API that does not say."""
-        return self._maybe("/me", access_schemas.Me)
+        return self._maybe("/me", Me)
 
-    def fleet(self) -> schemas.FleetView:
+    def fleet(self) -> FleetView:
         """The five-second screen."""
-        return self._get("/fleet", schemas.FleetView)
+        return self._get("/fleet", FleetView)
 
-    def racks(self) -> list[schemas.RackRow]:
+    def racks(self) -> list[RackRow]:
         """GPUs that several services share."""
-        return self._get("/racks", list[schemas.RackRow])
+        return self._get("/racks", list[RackRow])
 
-    def service(self, service: str) -> schemas.ServiceRow:
+    def service(self, service: str) -> ServiceRow:
         """One service, now."""
-        return self._get(f"/services/{service}", schemas.ServiceRow)
+        return self._get(f"/services/{service}", ServiceRow)
 
     def series(
         self, service: str, signals: tuple[str, ...], start_s: float, end_s: float, max_points: int = 600
-    ) -> schemas.Series:
+    ) -> Series:
         """Points of ``signals`` between two times, UTC seconds."""
         params = {"start": start_s, "end": end_s, "signals": ",".join(signals), "max_points": max_points}
-        return self._get(f"/services/{service}/series", schemas.Series, params)
+        return self._get(f"/services/{service}/series", Series, params)
 
-    def forecast(self, service: str) -> schemas.ForecastView | None:
+    def forecast(self, service: str) -> ForecastView | None:
         """The latest forecast; None before the first."""
-        return self._maybe(f"/services/{service}/forecast", schemas.ForecastView)
+        return self._maybe(f"/services/{service}/forecast", ForecastView)
 
-    def accuracy(self, service: str, span_s: float, horizon_s: float | None) -> schemas.ForecastAccuracy:
+    def accuracy(self, service: str, span_s: float, horizon_s: float | None) -> ForecastAccuracy:
         """How the forecasts of the last ``span_s`` fared at a horizon; None is the launch lead time."""
         params = {"span_s": span_s} | ({} if horizon_s is None else {"horizon_s": horizon_s})
-        return self._get(f"/services/{service}/forecast/accuracy", schemas.ForecastAccuracy, params)
+        return self._get(f"/services/{service}/forecast/accuracy", ForecastAccuracy, params)
 
-    def replicas(self, service: str) -> list[schemas.ReplicaView]:
+    def replicas(self, service: str) -> list[ReplicaView]:
         """The replicas of a service."""
-        return self._get(f"/services/{service}/replicas", list[schemas.ReplicaView])
+        return self._get(f"/services/{service}/replicas", list[ReplicaView])
 
-    def capacity(self, service: str) -> schemas.CapacityView:
+    def capacity(self, service: str) -> CapacityView:
         """What one replica carries, and the lead times of its tiers."""
-        return self._get(f"/services/{service}/capacity", schemas.CapacityView)
+        return self._get(f"/services/{service}/capacity", CapacityView)
 
-    def decisions(self, service: str, limit: int) -> list[schemas.DecisionRow]:
+    def decisions(self, service: str, limit: int) -> list[DecisionRow]:
         """The latest decisions, newest first."""
-        return self._get(f"/services/{service}/decisions", list[schemas.DecisionRow], {"limit": limit})
+        return self._get(f"/services/{service}/decisions", list[DecisionRow], {"limit": limit})
 
-    def policy(self, service: str) -> schemas.PolicyVersion:
+    def policy(self, service: str) -> PolicyVersion:
         """The policy in force."""
-        return self._get(f"/policies/{service}", schemas.PolicyVersion)
+        return self._get(f"/policies/{service}", PolicyVersion)
 
-    def policy_history(self, service: str) -> list[schemas.PolicyVersion]:
+    def policy_history(self, service: str) -> list[PolicyVersion]:
         """All versions of a policy."""
-        return self._get(f"/policies/{service}/history", list[schemas.PolicyVersion])
+        return self._get(f"/policies/{service}/history", list[PolicyVersion])
 
-    def policy_diff(self, service: str, old: int, new: int) -> schemas.PolicyDiff:
+    def policy_diff(self, service: str, old: int, new: int) -> PolicyDiff:
         """What changes from version ``old`` to version ``new``."""
-        return self._get(f"/policies/{service}/diff", schemas.PolicyDiff, {"from": old, "to": new})
+        return self._get(f"/policies/{service}/diff", PolicyDiff, {"from": old, "to": new})
 
     def policy_schema(self) -> dict[str, Any]:
         """The policy's JSON Schema."""
         schema: dict[str, Any] = self._get("/schema", dict[str, Any])["policy"]
         return schema
 
-    def overrides(self) -> list[schemas.OverrideView]:
+    def overrides(self) -> list[OverrideView]:
         """What is held by hand now, of all services and of the fleet."""
-        return self._get("/overrides", list[schemas.OverrideView])
+        return self._get("/overrides", list[OverrideView])
 
-    def override(self, service: str, wish: schemas.OverrideWrite) -> schemas.OverrideView:
+    def override(self, service: str, wish: OverrideWrite) -> OverrideView:
         """Hold a service by hand."""
         path = f"/services/{service}/overrides"
-        return self._send("POST", path, schemas.OverrideView, wish.model_dump(mode="json"))
+        return self._send("POST", path, OverrideView, wish.model_dump(mode="json"))
 
-    def freeze_fleet(self, wish: schemas.FreezeWrite) -> schemas.OverrideView:
+    def freeze_fleet(self, wish: FreezeWrite) -> OverrideView:
         """Freeze everything."""
-        return self._send("POST", "/freezes", schemas.OverrideView, wish.model_dump(mode="json"))
+        return self._send("POST", "/freezes", OverrideView, wish.model_dump(mode="json"))
 
-    def lift(self, id: str, by: schemas.OverrideLift) -> schemas.OverrideView:
+    def lift(self, id: str, by: OverrideLift) -> OverrideView:
         """End an override early."""
-        return self._send("POST", f"/overrides/{id}/lift", schemas.OverrideView, by.model_dump(mode="json"))
+        return self._send("POST", f"/overrides/{id}/lift", OverrideView, by.model_dump(mode="json"))
 
-    def check_policy(self, service: str, policy: dict[str, Any]) -> schemas.PolicyCheck:
+    def check_policy(self, service: str, policy: dict[str, Any]) -> PolicyCheck:
         """Validate a draft and compare it with the policy in force; changes nothing."""
-        return self._send("POST", f"/policies/{service}/check", schemas.PolicyCheck, {"policy": policy})
+        return self._send("POST", f"/policies/{service}/check", PolicyCheck, {"policy": policy})
 
-    def apply_policy(self, service: str, write: schemas.PolicyWrite) -> schemas.PolicyVersion:
+    def apply_policy(self, service: str, write: PolicyWrite) -> PolicyVersion:
         """Make a draft the next version; ``ApiRefused`` with status 409 where somebody was faster."""
-        return self._send("PUT", f"/policies/{service}", schemas.PolicyVersion, write.model_dump(mode="json"))
+        return self._send("PUT", f"/policies/{service}", PolicyVersion, write.model_dump(mode="json"))
 
-    def roll_back(self, service: str, rollback: schemas.PolicyRollback) -> schemas.PolicyVersion:
+    def roll_back(self, service: str, rollback: PolicyRollback) -> PolicyVersion:
         """Make an older version's content the next version; 409 as above."""
-        return self._send(
-            "POST", f"/policies/{service}/rollback", schemas.PolicyVersion, rollback.model_dump(mode="json")
-        )
+        return self._send("POST", f"/policies/{service}/rollback", PolicyVersion, rollback.model_dump(mode="json"))
 
-    def watch(self, service: str) -> trial_schemas.WatchView | None:
+    def watch(self, service: str) -> WatchView | None:
         """The newest watch over a policy of the service; None where it never had one."""
-        return self._maybe(f"/policies/{service}/watch", trial_schemas.WatchView)
+        return self._maybe(f"/policies/{service}/watch", WatchView)
 
-    def shadow(self, service: str) -> trial_schemas.ShadowView | None:
+    def shadow(self, service: str) -> ShadowView | None:
         """The service's newest candidate; None where it never had one."""
-        return self._maybe(f"/policies/{service}/shadow", trial_schemas.ShadowView)
+        return self._maybe(f"/policies/{service}/shadow", ShadowView)
 
-    def start_shadow(self, service: str, start: trial_schemas.ShadowStart) -> trial_schemas.ShadowView:
+    def start_shadow(self, service: str, start: ShadowStart) -> ShadowView:
         """Let a candidate decide in shadow; 409 where there is one already."""
-        return self._send("PUT", f"/policies/{service}/shadow", trial_schemas.ShadowView, start.model_dump(mode="json"))
+        return self._send("PUT", f"/policies/{service}/shadow", ShadowView, start.model_dump(mode="json"))
 
-    def stop_shadow(self, service: str, by: trial_schemas.Signed) -> trial_schemas.ShadowView:
+    def stop_shadow(self, service: str, by: Signed) -> ShadowView:
         """End the candidate."""
         path = f"/policies/{service}/shadow/stop"
-        return self._send("POST", path, trial_schemas.ShadowView, by.model_dump(mode="json"))
+        return self._send("POST", path, ShadowView, by.model_dump(mode="json"))
 
-    def promote_shadow(self, service: str, change: trial_schemas.ShadowPromotion) -> schemas.PolicyVersion:
+    def promote_shadow(self, service: str, change: ShadowPromotion) -> PolicyVersion:
         """Make the candidate the next version; 409 where somebody was faster."""
         path = f"/policies/{service}/shadow/promote"
-        return self._send("POST", path, schemas.PolicyVersion, change.model_dump(mode="json"))
+        return self._send("POST", path, PolicyVersion, change.model_dump(mode="json"))
 
     def read(self, path: str, kind: type[T], params: dict[str, Any] | None = None) -> T:
         """An answer of a route that has no method here; pages name the route themselves."""
@@ -226,17 +233,17 @@ class Api:
         """A change by a route that has no method here."""
         return self._send(method, path, kind, body)
 
-    def audit(self, wanted: dict[str, str], limit: int) -> list[audit_schemas.AuditRow]:
+    def audit(self, wanted: dict[str, str], limit: int) -> list[AuditRow]:
         """Changes, newest first; ``wanted`` may name action, who, subject and text."""
-        return self._get("/audit", list[audit_schemas.AuditRow], {**wanted, "limit": limit})
+        return self._get("/audit", list[AuditRow], {**wanted, "limit": limit})
 
-    def audit_entry(self, seq: int) -> audit_schemas.AuditDetail:
+    def audit_entry(self, seq: int) -> AuditDetail:
         """One change, whole."""
-        return self._get(f"/audit/{seq}", audit_schemas.AuditDetail)
+        return self._get(f"/audit/{seq}", AuditDetail)
 
-    def audit_verdict(self) -> audit_schemas.AuditVerdict:
+    def audit_verdict(self) -> AuditVerdict:
         """Whether the record of all changes holds."""
-        return self._get("/audit/verify", audit_schemas.AuditVerdict)
+        return self._get("/audit/verify", AuditVerdict)
 
     def compute(self, path: str, kind: type[T], body: dict[str, Any], progress: Callable[[float], object]) -> T:
         """An answer that takes a while; ``progress`` hears which share of it is done. See ``app.api.computed``."""

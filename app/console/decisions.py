@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from app.api import schemas
+from app.api.schemas.decisions import ConstraintView, DecisionRow
 from app.console import format
 
 
@@ -17,18 +17,18 @@ from app.console import format
 class Spell:
     """Consecutive decisions that ask for the same: the newest, since when, and how many."""
 
-    newest: schemas.DecisionRow
+    newest: DecisionRow
     since_s: float
     count: int
 
 
-def spells(rows: Sequence[schemas.DecisionRow]) -> list[Spell]:
+def spells(rows: Sequence[DecisionRow]) -> list[Spell]:
     """Decisions, newest first, with equal neighbours joined."""
     groups = (list(group) for _, group in groupby(rows, key=asked_for))
     return [Spell(group[0], group[-1].at_s, len(group)) for group in groups]
 
 
-def asked_for(row: schemas.DecisionRow) -> tuple[object, ...]:
+def asked_for(row: DecisionRow) -> tuple[object, ...]:
     """What makes two decisions the same to a reader."""
     targets = (row.desired_active, row.desired_standby, row.desired_asleep)
     return (*targets, row.binding, row.mode, row.applied, row.policy_version)
@@ -52,7 +52,7 @@ def icon(spell: Spell) -> str:
     return ":material/trending_down:" if row.desired_active < row.current_active else ":material/trending_flat:"
 
 
-def explanation(row: schemas.DecisionRow) -> str:
+def explanation(row: DecisionRow) -> str:
     """Markdown: what was wanted, whether it was done, and the constraints with the one that bound."""
     done = "applied" if row.applied else f"not applied (mode {row.mode})"
     wanted = f"{row.desired_active} active, {row.desired_standby} standby, {row.desired_asleep} asleep"
@@ -67,7 +67,7 @@ def explanation(row: schemas.DecisionRow) -> str:
     return "\n".join(lines)
 
 
-def otherwise(row: schemas.DecisionRow) -> list[str]:
+def otherwise(row: DecisionRow) -> list[str]:
     """What it costs, where tuned knobs are not the policy's, and what would have changed it."""
     texts = [f"tuned: {knob.name} {knob.now:g}, where the policy says {knob.own:g}" for knob in row.tuned]
     texts += [alternative.text for alternative in row.alternatives]
@@ -75,7 +75,7 @@ def otherwise(row: schemas.DecisionRow) -> list[str]:
     return [*(f"- {format.escape(text)}" for text in texts), ""] if texts else []
 
 
-def money(row: schemas.DecisionRow) -> list[str]:
+def money(row: DecisionRow) -> list[str]:
     """What is held costs, and what it will cost, in a line; none where it is not known."""
     if row.usd_per_hour_now is None or row.usd_per_hour_then is None:
         return []
@@ -83,7 +83,7 @@ def money(row: schemas.DecisionRow) -> list[str]:
     return [f"{now} an hour now, {then} once that is carried out"]
 
 
-def constraint_line(constraint: schemas.ConstraintView) -> str:
+def constraint_line(constraint: ConstraintView) -> str:
     """One row of the table; the binding one is bold and says so."""
     name, detail = format.escape(constraint.name), format.escape(constraint.detail)
     if constraint.binds:

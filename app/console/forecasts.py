@@ -12,7 +12,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from app.api import schemas
+from app.api.schemas.decisions import DecisionRow, QuantileView
+from app.api.schemas.forecasts import ForecastAccuracy, ForecastView, QuantileScore
 from app.console import format
 from app.console.frames import FAN_TAUS
 from app.console.tiles import Tile, Verdict
@@ -33,12 +34,12 @@ HOLE_STRIDES = 4.0
 """Forecasts further apart than so many usual strides have a hole between them."""
 
 
-def score_of(accuracy: schemas.ForecastAccuracy, tau: float) -> schemas.QuantileScore | None:
+def score_of(accuracy: ForecastAccuracy, tau: float) -> QuantileScore | None:
     """The score of that quantile; None where it was not told."""
     return next((score for score in accuracy.scores if abs(score.tau - tau) < 1e-9), None)
 
 
-def verdict(score: schemas.QuantileScore | None) -> str:
+def verdict(score: QuantileScore | None) -> str:
     """Whether the promise was kept, in words."""
     if score is None or score.coverage is None or score.expected is None or score.windows < JUDGED:
         return UNKNOWN
@@ -46,7 +47,7 @@ def verdict(score: schemas.QuantileScore | None) -> str:
     return NARROW if score.coverage < low else WIDE if score.coverage > high else KEPT
 
 
-def headline(accuracy: schemas.ForecastAccuracy) -> str:
+def headline(accuracy: ForecastAccuracy) -> str:
     """The page's finding in one line, of the time that there are forecasts of."""
     score = score_of(accuracy, HEADLINE_TAU)
     if score is None or score.coverage is None:
@@ -57,14 +58,14 @@ def headline(accuracy: schemas.ForecastAccuracy) -> str:
     return f"{found}: {judged} to judge" if judged == UNKNOWN else f"{found}: {judged}"
 
 
-def looked_back_s(accuracy: schemas.ForecastAccuracy) -> float:
+def looked_back_s(accuracy: ForecastAccuracy) -> float:
     """How far back forecasts reach: what was asked for, or less where there are none so old, seconds."""
     asked_s = accuracy.end_s - accuracy.start_s
     found_s = accuracy.end_s - min((o.made_at_s for o in accuracy.outcomes), default=accuracy.end_s)
     return asked_s if found_s > REACHED * asked_s else found_s
 
 
-def explanation(accuracy: schemas.ForecastAccuracy) -> str:
+def explanation(accuracy: ForecastAccuracy) -> str:
     """What the headline counts."""
     score, ahead = score_of(accuracy, HEADLINE_TAU), format.duration(accuracy.horizon_s)
     if score is None or not score.windows:
@@ -76,9 +77,7 @@ def explanation(accuracy: schemas.ForecastAccuracy) -> str:
     return f"{told} Overlaps counted once, an honest P95 keeps {low} to {high} of so many, nine times in ten."
 
 
-def tiles(
-    accuracy: schemas.ForecastAccuracy, forecast: schemas.ForecastView | None, taken: schemas.QuantileView | None
-) -> list[Tile]:
+def tiles(accuracy: ForecastAccuracy, forecast: ForecastView | None, taken: QuantileView | None) -> list[Tile]:
     """The strip of the page."""
     return [
         kept_tile(accuracy, 0.95),
@@ -89,7 +88,7 @@ def tiles(
     ]
 
 
-def kept_tile(accuracy: schemas.ForecastAccuracy, tau: float) -> Tile:
+def kept_tile(accuracy: ForecastAccuracy, tau: float) -> Tile:
     """How often one quantile held."""
     score, name = score_of(accuracy, tau), quantile_name(tau)
     judged = verdict(score)
@@ -123,7 +122,7 @@ def gain_words(ratio: float) -> str:
     return f"{format.percent(abs(1 - ratio), 0)} {'better' if ratio <= 1 else 'worse'}"
 
 
-def taken_tile(taken: schemas.QuantileView | None) -> Tile:
+def taken_tile(taken: QuantileView | None) -> Tile:
     """What the last decision took from its forecast."""
     note = "no forecast taken yet"
     if taken is not None:
@@ -139,7 +138,7 @@ def taken_tile(taken: schemas.QuantileView | None) -> Tile:
     )
 
 
-def model_tile(forecast: schemas.ForecastView | None) -> Tile:
+def model_tile(forecast: ForecastView | None) -> Tile:
     """When experts learned last, and whether that went well."""
     if forecast is None:
         return Tile("Model fitted", format.DASH, "no forecast yet", "unknown", (), MODEL_HELP)
@@ -154,14 +153,14 @@ def model_tile(forecast: schemas.ForecastView | None) -> Tile:
     )
 
 
-def fitted_words(forecast: schemas.ForecastView) -> str:
+def fitted_words(forecast: ForecastView) -> str:
     """``1 h 15 m ago`` or ``not yet``."""
     if forecast.fitted_at_s is None:
         return "not yet"
     return f"{format.duration(forecast.made_at_s - forecast.fitted_at_s)} ago"
 
 
-def model_words(forecast: schemas.ForecastView) -> str:
+def model_words(forecast: ForecastView) -> str:
     """Markdown: what the model knows and tells, and how its last fit went."""
     taus, horizons = forecast.taus, forecast.horizons_s
     lines = [
@@ -176,13 +175,13 @@ def model_words(forecast: schemas.ForecastView) -> str:
 MODEL_HELP = "Experts that learn are fitted beside the control loop; until then the simple ones speak."
 
 
-def taken(rows: Sequence[schemas.DecisionRow]) -> schemas.QuantileView | None:
+def taken(rows: Sequence[DecisionRow]) -> QuantileView | None:
     """What the newest decision took, at the farthest horizon; None without a forecast."""
     found = (c.quantiles[-1] for row in rows[:1] for c in row.constraints if c.quantiles)
     return next(found, None)
 
 
-def fan_words(forecast: schemas.ForecastView, load_erlangs: float | None, lead_s: float) -> str:
+def fan_words(forecast: ForecastView, load_erlangs: float | None, lead_s: float) -> str:
     """What may come before a new replica could be there."""
     reached = [float(np.interp(HEADLINE_TAU, forecast.taus, row)) for row in forecast.erlangs]
     most = format.number(float(np.interp(lead_s, forecast.horizons_s, reached)))
@@ -212,7 +211,7 @@ def expert_name(name: str) -> str:
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
-def outcome_frame(accuracy: schemas.ForecastAccuracy) -> pd.DataFrame:
+def outcome_frame(accuracy: ForecastAccuracy) -> pd.DataFrame:
     """What was told against what came, at the end of each window: ``time``, ``came``, ``p50``, ``p95``, ``p99``,
     ``missed`` (what came, where that is above P95), ``made`` (when it was told) and ``window`` (its state).
 
@@ -228,7 +227,7 @@ def outcome_frame(accuracy: schemas.ForecastAccuracy) -> pd.DataFrame:
     return timed(pd.DataFrame(rows, columns=["time", "came", *FAN_TAUS, "missed", "made", "window"]), "time", "made")
 
 
-def weight_frame(accuracy: schemas.ForecastAccuracy) -> pd.DataFrame:
+def weight_frame(accuracy: ForecastAccuracy) -> pd.DataFrame:
     """The experts' shares: ``time`` (when it was told) and a column per expert; rows without any are left out."""
     rows = [[o.made_at_s, *o.weights] for o in accuracy.outcomes if sum(o.weights) > 0]
     names = [expert_name(name) for name in accuracy.experts]
@@ -248,7 +247,7 @@ def timed(frame: pd.DataFrame, by: str, *others: str) -> pd.DataFrame:
     return frame
 
 
-def calibration_frame(accuracy: schemas.ForecastAccuracy) -> pd.DataFrame:
+def calibration_frame(accuracy: ForecastAccuracy) -> pd.DataFrame:
     """One row per quantile: promised and kept in per cent, ``off`` and the range that chance explains in points,
     windows, misses, verdict, and loss against last value."""
     return pd.DataFrame([calibration_row(score) for score in accuracy.scores], columns=CALIBRATION)
@@ -257,7 +256,7 @@ def calibration_frame(accuracy: schemas.ForecastAccuracy) -> pd.DataFrame:
 CALIBRATION = ("quantile", "promised", "kept", "off", "low", "high", "windows", "missed", "verdict", "loss")
 
 
-def calibration_row(score: schemas.QuantileScore) -> dict[str, object]:
+def calibration_row(score: QuantileScore) -> dict[str, object]:
     """One quantile of the table."""
     promised = 100 * score.tau
     known = score.coverage is not None and score.expected is not None

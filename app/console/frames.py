@@ -12,13 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from app.api import schemas
+from app.api.schemas.fleet import RackRow
+from app.api.schemas.forecasts import ForecastView
+from app.api.schemas.services import ReplicaView, Series, ServiceRow
 
 FAN_TAUS = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 """The quantiles of the forward fan."""
 
 
-def wide(series: schemas.Series, names: Sequence[str]) -> pd.DataFrame:
+def wide(series: Series, names: Sequence[str]) -> pd.DataFrame:
     """Columns ``time`` and one per signal in ``names``, joined on time; a signal without points is all NaN."""
     columns = {name: dict(series.signals.get(name, [])) for name in names}
     times = sorted({at_s for points in columns.values() for at_s in points})
@@ -29,7 +31,7 @@ def wide(series: schemas.Series, names: Sequence[str]) -> pd.DataFrame:
     return frame
 
 
-def fan(forecast: schemas.ForecastView | None, anchor_erlangs: float | None, reach_s: float = math.inf) -> pd.DataFrame:
+def fan(forecast: ForecastView | None, anchor_erlangs: float | None, reach_s: float = math.inf) -> pd.DataFrame:
     """The forecast ahead: ``time``, ``p50``, ``p95``, ``p99`` of the greatest load until then, erlangs.
 
     ``anchor_erlangs``, the load when the forecast was made, is where the fan opens; horizons beyond ``reach_s`` are
@@ -61,12 +63,12 @@ def has_points(frame: pd.DataFrame) -> bool:
     return bool(frame.drop(columns=["time"], errors="ignore").notna().any(axis=None))
 
 
-def fleet_table(rows: Sequence[schemas.ServiceRow]) -> pd.DataFrame:
+def fleet_table(rows: Sequence[ServiceRow]) -> pd.DataFrame:
     """One line per service, as the fleet table shows it; shares in per cent."""
     return pd.DataFrame([fleet_line(row) for row in rows])
 
 
-def fleet_line(row: schemas.ServiceRow) -> dict[str, object]:
+def fleet_line(row: ServiceRow) -> dict[str, object]:
     """One service of the fleet table."""
     replicas = row.replicas
     desired = replicas.active if replicas.desired_active is None else replicas.desired_active
@@ -89,7 +91,7 @@ def fleet_line(row: schemas.ServiceRow) -> dict[str, object]:
     }
 
 
-def rack_table(rows: Sequence[schemas.RackRow]) -> pd.DataFrame:
+def rack_table(rows: Sequence[RackRow]) -> pd.DataFrame:
     """One line per rack, in GPUs; what is not known yet is missing."""
     names = ("rack", "held", "used", "lent", "ordered", "wanted", "needed_together", "needed_apart")
     return pd.DataFrame(
@@ -107,14 +109,14 @@ def times_100(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-def load_share(row: schemas.ServiceRow) -> float | None:
+def load_share(row: ServiceRow) -> float | None:
     """Offered load over the capacity in rotation; None where either is unknown or there is no capacity."""
     if row.offered_erlangs is None or not row.capacity_erlangs:
         return None
     return row.offered_erlangs / row.capacity_erlangs
 
 
-def replica_table(replicas: Sequence[schemas.ReplicaView], now_s: float) -> pd.DataFrame:
+def replica_table(replicas: Sequence[ReplicaView], now_s: float) -> pd.DataFrame:
     """One line per replica; ``for_s`` is how long it has been in its state."""
     return pd.DataFrame(
         [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.api import schemas
+from app.api.schemas.overrides import FreezeWrite, OverrideLift, OverrideView
 from app.console import format, policy_edit, shell
 from app.console.client import ApiError
 from app.console.policy_hands import HOURS
@@ -13,7 +13,7 @@ NOTICE = "freeze-notice"
 PANEL = "freeze-panel"
 
 
-def in_force(rows: list[schemas.OverrideView]) -> schemas.OverrideView | None:
+def in_force(rows: list[OverrideView]) -> OverrideView | None:
     """The freeze of the fleet that lasts longest."""
     found = [row for row in rows if row.service is None and row.kind == "freeze" and row.in_force]
     return max(found, key=lambda row: row.until_s, default=None)
@@ -38,7 +38,7 @@ def section() -> None:
             st.button("Lift", key="freeze-lift", on_click=on_lift, args=(frozen.id,), icon=":material/lock_open:")
 
 
-def words(frozen: schemas.OverrideView) -> str:
+def words(frozen: OverrideView) -> str:
     """What is said of a freeze."""
     until, reason = format.stamp(frozen.until_s), format.escape(frozen.reason)
     return (
@@ -61,7 +61,7 @@ def on_freeze() -> None:
         return
     for_s = HOURS[str(st.session_state["freeze-for"])] * 3600
     try:
-        made = shell.api().freeze_fleet(schemas.FreezeWrite(for_s=for_s, author=author, reason=reason))
+        made = shell.api().freeze_fleet(FreezeWrite(for_s=for_s, author=author, reason=reason))
     except ApiError as error:
         st.session_state[NOTICE] = (False, f"Nothing is frozen. {error}")
         return
@@ -76,7 +76,7 @@ def on_lift(id: str) -> None:
         st.session_state[NOTICE] = (False, "Say who you are: it is recorded who lifted it.")
         return
     try:
-        shell.api().lift(id, schemas.OverrideLift(author=author))
+        shell.api().lift(id, OverrideLift(author=author))
     except ApiError as error:
         st.session_state[NOTICE] = (False, f"Nothing was lifted. {error}")
         return

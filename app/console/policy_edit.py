@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from app.api import schemas
 from app.api.impact import ImpactView
+from app.api.schemas.policies import PolicyCheck, PolicyRollback, PolicyVersion, PolicyWrite
 from app.console import policy_form, shell
 from app.console.client import ApiError
 
@@ -33,10 +33,10 @@ class Notice:
 class Edit:
     """A draft on top of ``base``. The widgets begin with ``start``; a new ``generation`` makes them begin anew."""
 
-    base: schemas.PolicyVersion
+    base: PolicyVersion
     start: dict[str, Any]
     generation: int = 0
-    check: schemas.PolicyCheck | None = None
+    check: PolicyCheck | None = None
     checked: dict[str, Any] | None = None
     notice: Notice | None = None
     preview: ImpactView | None = None
@@ -56,7 +56,7 @@ def current(service: str) -> Edit:
     return edit
 
 
-def begin(base: schemas.PolicyVersion, generation: int, notice: Notice | None = None) -> Edit:
+def begin(base: PolicyVersion, generation: int, notice: Notice | None = None) -> Edit:
     """Begin anew from ``base``."""
     edit = Edit(base, base.policy, generation, notice=notice)
     st.session_state["policy-edit"] = edit
@@ -90,12 +90,12 @@ def check(edit: Edit) -> None:
         edit.check, edit.notice = None, Notice("apply", False, str(error))
 
 
-def on_discard(edit: Edit, newest: schemas.PolicyVersion) -> None:
+def on_discard(edit: Edit, newest: PolicyVersion) -> None:
     """Throw the draft away and take the policy in force."""
     begin(newest, edit.generation + 1)
 
 
-def on_rebase(edit: Edit, newest: schemas.PolicyVersion) -> None:
+def on_rebase(edit: Edit, newest: PolicyVersion) -> None:
     """Carry the fields that this draft changed over to the newer version, and compare again."""
     rebased = begin(newest, edit.generation + 1)
     rebased.start = policy_form.rebased(edit.base.policy, draft(edit), newest.policy)
@@ -109,7 +109,7 @@ def on_apply(edit: Edit) -> None:
     if problem := unsigned(author, reason):
         edit.notice = Notice("apply", False, problem)
         return
-    write = schemas.PolicyWrite(
+    write = PolicyWrite(
         policy=edit.checked or {},
         base_version=edit.base.version,
         author=author,
@@ -131,7 +131,7 @@ def on_roll_back(edit: Edit, to_version: int, newest: int) -> None:
     if problem := unsigned(author, reason):
         edit.notice = Notice("rollback", False, problem)
         return
-    rollback = schemas.PolicyRollback(to_version=to_version, base_version=newest, author=author, reason=reason)
+    rollback = PolicyRollback(to_version=to_version, base_version=newest, author=author, reason=reason)
     try:
         applied = shell.api().roll_back(edit.base.service, rollback)
     except ApiError as error:

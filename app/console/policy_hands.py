@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app.api import schemas
+from app.api.schemas.overrides import FreezeWrite, OverrideLift, OverrideView, OverrideWrite
 from app.console import format, policy_edit, shell
 from app.console.client import ApiError
 from app.console.policy_edit import Edit, Notice
@@ -32,7 +32,7 @@ def section(edit: Edit) -> None:
             end(edit, rows)
 
 
-def table(rows: list[schemas.OverrideView]) -> pd.DataFrame:
+def table(rows: list[OverrideView]) -> pd.DataFrame:
     """One line an override."""
     return pd.DataFrame(
         [
@@ -48,7 +48,7 @@ def table(rows: list[schemas.OverrideView]) -> pd.DataFrame:
     )
 
 
-def said(row: schemas.OverrideView) -> str:
+def said(row: OverrideView) -> str:
     """An override in two or three words."""
     return {"freeze": "frozen", "pin": f"pinned to {row.replicas}", "at_least": f"at least {row.replicas}"}[row.kind]
 
@@ -65,7 +65,7 @@ def begin(edit: Edit) -> None:
     st.button("Hold", type="primary", key="hand", on_click=on_hold, args=(edit,), icon=":material/pan_tool:")
 
 
-def end(edit: Edit, rows: list[schemas.OverrideView]) -> None:
+def end(edit: Edit, rows: list[OverrideView]) -> None:
     """The way to end one early, under the same name."""
     by_id = {row.id: f"{said(row)}, {row.service or 'the fleet'}, by {row.author}" for row in rows}
     chosen = st.selectbox("In force", list(by_id), format_func=by_id.__getitem__, key="hand-id")
@@ -87,7 +87,7 @@ def on_hold(edit: Edit) -> None:
     label, for_s = st.session_state["hand-kind"], HOURS[st.session_state["hand-for"]] * 3600
     try:
         if label == WHOLE_FLEET:
-            made = shell.api().freeze_fleet(schemas.FreezeWrite(for_s=for_s, author=author, reason=reason))
+            made = shell.api().freeze_fleet(FreezeWrite(for_s=for_s, author=author, reason=reason))
         else:
             made = shell.api().override(edit.base.service, wish(label, for_s, author, reason))
     except ApiError as error:
@@ -98,12 +98,12 @@ def on_hold(edit: Edit) -> None:
     edit.notice = Notice("hand", True, f"{made.service or 'The fleet'}: {said(made)} until {until} UTC.")
 
 
-def wish(label: str, for_s: float, author: str, reason: str) -> schemas.OverrideWrite:
+def wish(label: str, for_s: float, author: str, reason: str) -> OverrideWrite:
     """What the form asks for."""
     kind = next(kind for kind, text in KINDS.items() if text == label)
     replicas = None if kind == "freeze" else int(st.session_state["hand-replicas"])
     values = {"kind": kind, "replicas": replicas, "for_s": for_s, "author": author, "reason": reason}
-    return schemas.OverrideWrite.model_validate(values)
+    return OverrideWrite.model_validate(values)
 
 
 def on_lift(edit: Edit, id: str) -> None:
@@ -113,7 +113,7 @@ def on_lift(edit: Edit, id: str) -> None:
         edit.notice = Notice("hand", False, "Say who you are: it is recorded who lifted it.")
         return
     try:
-        lifted = shell.api().lift(id, schemas.OverrideLift(author=author))
+        lifted = shell.api().lift(id, OverrideLift(author=author))
     except ApiError as error:
         edit.notice = Notice("hand", False, f"Nothing was lifted. {error}")
         return

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app.api import schemas
 from app.api.proposals import ProposalView
+from app.api.schemas.policies import PolicyVersion, PolicyWrite
 from app.console import format, policy_edit, shell
 from app.console.client import ApiError, ApiRefused
 from app.console.policy_edit import WATCHES_S, Edit, Notice
@@ -114,7 +114,7 @@ def on_propose(edit: Edit) -> None:
         edit.notice = Notice("apply", False, problem)
         return
     watch_s = WATCHES_S[str(st.session_state.get("apply-watch") or "30 min")]
-    write = schemas.PolicyWrite(
+    write = PolicyWrite(
         policy=edit.checked or {}, base_version=edit.base.version, author=author, reason=reason, watch_s=watch_s
     )
     path = f"/policies/{edit.base.service}/proposals"
@@ -138,7 +138,7 @@ def on_decide(edit: Edit, each: ProposalView, verb: str) -> None:
     path, body = f"/policies/{each.service}/proposals/{each.id}/{verb}", {"author": author, "reason": reason}
     try:
         if verb == "approve":
-            made = shell.api().send("POST", path, schemas.PolicyVersion, body)
+            made = shell.api().send("POST", path, PolicyVersion, body)
             told = Notice("proposal", True, f"Approved: version {made.version} is in force and on watch.")
             if policy_edit.draft(edit) == edit.base.policy:
                 policy_edit.begin(made, edit.generation + 1, told)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app.api.trial_schemas import DifferenceView, ShadowPromotion, ShadowStart, ShadowView, Signed, WatchView
+from app.api.schemas.trials import DifferenceView, ShadowPromotion, ShadowStart, ShadowView, Signed, WatchView
 from app.console import format, policy_edit, shell
 from app.console.client import ApiError
 from app.console.policy_edit import Edit, Notice

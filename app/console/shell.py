@@ -18,7 +18,8 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.api import schemas
+from app.api.schemas.overrides import OverrideView
+from app.api.schemas.services import ServiceRow
 from app.console import format, frames, session, tiles
 from app.console.client import Api, ApiDown, ApiError
 from app.console.options import DEFAULT_API
@@ -146,7 +147,7 @@ def freshness_badge(age_s: float | None, stale: bool) -> None:
     st.badge(format.freshness(age_s, stale), icon=icon, color=color)
 
 
-def frozen_badge(held: list[schemas.OverrideView]) -> None:
+def frozen_badge(held: list[OverrideView]) -> None:
     """Says until when the whole fleet is frozen."""
     until_s = max((row.until_s for row in held if row.service is None and row.kind == "freeze"), default=None)
     if until_s is not None:
@@ -250,7 +251,7 @@ def no_services() -> None:
     st.info("No services yet. They appear here once the daemon has read its configuration.", icon=":material/inbox:")
 
 
-def stale_notice(row: schemas.ServiceRow) -> None:
+def stale_notice(row: ServiceRow) -> None:
     """Names stale data and what the controller does about it."""
     if row.data_age_s is None:
         st.info(

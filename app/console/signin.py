@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.api.access_schemas import Me
+from app.api.schemas.access import Me
 from app.console import format, session, shell
 from app.console.client import ApiDown, ApiRefused
 from app.credential import credential

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.api import schemas
+from app.api.schemas.fleet import AttentionItem, FleetView
+from app.api.schemas.services import ServiceRow
 from app.console import format
 
 Test = Callable[[float], bool]
@@ -46,7 +47,7 @@ class Tile:
     help: str
 
 
-def fleet_tiles(view: schemas.FleetView) -> list[Tile]:
+def fleet_tiles(view: FleetView) -> list[Tile]:
     """The six tiles of the fleet page."""
     return [
         attainment_tile(view),
@@ -58,7 +59,7 @@ def fleet_tiles(view: schemas.FleetView) -> list[Tile]:
     ]
 
 
-def attainment_tile(view: schemas.FleetView) -> Tile:
+def attainment_tile(view: FleetView) -> Tile:
     """The service that does worst."""
     worst = min(
         (row for row in view.services if row.attainment is not None),
@@ -77,7 +78,7 @@ def attainment_tile(view: schemas.FleetView) -> Tile:
     )
 
 
-def cost_tile(view: schemas.FleetView) -> Tile:
+def cost_tile(view: FleetView) -> Tile:
     """What a million tokens cost, idle and standby capacity included."""
     return Tile(
         "\\$ per 1M tokens",
@@ -89,7 +90,7 @@ def cost_tile(view: schemas.FleetView) -> Tile:
     )
 
 
-def gpu_tile(view: schemas.FleetView) -> Tile:
+def gpu_tile(view: FleetView) -> Tile:
     """GPUs by use."""
     gpus = view.gpus
     verdict: Verdict = "bad" if gpus.faulty else "neutral"
@@ -104,7 +105,7 @@ def gpu_tile(view: schemas.FleetView) -> Tile:
     )
 
 
-def replica_tile(view: schemas.FleetView) -> Tile:
+def replica_tile(view: FleetView) -> Tile:
     """Replicas in rotation and how many there should be."""
     desired = view.replicas_desired
     missing = 0 if desired is None else desired - view.replicas_active
@@ -120,7 +121,7 @@ def replica_tile(view: schemas.FleetView) -> Tile:
     )
 
 
-def standby_tile(view: schemas.FleetView) -> Tile:
+def standby_tile(view: FleetView) -> Tile:
     """Spare replicas that can be in rotation in milliseconds."""
     return Tile(
         "Standby ready",
@@ -153,19 +154,19 @@ def graded(value: float | None, good: Test, bad: Test) -> Verdict:
     return "good" if good(value) else "bad" if bad(value) else "warning"
 
 
-def sparkline(view: schemas.FleetView, name: str) -> tuple[float | None, ...]:
+def sparkline(view: FleetView, name: str) -> tuple[float | None, ...]:
     """The named sparkline; empty where nothing of it is known."""
     points = view.sparklines.get(name, [])
     return tuple(points) if any(point is not None for point in points) else ()
 
 
-def ordered(items: Sequence[schemas.AttentionItem]) -> list[schemas.AttentionItem]:
+def ordered(items: Sequence[AttentionItem]) -> list[AttentionItem]:
     """Worst first; the API's order within a severity."""
     rank = {"critical": 0, "warning": 1, "info": 2}
     return sorted(items, key=lambda item: rank[item.severity])
 
 
-def service_tiles(row: schemas.ServiceRow) -> list[Tile]:
+def service_tiles(row: ServiceRow) -> list[Tile]:
     """The strip of the service page."""
     replicas = row.replicas
     desired = format.DASH if replicas.desired_active is None else str(replicas.desired_active)
@@ -216,7 +217,7 @@ def service_tiles(row: schemas.ServiceRow) -> list[Tile]:
     ]
 
 
-def headroom_words(row: schemas.ServiceRow) -> str:
+def headroom_words(row: ServiceRow) -> str:
     """``29 % headroom``, ``12 % short``, or that it is not known."""
     if row.offered_erlangs is None or not row.capacity_erlangs:
         return "headroom not known"

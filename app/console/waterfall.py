@@ -13,7 +13,7 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-from app.api import schemas
+from app.api.schemas.decisions import ConstraintView, DecisionRow
 from app.console import charts
 from app.console.charts import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
 
@@ -56,7 +56,7 @@ class Step:
     detail: str
 
 
-def steps(row: schemas.DecisionRow) -> list[Step]:
+def steps(row: DecisionRow) -> list[Step]:
     """Voices, the proposal that came of them, every bound, and what was wanted in the end."""
     voices = [c for c in row.constraints if c.name in VOICES]
     proposal = max((voice.replicas for voice in voices), default=0)
@@ -73,14 +73,14 @@ def steps(row: schemas.DecisionRow) -> list[Step]:
     return told
 
 
-def moved(bound: schemas.ConstraintView, value: int) -> int:
+def moved(bound: ConstraintView, value: int) -> int:
     """The value within a bound."""
     if bound.name in EXACT:
         return bound.replicas
     return min(value, bound.replicas) if bound.name in CAPS else max(value, bound.replicas)
 
 
-def loudest(voices: Sequence[schemas.ConstraintView], proposal: int) -> str:
+def loudest(voices: Sequence[ConstraintView], proposal: int) -> str:
     """Whose number the proposal is."""
     names = [voice.name for voice in voices if voice.replicas == proposal]
     return f"the most that anything asks for: {', '.join(names)}" if names else "nothing could be known"
@@ -97,7 +97,7 @@ def family(binding: str) -> str:
     return "floor"
 
 
-def sentence(row: schemas.DecisionRow) -> str:
+def sentence(row: DecisionRow) -> str:
     """Proposal → clamps → result in one line."""
     walked = steps(row)
     proposal = next(step for step in walked if step.kind == "proposal")
@@ -107,7 +107,7 @@ def sentence(row: schemas.DecisionRow) -> str:
     )
 
 
-def otherwise(row: schemas.DecisionRow, more: bool) -> list[str]:
+def otherwise(row: DecisionRow, more: bool) -> list[str]:
     """What would have made it more, or fewer; what is held by hand stands in the way of both."""
     decided = steps(row)[-1].before  # replacements for sick replicas are no part of what was decided
     return [each.text for each in row.alternatives if (each.replicas >= decided if more else each.replicas <= decided)]
@@ -123,7 +123,7 @@ def verb(step: Step) -> str:
     return RAISED if step.after > step.before else LOWERED
 
 
-def table(row: schemas.DecisionRow) -> pd.DataFrame:
+def table(row: DecisionRow) -> pd.DataFrame:
     """One line per step, as the chart's table and download have it."""
     return pd.DataFrame(
         [
@@ -141,7 +141,7 @@ def table(row: schemas.DecisionRow) -> pd.DataFrame:
     )
 
 
-def chart(row: schemas.DecisionRow) -> alt.LayerChart:
+def chart(row: DecisionRow) -> alt.LayerChart:
     """Steps from top to bottom, replicas to the right: what each asks for, and how far it moved the number."""
     frame = pd.DataFrame(
         [

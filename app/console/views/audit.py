@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.api.audit_schemas import AuditRow
+from app.api.schemas.audit import AuditRow
 from app.console import audit, format, shell
 from app.console.client import ApiRefused
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.api import schemas
+from app.api.schemas.decisions import DecisionDetail, DecisionRow, ReplayResult
 from app.api.timeline import Timeline, Turn
 from app.console import decisions, format, shell, timeline, waterfall
 
@@ -147,14 +147,14 @@ def one(turn: Turn) -> None:
         outcome(turn)
 
 
-def inputs(turn: schemas.DecisionRow) -> None:
+def inputs(turn: DecisionRow) -> None:
     """What the decision was made from; what was not known is a dash."""
     st.markdown("**Inputs**")
-    given = shell.api().read(f"/decisions/{turn.id}", schemas.DecisionDetail).inputs
+    given = shell.api().read(f"/decisions/{turn.id}", DecisionDetail).inputs
     st.dataframe(input_table(turn, given), hide_index=True, key="inputs", placeholder=format.DASH)
 
 
-def input_table(turn: schemas.DecisionRow, given: dict[str, Any]) -> pd.DataFrame:
+def input_table(turn: DecisionRow, given: dict[str, Any]) -> pd.DataFrame:
     """Load, lengths, queue and the forecast's quantiles as name and value."""
     seen = given.get("observation") or {}
     rows = [("in rotation", format.number(turn.current_active, 0))]
@@ -167,7 +167,7 @@ def input_table(turn: schemas.DecisionRow, given: dict[str, Any]) -> pd.DataFram
     return pd.DataFrame(rows, columns=["What", "Value"])
 
 
-def alternatives(turn: schemas.DecisionRow) -> None:
+def alternatives(turn: DecisionRow) -> None:
     """Why not more, why not fewer."""
     for more, question in ((True, "Why not more?"), (False, "Why not fewer?")):
         texts = waterfall.otherwise(turn, more)
@@ -193,7 +193,7 @@ def outcome(turn: Turn) -> None:
         st.page_link("views/policies.py", label="Its policy", icon=":material/tune:", query_params=service)
 
 
-def again(turn: schemas.DecisionRow) -> None:
+def again(turn: DecisionRow) -> None:
     """Decide it again from its stored inputs."""
     if st.button(
         "Decide again",
@@ -201,8 +201,8 @@ def again(turn: schemas.DecisionRow) -> None:
         icon=":material/replay:",
         help="Runs the decision once more on what is stored of its inputs, and compares bit for bit.",
     ):
-        st.session_state["decided-again"] = shell.api().read(f"/decisions/{turn.id}/replay", schemas.ReplayResult)
-    result: schemas.ReplayResult | None = st.session_state.get("decided-again")
+        st.session_state["decided-again"] = shell.api().read(f"/decisions/{turn.id}/replay", ReplayResult)
+    result: ReplayResult | None = st.session_state.get("decided-again")
     if result is None or result.id != turn.id:
         return
     if result.identical:

@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from app.api import schemas
+from app.api.schemas.fleet import AttentionItem, FleetView, RackRow
 from app.console import charts, format, frames, freeze, shell, tiles
 
 WINDOWS_S = {"1 h": 3600.0, "6 h": 21600.0, "24 h": 86400.0, "7 d": 604800.0}
@@ -73,7 +73,7 @@ def overview() -> None:
     racks(shell.api().racks())
 
 
-def attention(items: list[schemas.AttentionItem]) -> None:
+def attention(items: list[AttentionItem]) -> None:
     """What to look at, worst first; every line leads to its service."""
     st.markdown("**Needs attention**" + (f" ({len(items)})" if items else ""))
     if not items:
@@ -88,7 +88,7 @@ def attention(items: list[schemas.AttentionItem]) -> None:
                     attention_line(item)
 
 
-def attention_line(item: schemas.AttentionItem) -> None:
+def attention_line(item: AttentionItem) -> None:
     """Severity as icon and word, service, what is the matter; what concerns no one service leads nowhere."""
     icon, colour = SEVERITY[item.severity]
     text = f":{colour}[**{item.severity.capitalize()}**] **{format.escape(item.service)}** "
@@ -99,7 +99,7 @@ def attention_line(item: schemas.AttentionItem) -> None:
         st.markdown(f"{icon} {label}")
 
 
-def services(view: schemas.FleetView) -> None:
+def services(view: FleetView) -> None:
     """One row per service; rows with stale data are grey and say so."""
     st.markdown("**Services**")
     if not view.services:
@@ -116,7 +116,7 @@ def services(view: schemas.FleetView) -> None:
     )
 
 
-def racks(rows: list[schemas.RackRow]) -> None:
+def racks(rows: list[RackRow]) -> None:
     """GPUs that services share, and why so many are held; nothing where there is no rack."""
     if not rows:
         return

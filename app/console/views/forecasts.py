@@ -8,7 +8,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.api import schemas
+from app.api.schemas.forecasts import ForecastAccuracy, ForecastView
 from app.console import forecast_charts, forecasts, format, frames, shell
 
 SPANS = {"6 h": 6 * 3600.0, "24 h": 86400.0, "2 d": 2 * 86400.0}
@@ -75,13 +75,13 @@ def waiting(question: tuple[str, str, str]) -> Iterator[None]:
     st.session_state["forecasts-asked"] = question
 
 
-def finding(accuracy: schemas.ForecastAccuracy) -> None:
+def finding(accuracy: ForecastAccuracy) -> None:
     """The page's title, and what it counts."""
     st.markdown(f"## {format.escape(forecasts.headline(accuracy))}")
     st.caption(format.escape(forecasts.explanation(accuracy)))
 
 
-def fan_panel(service: str, now_s: float, lead_s: float, forecast: schemas.ForecastView | None) -> None:
+def fan_panel(service: str, now_s: float, lead_s: float, forecast: ForecastView | None) -> None:
     """The load until now and what may come."""
     series = shell.api().series(service, ("offered_erlangs",), now_s - BEHIND_S, now_s)
     history = frames.wide(series, ("offered_erlangs",))
@@ -92,7 +92,7 @@ def fan_panel(service: str, now_s: float, lead_s: float, forecast: schemas.Forec
     shell.panel("Greatest load to come", words, partial(forecast_charts.fan, history, fan), table, "fan", NO_FORECAST)
 
 
-def calibration_panel(accuracy: schemas.ForecastAccuracy) -> None:
+def calibration_panel(accuracy: ForecastAccuracy) -> None:
     """What was promised against what was kept, by quantile."""
     table = forecasts.calibration_frame(accuracy)
     windows = max((score.windows for score in accuracy.scores), default=0)
@@ -102,7 +102,7 @@ def calibration_panel(accuracy: schemas.ForecastAccuracy) -> None:
     shell.panel("Promised and kept", words, chart, shown, "calibration", NO_OUTCOME)
 
 
-def hindsight_panel(accuracy: schemas.ForecastAccuracy) -> None:
+def hindsight_panel(accuracy: ForecastAccuracy) -> None:
     """What was told one horizon before, against what came."""
     table = forecasts.outcome_frame(accuracy)
     told = f"greatest load of {format.duration(accuracy.horizon_s)} against the band told before it"
@@ -113,14 +113,14 @@ def hindsight_panel(accuracy: schemas.ForecastAccuracy) -> None:
     shell.panel("Told and came", words, chart, shown, "hindsight", NO_OUTCOME)
 
 
-def experts_panel(accuracy: schemas.ForecastAccuracy, forecast: schemas.ForecastView | None) -> None:
+def experts_panel(accuracy: ForecastAccuracy, forecast: ForecastView | None) -> None:
     """Who had how much of a say."""
     table = forecasts.weight_frame(accuracy)
     words = forecasts.expert_words(forecast.weights) if forecast else ""
     shell.panel("Experts over time", words, partial(forecast_charts.experts, table), table, "experts", NO_WEIGHTS)
 
 
-def model(forecast: schemas.ForecastView | None) -> None:
+def model(forecast: ForecastView | None) -> None:
     """The experts' shares now, and the state of the model."""
     st.markdown("**Experts now**")
     if forecast is None or not forecast.weights:

@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from app.api import schemas
 from app.api.impact import ImpactView
 from app.api.plan_api import PlanChoices, PlanView
+from app.api.schemas.policies import PolicyVersion
 from app.console import format, plan, policy_preview, shell
 from app.console.client import ApiError
 
@@ -65,7 +65,7 @@ def page(service: str) -> None:
     show(kept[2])
 
 
-def question(service: str, newest: schemas.PolicyVersion) -> dict[str, Any]:
+def question(service: str, newest: PolicyVersion) -> dict[str, Any]:
     """The form; what it asks for."""
     choices = shell.api().read("/plan/choices", PlanChoices)
     with st.container(border=True):

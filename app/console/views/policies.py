@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.api import schemas
+from app.api.schemas.policies import PolicyDiff, PolicyVersion
 from app.console import (
     format,
     policy_edit,
@@ -67,7 +67,7 @@ def notice(edit: Edit, place: str) -> None:
             st.error(format.escape(edit.notice.text), icon=":material/error:")
 
 
-def conflict(edit: Edit, newest: schemas.PolicyVersion) -> None:
+def conflict(edit: Edit, newest: PolicyVersion) -> None:
     """Somebody was faster: who, when, why, and the two ways on."""
     st.error(
         f"**Conflict.** Your draft is made from version {edit.base.version}; meanwhile "
@@ -123,7 +123,7 @@ def widget(field: FormField, edit: Edit, help_text: str | None) -> None:
             st.number_input(field.title, value=value, step=float(field.step), format=places, key=key, help=help_text)
 
 
-def review(edit: Edit, newest: schemas.PolicyVersion) -> None:
+def review(edit: Edit, newest: PolicyVersion) -> None:
     """The result of the check, the diff, and the way to apply it."""
     st.markdown("## Review")
     with st.container(horizontal=True):
@@ -206,7 +206,7 @@ def enact(edit: Edit, second_person: Sequence[str]) -> None:
         )
 
 
-def diff(changes: schemas.PolicyDiff) -> None:
+def diff(changes: PolicyDiff) -> None:
     """By field, and as YAML."""
     table = pd.DataFrame([{"field": c.field, "now": shown(c.old), "new": shown(c.new)} for c in changes.changes])
     st.dataframe(table, hide_index=True)

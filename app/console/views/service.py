@@ -7,7 +7,8 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from app.api import schemas
+from app.api.schemas.forecasts import ForecastView
+from app.api.schemas.services import ServiceRow
 from app.console import capacity, charts, decisions, format, frames, shell, tiles
 
 # How far back the charts reach, in the API's time.
@@ -80,7 +81,7 @@ def history() -> None:
         panels(row, frame, api.forecast(service))
 
 
-def panels(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas.ForecastView | None) -> None:
+def panels(row: ServiceRow, frame: pd.DataFrame, forecast: ForecastView | None) -> None:
     """All charts of one window."""
     demand_panel(row, frame, forecast)
     left, right = st.columns(2)
@@ -100,7 +101,7 @@ def panels(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas.Forec
     )
 
 
-def demand_panel(row: schemas.ServiceRow, frame: pd.DataFrame, forecast: schemas.ForecastView | None) -> None:
+def demand_panel(row: ServiceRow, frame: pd.DataFrame, forecast: ForecastView | None) -> None:
     """Offered load, forecast, capacity by tier; the title states the finding."""
     columns = ["offered_erlangs", "capacity_erlangs", "ready_erlangs", "forecast_p50", "forecast_p95"]
     demand = frame[["time", *columns]]

@@ -66,4 +66,4 @@ async def test_every_author_in_a_request_is_whoever_was_let_in(world: World) -> 
     for name in names:
         fields = document["components"]["schemas"][name]["properties"]
         for field in {"author", "reason"} & fields.keys():
-            assert "pattern" in fields[field], f"{name}.{field}: use Author and Reason of app.api.schemas"
+            assert "pattern" in fields[field], f"{name}.{field}: use Author and Reason of app.api.schemas.schema"

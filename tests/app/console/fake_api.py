@@ -18,9 +18,16 @@ import yaml
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query
 from pydantic import ValidationError
 
-from app.api import schemas, trial_schemas
 from app.api.plan_api import PlanAsk
 from app.api.proposals import ProposalView
+from app.api.schemas.capacity import CapacityView, LeadTimeView, LearnedView, StepLaw
+from app.api.schemas.decisions import AlternativeView, ConstraintView, DecisionRow, QuantileView
+from app.api.schemas.fleet import AttentionItem, ClockInfo, FleetView, GpuCounts, RackRow
+from app.api.schemas.forecasts import ForecastAccuracy, ForecastView
+from app.api.schemas.overrides import OverrideView
+from app.api.schemas.policies import FieldChange, PolicyCheck, PolicyDiff, PolicyRollback, PolicyVersion, PolicyWrite
+from app.api.schemas.services import ReplicaCounts, ReplicaView, Series, ServiceRow
+from app.api.schemas.trials import ShadowView, WatchView
 from autoscaler.policy import Policy
 from tests.app.console import (
     fake_cost,
@@ -53,11 +60,11 @@ class World:
     now: Callable[[], float]
     mode: str = "normal"
     speed: float = 1.0
-    policies: dict[str, list[schemas.PolicyVersion]] = field(default_factory=dict)
-    watches: dict[str, trial_schemas.WatchView] = field(default_factory=dict)
-    shadows: dict[str, trial_schemas.ShadowView] = field(default_factory=dict)
+    policies: dict[str, list[PolicyVersion]] = field(default_factory=dict)
+    watches: dict[str, WatchView] = field(default_factory=dict)
+    shadows: dict[str, ShadowView] = field(default_factory=dict)
     watched_s: float | None = None
-    overrides: list[schemas.OverrideView] = field(default_factory=list)
+    overrides: list[OverrideView] = field(default_factory=list)
     proposals: list[ProposalView] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     plans: list[PlanAsk] = field(default_factory=list)
@@ -77,12 +84,12 @@ class World:
                 return service
         raise HTTPException(404, f"no service named {name}")
 
-    def versions(self, name: str) -> list[schemas.PolicyVersion]:
+    def versions(self, name: str) -> list[PolicyVersion]:
         service = self.service(name)
         if name not in self.policies:
             policy = Policy.model_validate({"mode": service.mode, "replicas": {"min": 1, "max": 12}})
             self.policies[name] = [
-                schemas.PolicyVersion(
+                PolicyVersion(
                     service=name,
                     version=1,
                     at_s=self.now() - 86400,
@@ -93,27 +100,27 @@ class World:
             ]
         return self.policies[name]
 
-    def add(self, name: str, policy: dict[str, Any], base: int, author: str, reason: str) -> schemas.PolicyVersion:
+    def add(self, name: str, policy: dict[str, Any], base: int, author: str, reason: str) -> PolicyVersion:
         versions = self.versions(name)
         if base != versions[-1].version:
             raise HTTPException(409, f"version {base} is not the newest, {versions[-1].version} is")
-        new = schemas.PolicyVersion(
+        new = PolicyVersion(
             service=name, version=base + 1, at_s=self.now(), author=author, reason=reason, policy=policy
         )
         versions.append(new)
         return new
 
 
-def row(world: World, service: FakeService) -> schemas.ServiceRow:
+def row(world: World, service: FakeService) -> ServiceRow:
     """The fleet table's line of a service."""
     at_s, stale = world.seen_s, world.mode in ("stale", "young")
     value = {name: signal(service, name, at_s) for name in ("offered_erlangs", "kv_usage_ratio", "waiting")}
     wanted, count = fake_fleet.desired(service, at_s), fake_fleet.active(service, at_s)
     load = fake_fleet.offered(service, at_s) / (fake_fleet.RHO_MAX * count)
-    return schemas.ServiceRow(
+    return ServiceRow(
         service=service.name,
         mode=service.mode,
-        replicas=schemas.ReplicaCounts(
+        replicas=ReplicaCounts(
             active=count,
             standby=1,
             launching=max(0, wanted - count),
@@ -139,17 +146,17 @@ def row(world: World, service: FakeService) -> schemas.ServiceRow:
     )
 
 
-def fleet(world: World) -> schemas.FleetView:
+def fleet(world: World) -> FleetView:
     """The five-second screen."""
     rows = [row(world, service) for service in world.services]
     at_s = world.seen_s
     spent = sum(r.usd_per_hour for r in rows)
-    return schemas.FleetView(
-        clock=schemas.ClockInfo(now_s=world.now(), speed=world.speed),
+    return FleetView(
+        clock=ClockInfo(now_s=world.now(), speed=world.speed),
         attainment=min((r.attainment for r in rows if r.attainment is not None), default=None),
         usd_per_million_tokens=spent / 60 if rows else None,
         usd_per_hour=spent,
-        gpus=schemas.GpuCounts(busy=sum(r.replicas.active for r in rows), idle_held=len(rows), idle=9),
+        gpus=GpuCounts(busy=sum(r.replicas.active for r in rows), idle_held=len(rows), idle=9),
         replicas_active=sum(r.replicas.active for r in rows),
         replicas_desired=sum(r.replicas.desired_active or 0 for r in rows) if rows else None,
         standby_ready=len(rows),
@@ -174,27 +181,27 @@ def total(world: World, name: str, at_s: float) -> float | None:
     return None if not values else min(values) if name == "attainment" else sum(values)
 
 
-def attention(rows: list[schemas.ServiceRow]) -> list[schemas.AttentionItem]:
+def attention(rows: list[ServiceRow]) -> list[AttentionItem]:
     """What anybody would complain about."""
     items = [
-        schemas.AttentionItem(severity="critical", service=r.service, text=f"data is {STALE_S:.0f} s old; holding")
+        AttentionItem(severity="critical", service=r.service, text=f"data is {STALE_S:.0f} s old; holding")
         for r in rows
         if r.stale and r.data_age_s is not None
     ]
     for r in rows:
         if (r.risk_of_shortfall or 0) > 0.05:
             text = f"may be short before a new replica is there (P = {r.risk_of_shortfall:.2f})"
-            items.append(schemas.AttentionItem(severity="warning", service=r.service, text=text))
+            items.append(AttentionItem(severity="warning", service=r.service, text=text))
         if r.mode == "shadow":
             text = "in shadow mode: decisions are shown, not applied"
-            items.append(schemas.AttentionItem(severity="info", service=r.service, text=text))
+            items.append(AttentionItem(severity="info", service=r.service, text=text))
     return items
 
 
-def rack(world: World) -> schemas.RackRow:
+def rack(world: World) -> RackRow:
     """Two of the services on ten GPUs, six of them in use."""
     young = world.mode == "young"
-    return schemas.RackRow(
+    return RackRow(
         rack="h100-shared",
         services=["summarize-8b", "embed-1b"],
         gpu="H100",
@@ -216,11 +223,11 @@ def rack(world: World) -> schemas.RackRow:
     )
 
 
-def capacity(name: str, young: bool = False) -> schemas.CapacityView:
+def capacity(name: str, young: bool = False) -> CapacityView:
     """A pool whose steps take 12 % longer than configured."""
     law = {"a_ms": 16.0, "b_ms_per_seq": 0.05, "k_ms_per_1k_kv_tokens": 0.06, "p_ms_per_1k_prefill_tokens": 70.0}
-    learned = schemas.LearnedView(
-        law=schemas.StepLaw(**{term: 1.12 * value for term, value in law.items()}),
+    learned = LearnedView(
+        law=StepLaw(**{term: 1.12 * value for term, value in law.items()}),
         factors=dict.fromkeys("abkp", 1.12),
         at_bound=[],
         replica_s=9000.0,
@@ -228,21 +235,21 @@ def capacity(name: str, young: bool = False) -> schemas.CapacityView:
         taken=4,
         refused={"saturated: requests wait": 1},
     )
-    return schemas.CapacityView(
+    return CapacityView(
         service=name,
         pool=f"{name}-h100",
         rho_max=None if young else fake_fleet.RHO_MAX,
         rho_max_configured=None if young else 0.8,
         binding=None if young else "tpot",
-        law=schemas.StepLaw(**law),
+        law=StepLaw(**law),
         learned=None if young else learned,
         lead_times=[lead_time("asleep", "waking", 2.0, 3), lead_time("cold", "launching", 120.0, 12)],
     )
 
 
-def lead_time(tier: str, transition: str, p50_s: float, measured: int) -> schemas.LeadTimeView:
+def lead_time(tier: str, transition: str, p50_s: float, measured: int) -> LeadTimeView:
     """A tier that takes a tenth longer than configured."""
-    return schemas.LeadTimeView(
+    return LeadTimeView(
         tier=tier,
         transition=transition,
         p50_s=1.1 * p50_s,
@@ -253,12 +260,12 @@ def lead_time(tier: str, transition: str, p50_s: float, measured: int) -> schema
     )
 
 
-def decision(service: FakeService, at_s: float) -> schemas.DecisionRow:
+def decision(service: FakeService, at_s: float) -> DecisionRow:
     """What was decided at a step."""
     wanted, count = fake_fleet.desired(service, at_s), fake_fleet.active(service, at_s)
     grows = wanted > count
     verb = "Grow" if grows else "Shrink" if wanted < count else "Hold"
-    return schemas.DecisionRow(
+    return DecisionRow(
         id=f"{service.name}-{at_s:.0f}",
         service=service.name,
         at_s=at_s,
@@ -272,10 +279,10 @@ def decision(service: FakeService, at_s: float) -> schemas.DecisionRow:
         applied=service.mode == "auto",
         constraints=constraints(wanted, count),
         alternatives=[
-            schemas.AlternativeView(
+            AlternativeView(
                 replicas=wanted + 1, name="forecast", erlangs=4.2, after_s=0.0, text="one more if P95 rises above 4.2"
             ),
-            schemas.AlternativeView(
+            AlternativeView(
                 replicas=wanted - 1, name="window", erlangs=3.1, after_s=90.0, text="one fewer in 90 s if P95 stays"
             ),
         ],
@@ -285,7 +292,7 @@ def decision(service: FakeService, at_s: float) -> schemas.DecisionRow:
     )
 
 
-def constraints(wanted: int, count: int) -> list[schemas.ConstraintView]:
+def constraints(wanted: int, count: int) -> list[ConstraintView]:
     """What took part: two voices, the window and the operator's bounds."""
     grows, holds = wanted > count, wanted == count
     need = wanted if grows else max(1, wanted - 1) if holds else wanted
@@ -296,25 +303,25 @@ def constraints(wanted: int, count: int) -> list[schemas.ConstraintView]:
         ("min", 1, False, "replicas.min is 1"),
         ("max", max(12, wanted), False, f"replicas.max is {max(12, wanted)}"),
     ]
-    quantiles = [schemas.QuantileView(horizon_s=240.0, tau=0.95, erlangs=0.7 * wanted - 0.2)]
+    quantiles = [QuantileView(horizon_s=240.0, tau=0.95, erlangs=0.7 * wanted - 0.2)]
     return [
-        schemas.ConstraintView(
+        ConstraintView(
             name=name, replicas=n, binds=binds, detail=detail, quantiles=quantiles if name == "forecast" else []
         )
         for name, n, binds, detail in told
     ]
 
 
-def diff(old: dict[str, Any], new: dict[str, Any]) -> schemas.PolicyDiff:
+def diff(old: dict[str, Any], new: dict[str, Any]) -> PolicyDiff:
     """By field and as unified YAML."""
     flat_old, flat_new = flat(old), flat(new)
     changes = [
-        schemas.FieldChange(field=key, old=flat_old.get(key), new=flat_new.get(key))
+        FieldChange(field=key, old=flat_old.get(key), new=flat_new.get(key))
         for key in sorted(flat_old | flat_new)
         if flat_old.get(key) != flat_new.get(key)
     ]
     texts = [yaml.safe_dump(policy, sort_keys=False).splitlines() for policy in (old, new)]
-    return schemas.PolicyDiff(changes=changes, yaml_diff="\n".join(difflib.unified_diff(*texts, lineterm="", n=1)))
+    return PolicyDiff(changes=changes, yaml_diff="\n".join(difflib.unified_diff(*texts, lineterm="", n=1)))
 
 
 def flat(policy: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -325,16 +332,16 @@ def flat(policy: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def check(world: World, name: str, policy: dict[str, Any]) -> schemas.PolicyCheck:
+def check(world: World, name: str, policy: dict[str, Any]) -> PolicyCheck:
     """Validate a draft."""
     try:
         valid = Policy.model_validate(policy).model_dump(mode="json")
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        return schemas.PolicyCheck(valid=False, errors=lines)
+        return PolicyCheck(valid=False, errors=lines)
     current = world.versions(name)[-1].policy
     asked = fake_proposals.needs(current, valid)
-    return schemas.PolicyCheck(valid=True, errors=[], diff=diff(current, valid), second_person=asked)
+    return PolicyCheck(valid=True, errors=[], diff=diff(current, valid), second_person=asked)
 
 
 def reading(world: World) -> APIRouter:
@@ -342,44 +349,44 @@ def reading(world: World) -> APIRouter:
     api = APIRouter()
 
     @api.get("/fleet")
-    def get_fleet() -> schemas.FleetView:
+    def get_fleet() -> FleetView:
         return fleet(world)
 
     @api.get("/racks")
-    def get_racks() -> list[schemas.RackRow]:
+    def get_racks() -> list[RackRow]:
         return [rack(world)] if world.services else []
 
     @api.get("/services/{name}")
-    def get_service(name: str) -> schemas.ServiceRow:
+    def get_service(name: str) -> ServiceRow:
         return row(world, world.service(name))
 
     @api.get("/services/{name}/series")
-    def get_series(name: str, start: float, end: float, signals: str, max_points: int = 600) -> schemas.Series:
+    def get_series(name: str, start: float, end: float, signals: str, max_points: int = 600) -> Series:
         if name != "_fleet":
             world.service(name)
         step = max(fake_fleet.STEP_S, (end - start) / max_points)
         times = [start + i * step for i in range(int((min(end, world.seen_s) - start) / step) + 1)]
         points = {s: [(t, value(world, name, s, t)) for t in times] for s in signals.split(",")}
-        return schemas.Series(service=name, start_s=start, end_s=end, step_s=step, signals=points)
+        return Series(service=name, start_s=start, end_s=end, step_s=step, signals=points)
 
     @api.get("/services/{name}/forecast")
-    def get_forecast(name: str) -> schemas.ForecastView:
+    def get_forecast(name: str) -> ForecastView:
         service = world.service(name)
         if world.mode == "young":
             raise HTTPException(404, f"{name} has no forecast yet; wait for the next tick")
         return fake_forecasts.latest(service, world.seen_s)
 
     @api.get("/services/{name}/forecast/accuracy")
-    def get_accuracy(name: str, span_s: float = 86400.0, horizon_s: float | None = None) -> schemas.ForecastAccuracy:
+    def get_accuracy(name: str, span_s: float = 86400.0, horizon_s: float | None = None) -> ForecastAccuracy:
         service = world.service(name)
         return fake_forecasts.accuracy(service, world.now(), 60 if world.mode == "young" else span_s, horizon_s)
 
     @api.get("/services/{name}/replicas")
-    def get_replicas(name: str) -> list[schemas.ReplicaView]:
+    def get_replicas(name: str) -> list[ReplicaView]:
         service, at_s = world.service(name), world.seen_s
         count = fake_fleet.active(service, at_s)
         return [
-            schemas.ReplicaView(
+            ReplicaView(
                 name=f"{name}-{i}",
                 service=name,
                 pool=f"{name}-h100",
@@ -395,12 +402,12 @@ def reading(world: World) -> APIRouter:
         ]
 
     @api.get("/services/{name}/capacity")
-    def get_capacity(name: str) -> schemas.CapacityView:
+    def get_capacity(name: str) -> CapacityView:
         world.service(name)
         return capacity(name, world.mode == "young")
 
     @api.get("/services/{name}/decisions")
-    def get_decisions(name: str, limit: int = 50) -> list[schemas.DecisionRow]:
+    def get_decisions(name: str, limit: int = 50) -> list[DecisionRow]:
         newest = world.seen_s // fake_fleet.STEP_S * fake_fleet.STEP_S
         return [decision(world.service(name), newest - i * fake_fleet.STEP_S) for i in range(limit)]
 
@@ -416,29 +423,29 @@ def policies(world: World) -> APIRouter:
         return {"policy": Policy.model_json_schema()}
 
     @api.get("/policies/{name}")
-    def get_policy(name: str) -> schemas.PolicyVersion:
+    def get_policy(name: str) -> PolicyVersion:
         return world.versions(name)[-1]
 
     @api.put("/policies/{name}")
-    def put_policy(name: str, body: schemas.PolicyWrite) -> schemas.PolicyVersion:
+    def put_policy(name: str, body: PolicyWrite) -> PolicyVersion:
         world.watched_s = body.watch_s
         return world.add(name, body.policy, body.base_version, body.author, body.reason)
 
     @api.post("/policies/{name}/check")
-    def post_check(name: str, body: dict[str, dict[str, Any]]) -> schemas.PolicyCheck:
+    def post_check(name: str, body: dict[str, dict[str, Any]]) -> PolicyCheck:
         return check(world, name, body["policy"])
 
     @api.get("/policies/{name}/history")
-    def get_history(name: str) -> list[schemas.PolicyVersion]:
+    def get_history(name: str) -> list[PolicyVersion]:
         return world.versions(name)
 
     @api.get("/policies/{name}/diff")
-    def get_diff(name: str, to: int, base: int = Query(alias="from")) -> schemas.PolicyDiff:
+    def get_diff(name: str, to: int, base: int = Query(alias="from")) -> PolicyDiff:
         versions = world.versions(name)
         return diff(versions[base - 1].policy, versions[to - 1].policy)
 
     @api.post("/policies/{name}/rollback")
-    def post_rollback(name: str, body: schemas.PolicyRollback) -> schemas.PolicyVersion:
+    def post_rollback(name: str, body: PolicyRollback) -> PolicyVersion:
         old = world.versions(name)[body.to_version - 1].policy
         return world.add(name, old, body.base_version, body.author, body.reason)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException
 
-from app.api import schemas
+from app.api.schemas.decisions import DecisionDetail, DecisionRow, ReplayResult
 from app.api.timeline import Timeline, Turn
 from tests.app.console import fake_fleet
 from tests.app.console.fake_fleet import FakeService
@@ -44,16 +44,16 @@ def router(world: World) -> APIRouter:
         return Timeline(start_s=start, end_s=end, turns=told, left_off=3)
 
     @routes.get("/decisions/{id}")
-    def one(id: str) -> schemas.DecisionDetail:
+    def one(id: str) -> DecisionDetail:
         row = of(id)
         seen = {"arrivals_per_s": 12.5, "mean_input_tokens": 900.0, "mean_output_tokens": 210.0, "valid": True}
-        return schemas.DecisionDetail(**row.model_dump(), inputs={"observation": seen})
+        return DecisionDetail(**row.model_dump(), inputs={"observation": seen})
 
     @routes.get("/decisions/{id}/replay")
-    def replay(id: str) -> schemas.ReplayResult:
-        return schemas.ReplayResult(id=of(id).id, identical=True)
+    def replay(id: str) -> ReplayResult:
+        return ReplayResult(id=of(id).id, identical=True)
 
-    def of(id: str) -> schemas.DecisionRow:
+    def of(id: str) -> DecisionRow:
         from tests.app.console.fake_api import decision
 
         name, _, at = id.rpartition("-")

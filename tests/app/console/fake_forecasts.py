@@ -7,8 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from app.api import schemas
 from app.api.forecasts import accuracy_view
+from app.api.schemas.forecasts import ForecastAccuracy, ForecastView
 from autoscaler.hindsight import hindsight
 from forecasting.forecast import Forecast
 from tests.app.console import fake_fleet
@@ -39,10 +39,10 @@ def forecast(service: FakeService, at_s: float) -> Forecast:
     return Forecast(service.name, at_s, HORIZONS_S, TAUS, np.maximum.accumulate(rows).tolist(), "fake", 9e5, weights)
 
 
-def latest(service: FakeService, at_s: float) -> schemas.ForecastView:
+def latest(service: FakeService, at_s: float) -> ForecastView:
     """The newest forecast."""
     made = forecast(service, at_s)
-    return schemas.ForecastView(
+    return ForecastView(
         service=service.name,
         made_at_s=at_s,
         model="last_value 0.30 + boosted 0.70",
@@ -58,7 +58,7 @@ def latest(service: FakeService, at_s: float) -> schemas.ForecastView:
     )
 
 
-def accuracy(service: FakeService, now_s: float, span_s: float, horizon_s: float | None) -> schemas.ForecastAccuracy:
+def accuracy(service: FakeService, now_s: float, span_s: float, horizon_s: float | None) -> ForecastAccuracy:
     """How the past ones fared."""
     start_s = now_s - span_s
     made = [math.ceil(start_s / SAMPLE_S) * SAMPLE_S + i * SAMPLE_S for i in range(int(span_s // SAMPLE_S))]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import StreamingResponse
 
-from app.api import schemas
 from app.api.impact import ImpactAsk, ImpactSide, ImpactView
 from app.api.proposals import ProposalDecision, ProposalView
+from app.api.schemas.policies import PolicyVersion, PolicyWrite
 from autoscaler.policy import Policy
 from autoscaler.store.proposals import SecondPerson
 
@@ -89,7 +89,7 @@ def router(world: World) -> APIRouter:
         return [shown(world, each) for each in reversed(world.proposals) if each.service == name]
 
     @routes.post("/policies/{name}/proposals")
-    def post_proposal(name: str, body: schemas.PolicyWrite) -> ProposalView:
+    def post_proposal(name: str, body: PolicyWrite) -> ProposalView:
         from tests.app.console.fake_api import diff
 
         current = world.versions(name)[-1]
@@ -113,7 +113,7 @@ def router(world: World) -> APIRouter:
         return made
 
     @routes.post("/policies/{name}/proposals/{id}/approve")
-    def approve(name: str, id: str, by: ProposalDecision) -> schemas.PolicyVersion:
+    def approve(name: str, id: str, by: ProposalDecision) -> PolicyVersion:
         each = decided(id, by, "approved")
         return world.add(name, each.policy, each.base_version, each.author, f"{each.reason} (approved by {by.author})")
 

@@ -6,19 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException
 
-from app.api import schemas, trial_schemas
+from app.api.schemas.policies import PolicyVersion
+from app.api.schemas.trials import (
+    BurnView,
+    DifferenceView,
+    PolicyFigures,
+    ShadowPromotion,
+    ShadowStart,
+    ShadowView,
+    Signed,
+    WatchView,
+)
 
 if TYPE_CHECKING:
     from tests.app.console.fake_api import World
 
 
-def watch(service: str, at_s: float, **changes: Any) -> trial_schemas.WatchView:
+def watch(service: str, at_s: float, **changes: Any) -> WatchView:
     """A watch ten minutes in."""
     burns = [
-        trial_schemas.BurnView(limit=14.4, long_s=300.0, short_s=60.0, long=0.4, short=0.1),
-        trial_schemas.BurnView(limit=6.0, long_s=1800.0, short_s=150.0, long=0.6, short=None),
+        BurnView(limit=14.4, long_s=300.0, short_s=60.0, long=0.4, short=0.1),
+        BurnView(limit=6.0, long_s=1800.0, short_s=150.0, long=0.6, short=None),
     ]
-    return trial_schemas.WatchView(
+    return WatchView(
         service=service,
         version=2,
         base_version=1,
@@ -36,16 +46,16 @@ def watch(service: str, at_s: float, **changes: Any) -> trial_schemas.WatchView:
     ).model_copy(update=changes)
 
 
-def shadow(service: str, at_s: float, start: trial_schemas.ShadowStart) -> trial_schemas.ShadowView:
+def shadow(service: str, at_s: float, start: ShadowStart) -> ShadowView:
     """A candidate that has run for two hours."""
-    difference = trial_schemas.DifferenceView(
+    difference = DifferenceView(
         at_s=at_s - 1800,
         live_active=4,
         candidate_active=6,
         live_sentence="Keep 4: demand may reach 2.1 erlangs (P95) within the 180 s it takes to start a replica.",
         candidate_sentence="Scale out 4 -> 6: demand may reach 3.1 erlangs (P95) within the 180 s it takes.",
     )
-    return trial_schemas.ShadowView(
+    return ShadowView(
         service=service,
         number=1,
         author=start.author,
@@ -69,11 +79,9 @@ def shadow(service: str, at_s: float, start: trial_schemas.ShadowStart) -> trial
     )
 
 
-def figures(gpu_hours: float, usd: float, estimate: float, measured: float | None) -> trial_schemas.PolicyFigures:
+def figures(gpu_hours: float, usd: float, estimate: float, measured: float | None) -> PolicyFigures:
     """One policy's side."""
-    return trial_schemas.PolicyFigures(
-        gpu_hours=gpu_hours, cost_usd=usd, attainment_estimate=estimate, attainment_measured=measured
-    )
+    return PolicyFigures(gpu_hours=gpu_hours, cost_usd=usd, attainment_estimate=estimate, attainment_measured=measured)
 
 
 def router(world: World) -> APIRouter:
@@ -81,28 +89,28 @@ def router(world: World) -> APIRouter:
     api = APIRouter()
 
     @api.get("/policies/{name}/watch")
-    def get_watch(name: str) -> trial_schemas.WatchView:
+    def get_watch(name: str) -> WatchView:
         if name not in world.watches:
             raise HTTPException(404, f"no policy of {name} has been on watch yet")
         return world.watches[name]
 
     @api.get("/policies/{name}/shadow")
-    def get_shadow(name: str) -> trial_schemas.ShadowView:
+    def get_shadow(name: str) -> ShadowView:
         if name not in world.shadows:
             raise HTTPException(404, f"{name} has had no candidate in shadow yet")
         return world.shadows[name]
 
     @api.put("/policies/{name}/shadow")
-    def put_shadow(name: str, body: trial_schemas.ShadowStart) -> trial_schemas.ShadowView:
+    def put_shadow(name: str, body: ShadowStart) -> ShadowView:
         world.shadows[name] = shadow(name, world.now(), body)
         return world.shadows[name]
 
     @api.post("/policies/{name}/shadow/stop")
-    def post_stop(name: str, body: trial_schemas.Signed) -> trial_schemas.ShadowView:
+    def post_stop(name: str, body: Signed) -> ShadowView:
         return end(world, name, f"stopped by {body.author}: {body.reason}")
 
     @api.post("/policies/{name}/shadow/promote")
-    def post_promote(name: str, body: trial_schemas.ShadowPromotion) -> schemas.PolicyVersion:
+    def post_promote(name: str, body: ShadowPromotion) -> PolicyVersion:
         made = world.add(name, world.shadows[name].policy, body.base_version, body.author, body.reason)
         end(world, name, f"promoted as version {made.version}")
         return made
@@ -110,7 +118,7 @@ def router(world: World) -> APIRouter:
     return api
 
 
-def end(world: World, name: str, outcome: str) -> trial_schemas.ShadowView:
+def end(world: World, name: str, outcome: str) -> ShadowView:
     """The candidate is over."""
     over = {"ended_at_s": world.now(), "outcome": outcome}
     world.shadows[name] = world.shadows[name].model_copy(update=over)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.api.audit_schemas import AuditDetail, AuditRow, AuditVerdict
-from app.api.schemas import FieldChange
+from app.api.schemas.audit import AuditDetail, AuditRow, AuditVerdict
+from app.api.schemas.policies import FieldChange
 from app.console import audit
 from app.console.client import Api, ApiRefused
 

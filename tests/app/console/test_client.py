@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from app.api import schemas
+from app.api.schemas.fleet import FleetView
+from app.api.schemas.policies import PolicyWrite
 from app.console.client import Api, ApiDown, ApiRefused, ApiUnreadable
 from tests.app.console.conftest import NOW_S
 from tests.app.console.fake_api import World, fleet
@@ -31,7 +32,7 @@ class Wire:
 
 def test_a_read_is_typed_and_kept_for_a_moment() -> None:
     wire = Wire(httpx.Response(200, text=VIEW))
-    assert isinstance(wire.api.fleet(), schemas.FleetView)
+    assert isinstance(wire.api.fleet(), FleetView)
     wire.api.fleet()
     assert len(wire.requests) == 1
     wire.now_s = 1.1
@@ -43,7 +44,7 @@ def test_a_write_forgets_what_was_read() -> None:
     wire = Wire(httpx.Response(200, text=VIEW))
     wire.api.fleet()
     wire.response = httpx.Response(409, json={"detail": "version 1 is not the newest"})
-    write = schemas.PolicyWrite(policy={}, base_version=1, author="ada", reason="peak")
+    write = PolicyWrite(policy={}, base_version=1, author="ada", reason="peak")
     with pytest.raises(ApiRefused, match=r"409.*version 1 is not the newest") as refusal:
         wire.api.apply_policy("s", write)
     assert refusal.value.status == 409

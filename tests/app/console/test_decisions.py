@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api import schemas
+from app.api.schemas.decisions import AlternativeView
 from app.console import decisions
 from tests.app.console.conftest import NOW_S
 from tests.app.console.fake_api import decision
@@ -50,7 +50,7 @@ def test_the_explanation_marks_the_one_that_bound() -> None:
 
 
 def test_the_explanation_says_what_it_costs_and_what_else_it_could_have_been() -> None:
-    other = schemas.AlternativeView(replicas=6, name="forecast", erlangs=6.2, after_s=0, text="one more above 6.2")
+    other = AlternativeView(replicas=6, name="forecast", erlangs=6.2, after_s=0, text="one more above 6.2")
     row = ROW.model_copy(update={"alternatives": [other], "usd_per_hour_now": 20.0, "usd_per_hour_then": 25.0})
     text = decisions.explanation(row)
     assert "- \\$20.00 an hour now, \\$25.00 once that is carried out" in text

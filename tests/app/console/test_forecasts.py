@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.api import schemas
+from app.api.schemas.forecasts import ForecastAccuracy, ForecastOutcome, QuantileScore
 from app.console import forecasts
 from tests.app.console.conftest import NOW_S
 from tests.app.console.fake_api import decision
@@ -17,25 +17,23 @@ from tests.app.console.fake_forecasts import latest
 CHAT, CODE = SERVICES[:2]
 
 
-def score(coverage: float | None, windows: int = 200, tau: float = 0.95) -> schemas.QuantileScore:
+def score(coverage: float | None, windows: int = 200, tau: float = 0.95) -> QuantileScore:
     expected = None if coverage is None else (0.92, 0.98)
     missed = round(windows * (1 - (coverage or 0)))
-    return schemas.QuantileScore(
+    return QuantileScore(
         tau=tau, windows=windows, missed=missed, coverage=coverage, expected=expected, loss_vs_last_value=None
     )
 
 
-def outcome(at_s: float, truth: float | None, *told: float, weights: tuple[float, ...] = ()) -> schemas.ForecastOutcome:
+def outcome(at_s: float, truth: float | None, *told: float, weights: tuple[float, ...] = ()) -> ForecastOutcome:
     state = "gap" if truth is None else "known"
-    return schemas.ForecastOutcome.model_validate(
+    return ForecastOutcome.model_validate(
         {"made_at_s": at_s, "until_s": at_s + 60, "told": told, "truth": truth, "state": state, "weights": weights}
     )
 
 
-def accuracy(
-    *outcomes: schemas.ForecastOutcome, scores: tuple[schemas.QuantileScore, ...] = ()
-) -> schemas.ForecastAccuracy:
-    return schemas.ForecastAccuracy(
+def accuracy(*outcomes: ForecastOutcome, scores: tuple[QuantileScore, ...] = ()) -> ForecastAccuracy:
+    return ForecastAccuracy(
         service="s",
         start_s=NOW_S - 86400,
         end_s=NOW_S,

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pandas as pd
 
-from app.api import schemas
+from app.api.schemas.forecasts import ForecastView
+from app.api.schemas.services import ReplicaView, Series
 from app.console import frames
 from tests.app.console.conftest import NOW_S
 from tests.app.console.fake_api import World, row
 from tests.app.console.fake_fleet import SERVICES
 
 
-def series(**signals: list[tuple[float, float | None]]) -> schemas.Series:
-    return schemas.Series(service="s", start_s=0, end_s=60, step_s=15, signals=signals)
+def series(**signals: list[tuple[float, float | None]]) -> Series:
+    return Series(service="s", start_s=0, end_s=60, step_s=15, signals=signals)
 
 
-def forecast() -> schemas.ForecastView:
-    return schemas.ForecastView(
+def forecast() -> ForecastView:
+    return ForecastView(
         service="s",
         made_at_s=NOW_S,
         model="profile",
@@ -78,7 +79,7 @@ def test_load_is_unknown_without_capacity() -> None:
 
 
 def test_replica_table_shows_the_transition_where_there_is_one() -> None:
-    replica = schemas.ReplicaView(
+    replica = ReplicaView(
         name="r", service="s", pool="p", tier="active", transition="launching", since_s=90, node="n", gpus=["g"]
     )
     line = frames.replica_table([replica], 100.0).iloc[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api import schemas
+from app.api.schemas.fleet import AttentionItem, GpuCounts
 from app.console import tiles
 from tests.app.console.conftest import NOW_S
 from tests.app.console.fake_api import World, fleet, row
@@ -41,7 +41,7 @@ def test_replicas_on_their_way_are_counted() -> None:
 
 
 def test_faulty_gpus_are_bad_news() -> None:
-    view = VIEW.model_copy(update={"gpus": schemas.GpuCounts(busy=1, idle_held=1, idle=1, faulty=2)})
+    view = VIEW.model_copy(update={"gpus": GpuCounts(busy=1, idle_held=1, idle=1, faulty=2)})
     assert (tiles.gpu_tile(view).note, tiles.gpu_tile(view).verdict) == ("2 faulty", "bad")
 
 
@@ -53,7 +53,7 @@ def test_a_sparkline_without_a_known_point_is_none() -> None:
 
 def test_attention_is_worst_first_and_stable() -> None:
     items = [
-        schemas.AttentionItem(severity=severity, service=name, text="x")
+        AttentionItem(severity=severity, service=name, text="x")
         for severity, name in (("info", "a"), ("critical", "b"), ("warning", "c"), ("critical", "d"))
     ]
     assert [item.service for item in tiles.ordered(items)] == ["b", "d", "c", "a"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api import schemas
+from app.api.schemas.decisions import AlternativeView, ConstraintView
 from app.console import waterfall
 from autoscaler.safety import guardrails
 from tests.app.console.conftest import NOW_S
@@ -38,8 +38,8 @@ KINDS = [
 bounds = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 20)), max_size=8)
 
 
-def view(name: str, replicas: int) -> schemas.ConstraintView:
-    return schemas.ConstraintView(name=name, replicas=replicas, binds=False, detail="")
+def view(name: str, replicas: int) -> ConstraintView:
+    return ConstraintView(name=name, replicas=replicas, binds=False, detail="")
 
 
 @given(need=st.integers(0, 20), given=bounds)
@@ -68,8 +68,8 @@ def test_the_sentence_names_what_clamped() -> None:
 
 
 def test_what_is_held_by_hand_stands_in_the_way_of_both() -> None:
-    def alternative(replicas: int, text: str) -> schemas.AlternativeView:
-        return schemas.AlternativeView(replicas=replicas, name="x", erlangs=None, after_s=0.0, text=text)
+    def alternative(replicas: int, text: str) -> AlternativeView:
+        return AlternativeView(replicas=replicas, name="x", erlangs=None, after_s=0.0, text=text)
 
     told = {"constraints": [view("load", 3)], "desired_active": 3}
     both = ROW.model_copy(update=told | {"alternatives": [alternative(4, "more"), alternative(2, "fewer")]})

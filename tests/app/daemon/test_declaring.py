@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
-from app.api.schemas import PolicyWrite
+from app.api.schemas.policies import PolicyWrite
 from app.daemon import loop
 from app.daemon.declaring import WATCH_S
 from app.daemon.leading import Alone

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.access.principal import Role
-from app.api.schemas import Author, Reason, Schema
+from app.api.schemas.schema import Author, Reason, Schema
 
 LONGEST_S = 3650 * 86400.0
 ServiceName = Annotated[str, Field(min_length=1, max_length=120)]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.api.schemas import Author, Reason, Schema
+from app.api.schemas.schema import Author, Reason, Schema
 
 
 class Signed(Schema):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.api.schemas import FieldChange, Schema
+from app.api.schemas.policies import FieldChange
+from app.api.schemas.schema import Schema
 
 
 class AuditRow(Schema):
