@@ -156,7 +156,7 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """How every replica is started: the most that it serves at once, the law it is said to have, and one it is held to."""
+    """How every replica is started: the most it serves at once, the law it is said to have, and one it is held to."""
 
     seqs: int = 128
     step: Mapping[str, float] = field(default_factory=lambda: STEP)
