@@ -12,6 +12,7 @@ from app.daemon.signals import state_of
 from autoscaler.canary.watch import Outcome, burns
 from autoscaler.policy import Mode, TuningMode
 from autoscaler.safety.overrides import duration
+from collectors.redact import redacted
 
 RISK_WARNING = 0.05
 RISK_CRITICAL = 0.25
@@ -31,6 +32,8 @@ def attention(memory: Memory, now_s: float) -> list[AttentionItem]:
     items = [item for name, service in memory.services.items() for item in of_service(name, service, now_s)]
     if memory.trouble:
         items.append(AttentionItem(severity="critical", service="", text=memory.trouble))
+    left = [f"agent {name} is left as it is: {one.trouble}" for name, one in memory.agents.items() if one.trouble]
+    items += [AttentionItem(severity="warning", service="", text=redacted(text)) for text in left]
     if memory.gpus and memory.gpus.faulty:
         text = f"{some(memory.gpus.faulty, 'GPU')} with faults (XID or double-bit ECC)"
         items.append(AttentionItem(severity="warning", service="", text=text))

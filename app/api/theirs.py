@@ -33,6 +33,7 @@ def narrowed(memory: Memory, services: Collection[str]) -> Memory:
         gpu_samples=samples,
         nodes=(),
         gaps=tuple(gap for gap in memory.gaps if gap.subject in nodes),
+        agents={},
         trouble=None,
         recent={},
         tally=replace(memory.tally, decisions={}, cost_usd={}, fits=Counter()),

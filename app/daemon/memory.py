@@ -20,6 +20,7 @@ from autoscaler.sharing.rack import RackPolicy, RackState
 from autoscaler.tuning.tuner import Tuner
 from collectors.observation import Gap, GpuSample, GpuUse, Observation, ReplicaSample
 from forecasting.forecast import Forecast
+from runtime.agent.client import Standing
 from runtime.fleet import RackView
 from runtime.pool import Pool
 from runtime.rack import Rack
@@ -118,7 +119,8 @@ class RackMemory:
 
 @dataclass(slots=True)
 class Memory:
-    """All services and the fleet at the last tick; ``trouble`` is the last failed tick's one line.
+    """All services and the fleet at the last tick; ``trouble`` is the last failed tick's one line, ``agents`` tells how
+    each agent was found.
 
     ``now_s`` is the time as the clock told it last, when the machine's monotonic clock said ``told_at_monotonic_s``.
     ``called`` is set by who cannot wait for the next tick.
@@ -135,6 +137,7 @@ class Memory:
     gpu_samples: tuple[GpuSample, ...] = ()
     nodes: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    agents: Mapping[str, Standing] = field(default_factory=dict)
     trouble: str | None = None
     tally: Tally = field(default_factory=Tally)
     recent: dict[str, deque[float | None]] = field(default_factory=dict)

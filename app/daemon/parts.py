@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,6 +29,7 @@ from autoscaler.tuning.store import TuningStore
 from collectors.history import History
 from collectors.observation import Scrape
 from collectors.source import Source
+from runtime.agent.client import Standing
 from runtime.clock import Clock
 from runtime.fleet import Fleet, LeadTimeSample
 from runtime.pool import Pool
@@ -49,6 +51,10 @@ class HttpFleet(Fleet, Protocol):
 
     async def past(self) -> dict[str, list[list[float]]]:
         """What was before the start, per service and minute: [at_s, arrivals_per_s, mean input, mean output tokens]."""
+        ...
+
+    def standings(self) -> Mapping[str, Standing]:
+        """How each agent was found at the last look, by its name; none where there are none."""
         ...
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import httpx
@@ -34,6 +35,7 @@ from autoscaler.store.ledger import Record
 from collectors.aggregate import gpu_use
 from collectors.observation import Gap
 from collectors.redact import redacted
+from runtime.agent.client import Standing
 
 
 async def tick(daemon: Daemon, at_s: float) -> None:
@@ -171,10 +173,17 @@ def remember(daemon: Daemon, seen: Look, considered: dict[str, Considered], sign
     of_fleet = fleet_signals([signals[name] for name in considered], decisions, idle_usd)
     extend(memory.recent, of_fleet | signals[FLEET])
     tuning.remember(memory.services, considered)
-    memory.gaps = (*((seen.trouble,) if seen.trouble else ()), *seen.scrape.gaps)
+    memory.agents = dict(daemon.fleet.standings())
+    memory.gaps = gaps(seen, memory.agents)
     memory.gpu_samples, memory.nodes = seen.scrape.gpus, daemon.nodes
     memory.ticked_at_s = seen.at_s
     daemon.previous = seen.scrape
+
+
+def gaps(seen: Look, agents: Mapping[str, Standing]) -> tuple[Gap, ...]:
+    """All that was not seen. One agent's trouble is in no service's observation, for it is no reason to hold."""
+    apart = [Gap(f"agent {name}", redacted(one.trouble)) for name, one in agents.items() if one.trouble]
+    return (*((seen.trouble,) if seen.trouble else ()), *apart, *seen.scrape.gaps)
 
 
 def count(daemon: Daemon, name: str, known: ServiceMemory, result: Considered, usd: float) -> None:

@@ -20,7 +20,7 @@ import httpx
 
 from app.kubernetes.faults import FaultyNodes, carry_out, closed_by_us
 from collectors.observation import GpuSample
-from runtime.agent.client import RemoteFleet
+from runtime.agent.client import RemoteFleet, Standing
 from runtime.clock import Clock
 from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
 from runtime.kubernetes.agents import AgentPods, Call, told
@@ -143,6 +143,10 @@ class ClusterFleet:
     async def past(self) -> dict[str, list[list[float]]]:
         """None: what was before is in the store or nowhere."""
         return {}
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Agents by pod, as the last look found them."""
+        return {} if self._agents is None else self._agents.standings()
 
     async def close(self) -> None:
         """Stop; everything stays as it is."""

@@ -6,25 +6,42 @@ token, and is told apart from one that is silent: a mistake, or a stranger, is n
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from runtime.agent import messages
+from runtime.agent.certificates import date, ends_s, shown
 from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
 from runtime.replica import Replica
 
 LONGEST = 300
 """Characters of a refusal that are told."""
 
-REMEDIES = {10: "renew it", 62: "it must name that host", 64: "it must name that address"}
+EXPIRED = 10
+REMEDIES = {EXPIRED: "renew it", 62: "it must name that host", 64: "it must name that address"}
 """By OpenSSL's code: expired, another host's, another address'."""
+
+HTTPS_PORT = 443
 
 
 class Untrusted(httpx.RequestError):
     """Whoever answers is not who was meant, as far as certificates tell; one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an agent was found when it was asked last: ``trouble`` says why it was left as it was, empty where it was
+    heard; ``expires_s`` is when its certificate ends, None for one without or not seen yet.
+    """
+
+    trouble: str = ""
+    expires_s: float | None = None
 
 
 class RemoteFleet:
@@ -46,6 +63,8 @@ class RemoteFleet:
             base_url=self.url, auth=_signing(token), timeout=timeout_s, trust_env=False, verify=trust
         )
         self._extensions = {"sni_hostname": name} if name else {}
+        self._timeout_s = timeout_s
+        self.expires_s: float | None = None
 
     async def replicas(self) -> tuple[Replica, ...]:
         """All replicas, oldest first."""
@@ -83,6 +102,10 @@ class RemoteFleet:
         """The workload before the start, per minute: [at_s, arrivals_per_s, mean input, mean output tokens]."""
         return dict(await self._get("/fleet/past"))
 
+    def standings(self) -> Mapping[str, Standing]:
+        """Of the one agent that there is, by its address. Its trouble is an error of whoever asked."""
+        return {self.url: Standing(expires_s=self.expires_s)}
+
     async def close(self) -> None:
         """Release connections."""
         await self._http.aclose()
@@ -95,11 +118,36 @@ class RemoteFleet:
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         try:
-            return _taken(await self._http.request(method, path, json=body, extensions=self._extensions))
+            response = await self._http.request(method, path, json=body, extensions=self._extensions)
         except httpx.ConnectError as error:
-            if why := _distrust(error):
-                raise Untrusted(f"{self.url}: {why}", request=error.request) from error
+            if cause := _distrust(error):
+                raise Untrusted(f"{self.url}: {await self._why(cause)}", request=error.request) from error
             raise
+        stream = response.extensions.get("network_stream")
+        if tls := stream.get_extra_info("ssl_object") if stream else None:
+            self.expires_s = ends_s(tls.getpeercert(binary_form=True))
+        return _taken(response)
+
+    async def _why(self, cause: ssl.SSLError) -> str:
+        """What is wrong with the other's TLS, and what to do."""
+        if not isinstance(cause, ssl.SSLCertVerificationError):
+            return f"it does not speak TLS as we do ({cause.reason or cause})"
+        said = cause.verify_message.rstrip(".")
+        if cause.verify_code == EXPIRED:
+            said = await self._expired(said)
+        remedy = REMEDIES.get(cause.verify_code, "fleet.ca_file must have the authority that signed it")
+        return f"its certificate is not trusted ({said}); {remedy}"
+
+    async def _expired(self, said: str) -> str:
+        """Since when; the handshake that failed does not tell. Without an answer, what was said."""
+        at = self._http.base_url
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                der = await shown(at.host, at.port or HTTPS_PORT, self._extensions.get("sni_hostname", at.host))
+            self.expires_s = ends_s(der)
+        except (OSError, ValueError):
+            return said
+        return f"{said} on {date(self.expires_s)}" if self.expires_s < time.time() else "its authority has expired"
 
 
 def _signing(token: str | Callable[[], str] | None) -> Callable[[httpx.Request], httpx.Request] | None:
@@ -114,15 +162,12 @@ def _signing(token: str | Callable[[], str] | None) -> Callable[[httpx.Request],
     return signed
 
 
-def _distrust(error: BaseException) -> str:
-    """What is wrong with the other's TLS; empty where the network is to blame."""
+def _distrust(error: BaseException) -> ssl.SSLError | None:
+    """What is wrong with the other's TLS; None where the network is to blame."""
     for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            remedy = REMEDIES.get(cause.verify_code, "fleet.ca_file must have the authority that signed it")
-            return f"its certificate is not trusted ({cause.verify_message.rstrip('.')}); {remedy}"
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-            return f"it does not speak TLS as we do ({cause.reason or cause})"
-    return ""
+            return cause
+    return None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

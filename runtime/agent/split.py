@@ -60,6 +60,14 @@ def split(target: PoolTarget, machines: Sequence[Machine]) -> dict[str, PoolTarg
     return made
 
 
+def less(target: PoolTarget, kept: Sequence[Replica]) -> PoolTarget:
+    """What is left to ask of other machines where these replicas stay whatever is asked; never below zero."""
+    own = [one for one in kept if (one.service, one.pool) == (target.service, target.pool)]
+    there = Machine("", 0, [one for one in own if one.name not in target.avoid])
+    counts = {field: max(0, getattr(target, field) - there.count(tier)) for tier, field in TIERS.items()}
+    return replace(target, **counts)
+
+
 def _among(target: PoolTarget, machines: Sequence[Machine]) -> dict[str, PoolTarget]:
     shares = {machine.name: dict.fromkeys(TIERS, 0) for machine in machines}
     waiting = {m.name: {tier: m.count(tier) for tier in TIERS} for m in machines}

@@ -2,8 +2,9 @@
 
 Which agents there are is read off the watched pods at every look; what they hold is asked of them, over the protocol
 that agents speak everywhere. A pod that is gone has taken its replicas with it; one that is silent is believed for
-``lost_s`` and then lost; one that leaves is emptied first. Nothing is ordered while somebody else leads, and an order
-that is another than the last is an Event on the pool's workload.
+``lost_s`` and then lost; one whose certificate is not trusted keeps what it has; one that leaves is emptied first.
+Nothing is ordered while somebody else leads, and an order that is another than the last is an Event on the pool's
+workload.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import replace
 import httpx
 import structlog
 
-from runtime.agent.client import Untrusted
+from runtime.agent.client import Standing, Untrusted
 from runtime.agent.many import LOST_S, Agent, ManyAgents
 from runtime.agent.messages import COUNTS
 from runtime.agent.split import Stay
@@ -106,6 +107,10 @@ class AgentPods:
                     made = TargetSpec(service, pool, pod.namespace, name, STATEFUL_SETS)
                     known.setdefault((service, pool), made)
         return known
+
+    def standings(self) -> dict[str, Standing]:
+        """Agents by namespace and pod, as the last look found them."""
+        return self._many.standings()
 
     async def close(self) -> None:
         """Release connections; everything stays as it is."""

@@ -27,6 +27,7 @@ from collectors.history import History
 from collectors.observation import Gap, GpuSample, Histogram, ReplicaSample, Scrape
 from collectors.source import Target
 from collectors.store import open_store
+from runtime.agent.client import Standing
 from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
 from runtime.pool import LeadTime, Pool, StepTime
 from runtime.replica import Replica, Tier
@@ -61,6 +62,7 @@ class FakeFleet:
     measured: tuple[LeadTimeSample, ...] = ()
     history: dict[str, list[list[float]]] = field(default_factory=dict)
     shared: dict[str, RackView] = field(default_factory=dict)
+    agents: dict[str, Standing] = field(default_factory=dict)
 
     async def replicas(self) -> tuple[Replica, ...]:
         self._answer()
@@ -96,6 +98,9 @@ class FakeFleet:
     async def past(self) -> dict[str, list[list[float]]]:
         self._answer()
         return self.history
+
+    def standings(self) -> dict[str, Standing]:
+        return self.agents
 
     async def close(self) -> None:
         pass

@@ -28,6 +28,7 @@ from collectors.history import History
 from collectors.observation import Scrape
 from collectors.source import Target
 from collectors.store import open_store
+from runtime.agent.client import Standing
 from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
 from runtime.pool import LeadTime, Pool
 from runtime.rack import Rack
@@ -120,6 +121,9 @@ class RackedFleet:
     async def past(self) -> dict[str, list[list[float]]]:
         minutes = range(-120, 1)
         return {name: [[START_S + 60 * m, RPS, 1000.0, 210.0] for m in minutes] for name in NAMES}
+
+    def standings(self) -> dict[str, Standing]:
+        return {}
 
     async def close(self) -> None:
         pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from app.api.attention import attention
 from app.daemon.loop import one, told
 from app.daemon.parts import Daemon
 from app.daemon.signals import FLEET, SIGNALS
@@ -12,6 +13,8 @@ from app.daemon.tick import tick
 from autoscaler.policy import Mode
 from autoscaler.safety.overrides import Kind
 from autoscaler.store.codec import encode, replay
+from collectors.observation import Gap
+from runtime.agent.client import Standing
 from tests.app.fakes import AUTO, INTERVAL_S, START_S, World
 
 
@@ -95,6 +98,21 @@ async def test_a_fleet_that_is_gone_costs_ticks_and_no_decision(world: World) ->
     world.fleet.down = False
     await ticks(daemon, 1, first=4)
     assert daemon.memory.trouble is None
+
+
+async def test_an_agent_that_is_not_trusted_is_a_gap_that_holds_nothing(world: World) -> None:
+    why = "https://10.0.0.7:8900: its certificate is not trusted"
+    world.fleet.agents = {"gpu-1": Standing(why, START_S), "gpu-2": Standing()}
+    world.source.rps = 30.0
+    daemon = await world.start()
+    await ticks(daemon, 6)
+    assert daemon.memory.gaps == (Gap("agent gpu-1", why),) and daemon.memory.agents == world.fleet.agents
+    observation = daemon.memory.services["chat"].observation
+    assert observation is not None and observation.valid and not observation.gaps
+    assert world.fleet.target.active > 1
+    assert [item.text for item in attention(daemon.memory, START_S) if "gpu-1" in item.text] == [
+        f"agent gpu-1 is left as it is: {why}"
+    ]
 
 
 async def test_a_decision_is_written_before_the_fleet_hears_of_it(world: World) -> None:

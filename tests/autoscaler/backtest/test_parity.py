@@ -25,6 +25,7 @@ from collectors.history import History
 from collectors.observation import Scrape
 from collectors.source import Target
 from collectors.store import open_store
+from runtime.agent.client import Standing
 from runtime.fleet import LeadTimeSample, PoolTarget
 from runtime.replica import Replica
 from runtime.simulated.pages import engine_page, gateway_page
@@ -54,6 +55,9 @@ class WorldFleet:
         return ()
 
     async def past(self) -> dict[str, list[list[float]]]:
+        return {}
+
+    def standings(self) -> dict[str, Standing]:
         return {}
 
     async def close(self) -> None:

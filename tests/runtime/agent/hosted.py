@@ -25,6 +25,7 @@ class Instant:
     room: int = 8
     host: str = "127.0.0.1:9000"
     running: bool = False
+    expires_s: float | None = None
     targets: dict[str, PoolTarget] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
 

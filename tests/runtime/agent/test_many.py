@@ -97,6 +97,23 @@ async def test_a_machine_never_seen_is_no_empty_machine() -> None:
     assert wires["b"].targets == {}
 
 
+async def test_a_machine_never_seen_is_left_out_once_another_has_answered_for_so_long() -> None:
+    wires, clock = machines(a=4, b=4), Clock()
+    wires["a"].cut = wires["b"].cut = True
+    fleet = ManyAgents(wires, clock, LOST_S)
+    for _ in range(2):  # as long as nobody answers, nothing is known
+        clock.now_s += LOST_S + 1
+        with pytest.raises(httpx.ConnectError):
+            await fleet.replicas()
+    wires["b"].cut = False
+    with pytest.raises(httpx.ConnectError):
+        await fleet.replicas()
+    clock.now_s += LOST_S + 1
+    await fleet.apply([aim(3)], "d1")
+    assert wires["b"].targets["chat-pool"].active == 3
+    assert fleet.standings()["a"].trouble == "http://127.0.0.1:9000: no answer (cut)"
+
+
 async def test_what_a_machine_refuses_is_told() -> None:
     fleet = ManyAgents(machines(a=4), Clock())
     with pytest.raises(KeyError, match="no pool other"):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import re
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -19,7 +21,7 @@ from runtime.agent.client import RemoteFleet, Untrusted
 from runtime.agent.many import ManyAgents
 from runtime.agent.server import create_agent
 from runtime.fleet import PoolTarget
-from runtime.replica import Replica
+from runtime.replica import Replica, Transition
 from tests.certificates import Authority
 from tests.runtime.agent.hosted import Instant
 from tests.runtime.agent.test_many import Clock, Wire
@@ -80,7 +82,7 @@ async def test_strangers_get_no_token_and_are_told_in_one_line(ours: Authority, 
     shown = {
         r"unable to get local issuer certificate\); fleet.ca_file must have the authority": stranger.issue("s", HERE),
         r"not valid for '127.0.0.1'\); it must name that address": ours.issue("other", "10.0.0.7"),
-        r"certificate has expired\); renew it": ours.issue("old", HERE, left=old),
+        r"certificate has expired on 20..-..-.. ..:.. UTC\); renew it": ours.issue("old", HERE, left=old),
     }
     for said, files in shown.items():
         asked: list[str] = []
@@ -144,16 +146,78 @@ class Swapped(Wire):
 
 
 async def test_a_stranger_in_its_place_is_no_machine_that_was_lost() -> None:
-    """What it carries stays where it is, as when it refuses the token."""
+    """What it carries stays where it is, as long as that lasts, and the other gets what is missing."""
+    wires, clock = {"a": Swapped(host="a"), "b": Swapped(host="b")}, Clock()
+    many = ManyAgents(wires, clock)
+    await many.apply([AIM], "d1")
+    await many.replicas()
+    wires["a"].cut = True
+    for decision, wanted, others in (("d2", 2, 1), ("d3", 6, 5), ("d4", 2, 1), ("d5", 0, 0)):
+        clock.now_s += 120
+        await many.apply([PoolTarget("chat", "chat-pool", wanted)], decision)
+        assert wires["b"].targets["chat-pool"].active == others and wires["a"].told == ["d1"]
+        assert [one.transition for one in await many.replicas()] == [None] * (1 + others)
+    assert many.standings()["a"].trouble == "https://10.0.0.7:8900: its certificate is not trusted"
+    wires["a"].cut = False
+    await many.apply([AIM], "d6")
+    assert wires["a"].told == ["d1", "d6"] and not any(one.trouble for one in many.standings().values())
+
+
+async def test_a_pool_whose_machines_are_all_strangers_is_told_and_holds_up_no_other() -> None:
+    wires, clock = {"a": Swapped(pools=("chat-pool",)), "b": Swapped(pools=("tail-pool",))}, Clock()
+    many = ManyAgents(wires, clock)
+    tail = PoolTarget("tail", "tail-pool", 3)
+    await many.apply([AIM, tail], "d1")
+    await many.replicas()
+    wires["a"].cut = True
+    with pytest.raises(Untrusted):
+        await many.apply([AIM, replace(tail, active=4)], "d2")
+    assert wires["b"].targets["tail-pool"].active == 4
+    assert len(await many.replicas()) == 6
+    wires["b"].cut = True
+    assert len(await many.replicas()) == 6
+    with pytest.raises(Untrusted):
+        await many.apply([tail], "d3")
+
+
+async def test_a_machine_that_was_lost_before_it_was_a_stranger_stays_lost() -> None:
     wires, clock = {"a": Swapped(), "b": Swapped()}, Clock()
     many = ManyAgents(wires, clock)
     await many.apply([AIM], "d1")
+    await many.replicas()
+    many._agents["a"] = Wire()
+    many._agents["a"].cut = True
+    for _ in range(2):
+        clock.now_s += 61
+        assert Transition.FAILED in {one.transition for one in await many.replicas()}
+    many._agents["a"] = wires["a"]
     wires["a"].cut = True
-    clock.now_s += 120
-    for asked in (many.replicas(), many.apply([AIM], "d2")):
-        with pytest.raises(Untrusted):
-            await asked
-    assert wires["b"].told == ["d1"]
+    assert Transition.FAILED in {one.transition for one in await many.replicas()}
+
+
+async def test_one_agent_whose_certificate_has_expired_holds_up_no_other(ours: Authority) -> None:
+    """Over real connections: the file is renewed with one that has ended already, as of a clock that is wrong."""
+    files, clock, late = ours.issue("a", HERE), Clock(), datetime.timedelta(minutes=-5)
+    async with (
+        agent(files) as a,
+        agent(ours.issue("b", HERE)) as b,
+        asking(a, trust(ours)) as first,
+        asking(b, trust(ours)) as second,
+    ):
+        many = ManyAgents({"a": first, "b": second}, clock)
+        await many.apply([AIM], "d1")
+        assert len(await many.replicas()) == 2
+        assert all(one.expires_s and not one.trouble for one in many.standings().values())
+        ours.issue("a", HERE, left=late)
+        await first._http.aclose()
+        many._agents["a"] = renewed = RemoteFleet(a, TOKEN, trust=trust(ours))
+        clock.now_s += 120
+        await many.apply([PoolTarget("chat", "chat-pool", 6)], "d2")
+        assert len(await second.replicas()) == 5 and len(await many.replicas()) == 6
+        told = many.standings()["a"]
+        assert re.fullmatch(f"{a}: .*has expired on 20.* UTC.; renew it", told.trouble)
+        assert told.expires_s is not None and told.expires_s < time.time()
+        await renewed.close()
 
 
 async def test_a_certificate_that_is_renewed_is_shown_to_the_next_who_connects(ours: Authority) -> None:
