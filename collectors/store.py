@@ -1,4 +1,5 @@
-"""Opens the database that history and ledger live in, SQLite by default, PostgreSQL by URL, and makes its tables.
+"""Opens the database that history and ledger live in, SQLite by default, PostgreSQL by URL, makes its tables, and knows
+what the two say differently.
 
 SQLite runs in WAL mode with ``synchronous=NORMAL``: readers and the writer do not wait for each other, a
 killed process loses nothing that was committed, and only a power cut may lose the last commits (never
@@ -7,9 +8,11 @@ corrupt them).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Column, Engine, MetaData, create_engine, event, inspect, text
+from sqlalchemy import Column, Engine, MetaData, Table, create_engine, event, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
@@ -69,6 +72,19 @@ def prepare(engine: Engine, metadata: MetaData) -> None:
         for column in table.columns:
             if column.name not in known:
                 _add(engine, table.name, column)
+
+
+def insert(engine: Engine, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert that can be told what to do where the row is there already, in the words of the engine's database."""
+    return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def put(engine: Engine, table: Table, row: Mapping[str, Any]) -> None:
+    """Write a row in the place of the one with its primary key."""
+    keys = [column.name for column in table.primary_key.columns]
+    rest = {name: value for name, value in row.items() if name not in keys}
+    with engine.begin() as connection:
+        connection.execute(insert(engine, table).values(**row).on_conflict_do_update(index_elements=keys, set_=rest))
 
 
 def _add(engine: Engine, table: str, column: Column[Any]) -> None:

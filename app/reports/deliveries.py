@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from collectors.store import prepare
+from collectors.store import prepare, put
 
 METADATA = sa.MetaData()
 
@@ -77,10 +76,4 @@ class Deliveries:
 
     def keep(self, delivery: Delivery) -> None:
         """Put it in the place of what was known."""
-        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        row = {name: getattr(delivery, name) for name in Delivery.__slots__}
-        keys = ["report", "start_s", "way"]
-        put = insert(DELIVERIES).values(**row)
-        later = {name: value for name, value in row.items() if name not in keys}
-        with self._engine.begin() as connection:
-            connection.execute(put.on_conflict_do_update(index_elements=keys, set_=later))
+        put(self._engine, DELIVERIES, {name: getattr(delivery, name) for name in Delivery.__slots__})

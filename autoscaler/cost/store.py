@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from autoscaler.cost.meter import STATES, Held, Used
 from autoscaler.cost.money import Ints
-from collectors.store import prepare
+from collectors.store import insert, prepare
 
 METADATA = sa.MetaData()
 
@@ -152,11 +151,10 @@ class CostStore:
     ) -> None:
         if not rows:
             return
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(table)
-        more = {name: table.c[name] + insert.excluded[name] for name in sums}
+        new = insert(self._engine, table)
+        more = {name: table.c[name] + new.excluded[name] for name in sums}
         keys = [column.name for column in table.primary_key.columns]
-        connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=more), list(rows))
+        connection.execute(new.on_conflict_do_update(index_elements=keys, set_=more), list(rows))
 
 
 def _flat(row: Held) -> dict[str, Any]:

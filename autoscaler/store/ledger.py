@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from autoscaler.decision import ControlState, Decision
 from autoscaler.store.codec import decode, encode
 from autoscaler.store.packed import pack, unpack
-from collectors.store import prepare
+from collectors.store import insert, prepare
 
 METADATA = sa.MetaData()
 
@@ -120,10 +119,9 @@ class SqlLedger:
         """See ``Ledger``."""
         if not records:
             return
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(DECISIONS).on_conflict_do_nothing(index_elements=["id"])
+        new = insert(self._engine, DECISIONS).on_conflict_do_nothing(index_elements=["id"])
         with self._engine.begin() as connection:
-            connection.execute(insert, [_row(record) for record in records])
+            connection.execute(new, [_row(record) for record in records])
 
     def mark_applied(self, id: str, at_s: float) -> None:
         """See ``Ledger``; an id that is not there is a KeyError, the first mark stays."""

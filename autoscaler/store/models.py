@@ -7,9 +7,8 @@ is damaged is told and passed over: the forecaster then learns anew.
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from collectors.store import prepare
+from collectors.store import prepare, put
 from forecasting.panel import Panel
 from forecasting.store import packed
 
@@ -33,11 +32,7 @@ class ModelStore:
 
     def keep(self, service: str, at_s: float, panel: Panel) -> None:
         """Put the panel in the place of the one before."""
-        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        row = {"at_s": at_s, "panel": packed(panel)}
-        put = insert(MODELS).values(service=service, **row)
-        with self._engine.begin() as connection:
-            connection.execute(put.on_conflict_do_update(index_elements=["service"], set_=row))
+        put(self._engine, MODELS, {"service": service, "at_s": at_s, "panel": packed(panel)})
 
     def newest(self, service: str) -> tuple[float, bytes] | None:
         """When it was kept, and the packed panel; None where there is none."""

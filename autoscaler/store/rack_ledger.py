@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from autoscaler.sharing.controller import ConsideredRack
 from autoscaler.sharing.rack import RackState
 from autoscaler.store.codec import decode, encode
 from autoscaler.store.packed import pack, unpack
-from collectors.store import prepare
+from collectors.store import insert, prepare
 
 METADATA = sa.MetaData()
 
@@ -53,10 +52,9 @@ class RackLedger:
         """Write several in one transaction; an id that is there already is left as it is."""
         if not records:
             return
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(RACK_DECISIONS).on_conflict_do_nothing(index_elements=["id"])
+        new = insert(self._engine, RACK_DECISIONS).on_conflict_do_nothing(index_elements=["id"])
         with self._engine.begin() as connection:
-            connection.execute(insert, [_row(record) for record in records])
+            connection.execute(new, [_row(record) for record in records])
 
     def mark_applied(self, id: str, at_s: float) -> None:
         """The fleet has taken the decision; an id that is not there is a KeyError, the first mark stays."""

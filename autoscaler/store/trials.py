@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import Any, Generic, Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from autoscaler.canary.watch import Watch
 from autoscaler.shadow.run import Shadow
 from autoscaler.store.audit import AuditLog, Change
 from autoscaler.store.codec import decode, encode
 from autoscaler.store.packed import pack, unpack
-from collectors.store import prepare
+from collectors.store import insert, prepare
 
 METADATA = sa.MetaData()
 
@@ -84,9 +83,8 @@ class TrialStore(Generic[T]):
 
         ``change`` is for the audit, where somebody asked for it.
         """
-        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         row = _row(trial)
-        put = insert(TRIALS).values(kind=self._kind, service=trial.service, **row)
+        put = insert(self._engine, TRIALS).values(kind=self._kind, service=trial.service, **row)
         free = None if replaces_open else TRIALS.c.open.is_(False)
         put_or_not = put.on_conflict_do_update(index_elements=["kind", "service"], set_=row, where=free)
         with self._engine.begin() as connection:

@@ -6,11 +6,10 @@ import json
 from dataclasses import asdict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from autoscaler.tuning.choice import Choice, Price
 from autoscaler.tuning.knobs import Values
-from collectors.store import prepare
+from collectors.store import prepare, put
 
 METADATA = sa.MetaData()
 
@@ -33,11 +32,8 @@ class TuningStore:
 
     def keep(self, service: str, at_s: float, base: Values, choice: Choice) -> None:
         """Put the choice, made over the policy's own knobs ``base``, in the place of the one before."""
-        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        row = {"at_s": at_s, "base": base, "choice": json.dumps(asdict(choice))}
-        with self._engine.begin() as connection:
-            put = insert(TUNINGS).values(service=service, **row)
-            connection.execute(put.on_conflict_do_update(index_elements=["service"], set_=row))
+        row = {"service": service, "at_s": at_s, "base": base, "choice": json.dumps(asdict(choice))}
+        put(self._engine, TUNINGS, row)
 
     def newest(self, service: str) -> tuple[float, Values, Choice] | None:
         """When it was made, over which knobs, and the choice; None where there is none."""

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, insert, select, text
 
 from collectors.history import History
-from collectors.store import StoreUnavailable, open_store, prepare
+from collectors.store import StoreUnavailable, open_store, prepare, put
 
 
 def test_sqlite_runs_in_wal_mode(tmp_path: Path) -> None:
@@ -78,3 +78,12 @@ def test_a_column_that_cannot_be_added_is_named(engine: Engine) -> None:
     later = table(Column("why", String(20), nullable=False))
     with pytest.raises(StoreUnavailable, match=r"table things .* no column why"):
         prepare(with_one_row(engine), later.metadata)
+
+
+def test_a_row_is_put_in_the_place_of_the_one_with_its_key(engine: Engine) -> None:
+    things = table(Column("why", String(20)))
+    prepare(engine, things.metadata)
+    for row in ({"id": 1, "why": "first"}, {"id": 2, "why": "other"}, {"id": 1, "why": "later"}):
+        put(engine, things, row)
+    with engine.begin() as connection:
+        assert sorted(connection.execute(select(things))) == [(1, "later"), (2, "other")]
