@@ -17,14 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.backtest.case import Case
-from autoscaler.backtest.fluid_kernel import Terms, Views, play
+from autoscaler.backtest.fluid_kernel import Views, play
 from autoscaler.backtest.fluid_load import requests, work_done
 from autoscaler.backtest.fluid_outlook import Outlook
 from autoscaler.backtest.fluid_rules import Proportional, Quantile
-from autoscaler.capacity import STAFFING_BETA
+from autoscaler.backtest.fluid_terms import terms
 from autoscaler.decision import ControlState, TierCounts
-from autoscaler.lateness import FULL, LATE, launch_mean_s
-from autoscaler.safety.reactive import DRAIN_S, RATIO_CAP
+from autoscaler.lateness import LATE
 from autoscaler.sizing import launch_lead_s
 
 __all__ = ["BIN_S", "Estimate", "Fluid", "Proportional", "Quantile"]
@@ -57,7 +56,8 @@ class Fluid:
         self._work = work_done(case, bin_s, step_s)
         arrived, self._able = requests(case, bin_s, step_s)
         self._arrived = float(arrived.sum())
-        self._terms = _terms(case, bin_s, per_tick)
+        first, least = case.first_replicas(), case.policy.replicas.min
+        self._terms = terms(case.pool, case.policy, bin_s, first, least, per_tick, case.rho().value)
         state = ControlState(case.pool.service, case.pool, TierCounts(), case.start_s)
         demand = np.ascontiguousarray(outlook.at_lead(launch_lead_s(state) + outlook.tick_s))
         self._views = Views(
@@ -74,22 +74,3 @@ class Fluid:
         """Play one setting; a few tenths of a millisecond per day of load, and a compilation the first time ever."""
         totals = play(self._work, self._able, self._views, self._terms, rule.knobs(self._tick_s))
         return Estimate(float(totals.attained / self._arrived), totals.replica_s, totals.ups, totals.downs)
-
-
-def _terms(case: Case, bin_s: float, per_tick: int) -> Terms:
-    slo, bounds = case.policy.slo, case.policy.replicas
-    return Terms(
-        bin_s=bin_s,
-        bins_per_tick=per_tick,
-        launch_bins=max(0, round(launch_mean_s(case.pool) / bin_s)),
-        first=case.first_replicas(),
-        least=bounds.min,
-        most=bounds.max,
-        rho_max=case.rho().value,
-        full_erlangs=FULL,
-        tpot_erlangs=max(1e-3, 1 - case.pool.step.a_ms / (slo.tpot_s * 1000)),
-        ttft_s=slo.ttft_s,
-        staffing_beta=STAFFING_BETA,
-        drain_s=DRAIN_S,
-        ratio_cap=RATIO_CAP,
-    )

@@ -22,10 +22,10 @@ import numpy.typing as npt
 
 from autoscaler.backtest.fluid_kernel import Terms, Views, play
 from autoscaler.backtest.fluid_rules import Proportional
-from autoscaler.capacity import STAFFING_BETA, RhoMax, replicas_for, rho_max
-from autoscaler.lateness import FULL, LATE, launch_mean_s
+from autoscaler.backtest.fluid_terms import terms
+from autoscaler.capacity import RhoMax, replicas_for, rho_max
+from autoscaler.lateness import LATE
 from autoscaler.policy import Policy
-from autoscaler.safety.reactive import DRAIN_S, RATIO_CAP
 from runtime.pool import Pool
 
 Floats = npt.NDArray[np.float64]
@@ -156,21 +156,8 @@ def _views(erlangs: Floats, rho: RhoMax) -> Views:
 
 
 def _terms(pool: Pool, policy: Policy, first: int) -> Terms:
-    return Terms(
-        bin_s=MINUTE_S,
-        bins_per_tick=1,
-        launch_bins=max(0, round(launch_mean_s(pool) / MINUTE_S)),
-        first=min(policy.replicas.max, first),
-        least=max(1, policy.replicas.min),
-        most=policy.replicas.max,
-        rho_max=0.0,
-        full_erlangs=FULL,
-        tpot_erlangs=max(1e-3, 1 - pool.step.a_ms / (policy.slo.tpot_s * 1000)),
-        ttft_s=policy.slo.ttft_s,
-        staffing_beta=STAFFING_BETA,
-        drain_s=DRAIN_S,
-        ratio_cap=RATIO_CAP,
-    )
+    least, most = max(1, policy.replicas.min), policy.replicas.max
+    return terms(pool, policy, MINUTE_S, min(most, first), least)
 
 
 def _static(days: Sequence[Day], pool: Pool, rho: RhoMax) -> tuple[str, str, Floats, float]:

@@ -13,10 +13,8 @@ import numpy as np
 
 from autoscaler.backtest.fluid_kernel import Terms, Views, play
 from autoscaler.backtest.fluid_rules import Proportional, Quantile
-from autoscaler.capacity import STAFFING_BETA
-from autoscaler.lateness import FULL, launch_mean_s
+from autoscaler.backtest.fluid_terms import terms
 from autoscaler.policy import Policy
-from autoscaler.safety.reactive import DRAIN_S, RATIO_CAP
 from autoscaler.tuning.lateness import CONFIGURED, Lateness
 from autoscaler.tuning.past import Past
 from forecasting.forecaster import TAUS
@@ -67,18 +65,4 @@ class Screen:
 def _terms(past: Past, policy: Policy, pool: Pool) -> Terms:
     bounds, rho = policy.replicas, float(past.rho.mean())
     first = int(past.serving[0]) or round(float(past.erlangs[0]) / rho) + 1
-    return Terms(
-        bin_s=past.tick_s,
-        bins_per_tick=1,
-        launch_bins=max(0, round(launch_mean_s(pool) / past.tick_s)),
-        first=min(bounds.max, max(bounds.min, first)),
-        least=bounds.min,
-        most=bounds.max,
-        rho_max=0.0,
-        full_erlangs=FULL,
-        tpot_erlangs=max(1e-3, 1 - pool.step.a_ms / (policy.slo.tpot_s * 1000)),
-        ttft_s=policy.slo.ttft_s,
-        staffing_beta=STAFFING_BETA,
-        drain_s=DRAIN_S,
-        ratio_cap=RATIO_CAP,
-    )
+    return terms(pool, policy, past.tick_s, min(bounds.max, max(bounds.min, first)), bounds.min)
