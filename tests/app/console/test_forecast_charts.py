@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 import pytest
 
+from app.api.schemas.services import Series
 from app.console import forecast_charts, forecasts, frames
 from tests.app.console.conftest import NOW_S
 from tests.app.console.fake_fleet import SERVICES, signal
@@ -21,7 +22,7 @@ def drawn(now_s: float = NOW_S) -> dict[str, alt.LayerChart]:
     service = SERVICES[1]
     told = accuracy(service, now_s, 86400, None)
     points = [(t, signal(service, "offered_erlangs", t)) for t in range(int(now_s) - 900, int(now_s), 15)]
-    series = frames.schemas.Series(service="s", start_s=0, end_s=1, step_s=15, signals={"offered_erlangs": points})
+    series = Series(service="s", start_s=0, end_s=1, step_s=15, signals={"offered_erlangs": points})
     history = frames.wide(series, ("offered_erlangs",))
     return {
         "fan": forecast_charts.fan(history, frames.fan(latest(service, now_s), 1.0)),
