@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from app.access.tls import trusting
+from app.access.tls import authorities
 from app.agenttokens import shown
 from app.daemon.leading import Alone
 from app.errors import UserError
@@ -60,7 +60,7 @@ def fleet_of(settings: Settings, may_write: Callable[[], bool] = never) -> HttpF
         faults = FaultyNodes() if cluster(settings).taint_faulty_nodes else None
         return ClusterFleet(api, spec, WallClock(), exporters=exporters, call=caller(settings), faults=faults)
     chosen, secret = settings.fleet, shown(settings.fleet.token_file)
-    trust = trusting(chosen.ca_file, "fleet.ca_file")
+    trust = authorities(chosen.ca_file, "fleet.ca_file")
     if chosen.agents:
         return ManyAgents({m: RemoteFleet(url, secret, trust=trust) for m, url in chosen.agents.items()}, WallClock())
     return RemoteFleet(chosen.url, secret, trust=trust)
@@ -69,7 +69,7 @@ def fleet_of(settings: Settings, may_write: Callable[[], bool] = never) -> HttpF
 def caller(settings: Settings) -> Callable[[AgentPod], RemoteFleet]:
     """How agent pods are reached; raises ``UserError`` for a token or authorities that cannot be read."""
     secret = shown(settings.fleet.token_file)
-    trust = trusting(settings.fleet.ca_file, "fleet.ca_file")
+    trust = authorities(settings.fleet.ca_file, "fleet.ca_file")
     return lambda pod: RemoteFleet(pod.url, secret, AGENT_TIMEOUT_S, trust=trust, name=pod.host)
 
 

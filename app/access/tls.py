@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from app.errors import UserError
 from app.renewed import Renewed
@@ -56,12 +58,46 @@ def refused() -> str:
     raise ValueError("the key is encrypted")
 
 
+class Following(ssl.SSLContext):
+    """Believes whom the newest of the contexts believes: each connection is made by the one of that moment."""
+
+    newest: Callable[[], ssl.SSLContext]
+
+    def wrap_bio(self, *given: Any, **named: Any) -> ssl.SSLObject:
+        """As every context. Whoever connects asynchronously comes by here; nobody of ours connects otherwise."""
+        return self.newest().wrap_bio(*given, **named)
+
+
+def following(files: tuple[Path, ...], read: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """As ``read``, which is asked again once the files have changed; raises ``UserError`` as the first reading does."""
+    context = Following(ssl.PROTOCOL_TLS_CLIENT)  # of its own it believes nobody
+    context.newest = Renewed(files, read)
+    return context
+
+
 def pinned(tls: TlsSettings) -> ssl.SSLContext:
     """Trusts our own certificate and no other, under any name: daemons of one fleet share it and meet by address."""
     context = ssl.create_default_context(cafile=str(tls.cert_file))
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
+
+
+def sharing(tls: TlsSettings, name: str = "api.tls") -> ssl.SSLContext:
+    """As ``pinned``, to the certificate of that moment; raises ``UserError`` as ``check`` does."""
+
+    def read() -> ssl.SSLContext:
+        check(tls, name)
+        return pinned(tls)
+
+    return following((tls.cert_file, tls.key_file), read)
+
+
+def authorities(ca_file: Path | None, name: str) -> ssl.SSLContext:
+    """As ``trusting``, with the authorities that are in the file when somebody connects."""
+    if ca_file is None:
+        return trusting(None, name)
+    return following((ca_file,), lambda: trusting(ca_file, name))
 
 
 def trusting(ca_file: Path | None, name: str) -> ssl.SSLContext:

@@ -91,7 +91,8 @@ def server_of(settings: Settings, daemon: Daemon) -> uvicorn.Server:
     backend = Backend(daemon.memory, *stores, daemon.leader, daemon.resources, daemon.tokens, daemon.audit, books)
     backend = replace(backend, approvals=daemon.approvals)
     files, limits, traces = settings.api.tls, settings.api.limits, tracing.start(settings.tracing)
-    trust = tls.pinned(files) if files else True
+    shown = tls.renewing(files, "api.tls") if files else None
+    trust = tls.sharing(files) if files else True
     app = create_app(
         backend, access=access_of(settings.api, daemon.tokens), trust=trust, body_bytes=limits.body_bytes, traces=traces
     )
@@ -104,8 +105,7 @@ def server_of(settings: Settings, daemon: Daemon) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,  # an address that a header claims is nobody's
         limit_concurrency=limits.connections,
-        ssl_certfile=files.cert_file if files else None,
-        ssl_keyfile=files.key_file if files else None,
+        ssl_context_factory=(lambda _config, _default: shown) if shown else None,
         timeout_graceful_shutdown=2,
     )
     return uvicorn.Server(config)

@@ -17,9 +17,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from starlette.responses import PlainTextResponse
 
-from app.access.tls import check, pinned, trusting
+from app.access.tls import authorities, check, pinned, renewing, sharing, trusting
 from app.errors import UserError
 from app.tlssettings import TlsSettings
+from tests.certificates import Authority
+from tests.runtime.router.hosts import listening
+
+CLOSE = {"Connection": "close"}
+"""Each question by a connection of its own."""
 
 
 def pair(folder: Path, name: str, password: bytes | None = None) -> TlsSettings:
@@ -94,6 +99,49 @@ async def test_old_protocols_are_refused(https: tuple[str, TlsSettings]) -> None
     async with httpx.AsyncClient(verify=old, trust_env=False) as http:
         with pytest.raises(httpx.ConnectError):
             await http.get(https[0])
+
+
+async def test_daemons_of_one_fleet_know_each_other_by_the_certificate_as_it_is_now(tmp_path: Path) -> None:
+    """Who asks after the files were renewed is shown the new certificate and believes it and no longer the old one."""
+    ours = Authority(tmp_path)
+    files = ours.issue("api", "leadtime.example.com")
+    once = pinned(files)
+    async with listening(PlainTextResponse("ok"), renewing(files, "api.tls")) as url:
+        async with httpx.AsyncClient(verify=sharing(files), trust_env=False, headers=CLOSE) as http:
+            assert (await http.get(url)).text == "ok"
+            ours.issue("api", "leadtime.example.com")
+            assert (await http.get(url)).text == "ok"
+        async with httpx.AsyncClient(verify=once, trust_env=False) as http:
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                await http.get(url)
+
+
+async def test_authorities_count_as_they_are_in_the_file_and_one_that_was_taken_out_counts_no_more(
+    tmp_path: Path,
+) -> None:
+    old, new, file = Authority(tmp_path, "old"), Authority(tmp_path, "new"), tmp_path / "ca.crt"
+    file.write_bytes(old.file.read_bytes())
+    files = old.issue("agent", "127.0.0.1")
+    trust = authorities(file, "fleet.ca_file")
+    async with (
+        listening(PlainTextResponse("ok"), renewing(files, "tls")) as url,
+        httpx.AsyncClient(verify=trust, trust_env=False, headers=CLOSE) as http,
+    ):
+        assert (await http.get(url)).text == "ok"
+        new.issue("agent", "127.0.0.1")
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await http.get(url)
+        file.write_bytes(new.file.read_bytes())
+        assert (await http.get(url)).text == "ok"
+        file.write_text("half")  # told in the log; what was read before stays in force
+        assert (await http.get(url)).text == "ok"
+        old.issue("agent", "127.0.0.1")
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await http.get(url)
+
+
+def test_without_a_file_the_system_s_authorities_count() -> None:
+    assert authorities(None, "fleet.ca_file").verify_mode is ssl.CERT_REQUIRED
 
 
 def test_the_line_names_the_listener_s_own_key(tmp_path: Path) -> None:
