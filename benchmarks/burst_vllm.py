@@ -142,7 +142,18 @@ class HpaLoop:
     """The HPA's rule moving the agent: metrics every SCRAPE_S, a sync every 15 s."""
 
     def __init__(self, stack: Stack) -> None:
-        self._rule = Hpa(Terms(1, 3, TTFT_S, TPOT_S, *LAW.values(), 16384, 32, ENGINES.seqs, 2048), HPA_TARGET)
+        terms = Terms(
+            min_replicas=1,
+            max_replicas=3,
+            ttft_target_s=TTFT_S,
+            tpot_target_s=TPOT_S,
+            **LAW,
+            kv_tokens=16384,
+            block_tokens=32,
+            max_num_seqs=ENGINES.seqs,
+            max_batched_tokens=2048,
+        )
+        self._rule = Hpa(terms, HPA_TARGET)
         self._stack, self._desired, self._ended = stack, 1, threading.Event()
         self._thread = threading.Thread(target=self._run)
 

@@ -85,13 +85,13 @@ def recorded(name: str) -> str:
 
 def padding(kilobytes: int) -> list[Json]:
     """A record of who set what, which every object drags along."""
-    fields = {f"f:field-{i}": {".": {}, f"k:{{name-{i}}}": {"f:value": {}}} for i in range(16 * kilobytes)}
+    fields: Json = {f"f:field-{i}": {".": {}, f"k:{{name-{i}}}": {"f:value": {}}} for i in range(16 * kilobytes)}
     return [{"manager": "kubelet", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields}]
 
 
 def pod_of(size: Size, service: int, number: int, node: str) -> Json:
     """A recorded vLLM pod under another name, with an environment and managed fields: some 10 kB."""
-    pod = json.loads(recorded("deletion-cost-1-pods-before"))
+    pod: Json = json.loads(recorded("deletion-cost-1-pods-before"))
     name = f"s{service}-{number}"
     labels = {"app": f"s{service}", "leadtime.dev/rotation": "in", "pod-template-hash": "1"}
     pod["metadata"] |= {"name": name, "uid": name, "namespace": size.namespace(service), "labels": labels}
@@ -106,7 +106,7 @@ def pod_of(size: Size, service: int, number: int, node: str) -> Json:
 
 def node_of(number: int) -> Json:
     """A recorded node with 50 images and managed fields: some 15 kB."""
-    node = json.loads(recorded("node-list"))
+    node: Json = json.loads(recorded("node-list"))
     node["metadata"] |= {"name": f"node-{number}", "uid": f"node-{number}", "managedFields": padding(3)}
     node["metadata"].setdefault("labels", {})["nvidia.com/gpu.product"] = "NVIDIA-H100-80GB-HBM3"
     for told in ("capacity", "allocatable"):

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -83,8 +84,8 @@ def times_eight(trace: Trace) -> Trace:
     """Every request eight times, each within a minute of the original."""
     at_s = np.repeat(trace.arrival_s, 8) + 60 * np.random.default_rng(8).random(8 * trace.requests)
     order = np.argsort(at_s)
-    lengths = (np.repeat(tokens, 8)[order] for tokens in (trace.input_tokens, trace.output_tokens))
-    return Trace("azure x 8", at_s[order] - at_s.min(), *lengths)
+    inputs, outputs = (np.repeat(tokens, 8)[order] for tokens in (trace.input_tokens, trace.output_tokens))
+    return Trace("azure x 8", at_s[order] - at_s.min(), inputs, outputs)
 
 
 def later(trace: Trace, from_s: float) -> Trace:
@@ -114,11 +115,12 @@ def drawn(minutes: pd.DataFrame, day: int, served: Pool, policy: Policy, begin_s
     return Case("training", served, policy, trace, start_s, past=past(minutes, served, begin_s, past_days))
 
 
-def lengths_of(rng: np.random.Generator, means: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def lengths_of(rng: np.random.Generator, means: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
     """Lognormal lengths about these means, tokens."""
     sigma = np.sqrt(np.log1p(LENGTH_CV**2))
     values = np.maximum(means, 1) * np.exp(sigma * rng.standard_normal(len(means)) - sigma**2 / 2)
-    return np.clip(np.rint(values), 1, 30_000).astype(np.int32)
+    lengths: npt.NDArray[np.int32] = np.clip(np.rint(values), 1, 30_000).astype(np.int32)
+    return lengths
 
 
 def past(minutes: pd.DataFrame, served: Pool, begin_s: float, days: int) -> tuple[Any, Any]:

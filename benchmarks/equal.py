@@ -28,7 +28,7 @@ def walked(knobs: Iterable[float], knob: float, target: float, played: Callable[
 
 
 def _bracketed(rows: Iterable[dict[str, Any]], target: float) -> bool:
-    shares = [row["attainment"] for row in rows]
+    shares: list[float] = [row["attainment"] for row in rows]
     return min(shares) <= target <= max(shares)
 
 

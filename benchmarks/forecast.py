@@ -118,7 +118,7 @@ def peer(history: History, index: int, kept: Path | None) -> tuple[Paths, dict[s
     ends = [begin - WARM_DAYS * history.day, *range(begin, len(history.roots), history.day)]
     said = rolled(line_up()[index], filled(history.roots**2), ends, took_s, cpu_s)
     if kept is not None:
-        upper = {} if said.upper is None else {"upper": said.upper}
+        upper: dict[str, Any] = {} if said.upper is None else {"upper": said.upper}
         np.savez(kept, middle=said.middle, took_s=np.array([took_s["fit"], took_s["predict"]]), **upper)
     return said, took_s
 
@@ -139,7 +139,8 @@ def calibrated(name: str, history: History, said: tuple[Paths, dict[str, float]]
     middle = np.sqrt(np.maximum(at_horizons(paths.middle, target), 0.0))
     expert = Recalled(name, history.last + 1 - len(middle), middle)
     first = history.first + training_cells(history, Plan().train_days)
-    (told,) = roll(Run(history, target, {name: (expert,)}, first), cpu_s)
+    run = Run(history, target, {name: (expert,)}, first)  # type: ignore[dict-item]  # frozen, and so not to be set
+    (told,) = roll(run, cpu_s)
     return Told(name, told.roots, took_s["fit"], took_s["predict"] * history.day)
 
 
@@ -192,7 +193,7 @@ def fit_s(history: History) -> float:
 def tick_s(history: History) -> tuple[float, float]:
     """CPU seconds in which ``SERVICES`` services tell a forecast, and in which they learn from a minute."""
     split = len(history.roots) - SERVICES
-    times, values = 60.0 * np.arange(len(history.roots)), history.roots**2
+    times, values = 60.0 * np.arange(len(history.roots), dtype=np.float64), history.roots**2
     forecaster = Forecaster("chat")
     forecaster.load(times[:split], values[:split])
     forecaster.refit()

@@ -81,7 +81,7 @@ def equal(played: dict[str, Curve]) -> list[tuple[float, list[float]]]:
     if low >= high:
         return []
     levels = np.linspace(low, high, LEVELS)
-    costs = [np.interp(levels, *zip(*curve, strict=True)) for curve in played.values()]
+    costs = [np.interp(levels, [at for at, _ in curve], [usd for _, usd in curve]) for curve in played.values()]
     return [(float(level), [float(cost[i]) for cost in costs]) for i, level in enumerate(levels)]
 
 

@@ -111,8 +111,8 @@ def traffic(hours: float, seed: int) -> Trace:
     at_s = np.sort(rng.uniform(0, hours * 3600, n))
     wave = 1 + SWING * np.sin(2 * math.pi * at_s / WAVE_S - math.pi / 2)
     at_s = at_s[rng.uniform(0, 1 + SWING, n) < wave]
-    inputs = np.clip(INPUT_TOKENS / spread * rng.lognormal(0, SPREAD, at_s.size), 4, 30_000).astype(np.int64)
-    outputs = np.clip(OUTPUT_TOKENS / spread * rng.lognormal(0, SPREAD, at_s.size), 2, 4_000).astype(np.int64)
+    inputs = np.clip(INPUT_TOKENS / spread * rng.lognormal(0, SPREAD, at_s.size), 4, 30_000).astype(np.int32)
+    outputs = np.clip(OUTPUT_TOKENS / spread * rng.lognormal(0, SPREAD, at_s.size), 2, 4_000).astype(np.int32)
     return Trace("wave", at_s, inputs, outputs)
 
 

@@ -44,7 +44,7 @@ from runtime.traces.replay import Answered, Endpoint, Fate, replay
 ROUTERS = ("round-robin", "power-of-two", "prefix-affinity", "lmetric", "sal")
 REPLICAS = 3
 LAW = {"a_ms": 30.0, "b_ms_per_seq": 1.0, "k_ms_per_1k_kv_tokens": 0.5, "p_ms_per_1k_prefill_tokens": 800.0}
-ENGINES = Engines(seqs=32, step=LAW, paced=True)
+ENGINES = Engines(seqs=32, step=LAW, paced=LAW)
 SHAPE = Shape(turns_mean=6.0, pause_mean_s=6.0, system_prompts=8, system_tokens_median=200.0, most_tokens=MAX_TOKENS)
 TURNS_KEPT = 3.5
 """Turns of a session that ``most_tokens`` leaves, in the mean; with the rate of requests it gives that of sessions."""

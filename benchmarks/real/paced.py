@@ -12,13 +12,18 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vllm.distributed.device_communicators.shm_broadcast import SpinCondition
 from vllm.v1.core.sched.async_scheduler import AsyncScheduler
 
 from runtime.schedulers.larry import LarryScheduler
 from runtime.schedulers.predicted import PredictedScheduler
+
+if TYPE_CHECKING:
+    from vllm.v1.core.sched.async_scheduler import AsyncScheduler as Scheduler
+else:
+    Scheduler = object
 
 SPIN_S = 0.001
 _wait = SpinCondition.wait
@@ -36,7 +41,7 @@ class Quiet:
     """Nothing of its own: that a worker has read this module is enough."""
 
 
-class Paced:
+class Paced(Scheduler):
     """Before a scheduler's class: its steps take their time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
