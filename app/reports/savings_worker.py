@@ -1,8 +1,7 @@
 """Savings elsewhere: a process that takes services' days on standard input and gives their savings on standard output.
 
 ``python -m app.reports.savings_worker`` serves one question and ends: a hundred services take most of a minute, which
-the control loop must not feel. Progress goes to standard error, a line ``progress 0.25`` at a time. What passes is
-pickled by us for us and never touches a disk.
+the control loop must not feel.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Mapping
 
 from app.reports.plays import Play, Played
 from autoscaler.cost.savings import Saving
-from autoscaler.impact.worker import main, tell
+from autoscaler.worker import main, tell
 
 
 def serve(given: bytes) -> bytes:

@@ -1,11 +1,11 @@
-"""What-if questions elsewhere, as ``impact.worker`` does replays: one question, one answer, progress aside."""
+"""What-if questions elsewhere: ``python -m autoscaler.impact.whatif_worker`` takes one and gives the answer back."""
 
 from __future__ import annotations
 
 import pickle
 
 from autoscaler.impact.whatif import Task, what_if
-from autoscaler.impact.worker import main, tell
+from autoscaler.worker import main, tell
 
 
 def serve(given: bytes) -> bytes:

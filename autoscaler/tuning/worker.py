@@ -1,21 +1,13 @@
-"""Searches elsewhere: a process that takes a task on standard input and gives the choice back on standard output.
-
-``python -m autoscaler.tuning.worker`` serves exactly one search and ends, as ``forecasting.worker`` does a fit. What
-passes is pickled by us for us and never touches a disk.
-"""
+"""Searches elsewhere: ``python -m autoscaler.tuning.worker`` takes a task and gives the choice back."""
 
 from __future__ import annotations
 
-import os
 import pickle
-import sys
 from typing import cast
 
 from autoscaler.tuning.choice import Choice
 from autoscaler.tuning.tuner import Task
-
-NICENESS = 10
-"""A search may wait; ticks may not."""
+from autoscaler.worker import main
 
 
 def packed(task: Task) -> bytes:
@@ -35,5 +27,4 @@ def serve(given: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    os.nice(NICENESS)
-    sys.stdout.buffer.write(serve(sys.stdin.buffer.read()))
+    main(serve)
