@@ -94,3 +94,18 @@ class Fleet(Protocol):
     async def lead_times(self) -> tuple[LeadTimeSample, ...]:
         """Transitions measured so far, newest last; bounded in number."""
         ...
+
+
+class Rackless:
+    """That part of a fleet whose GPUs are no rack: of the whole machine or the cluster, shared by whatever fits."""
+
+    __slots__ = ()
+
+    async def racks(self) -> tuple[RackView, ...]:
+        """None."""
+        return ()
+
+    async def hold(self, targets: Sequence[RackTarget], decision_id: str) -> None:
+        """Raises KeyError for any rack."""
+        for target in targets:
+            raise KeyError(target.rack)

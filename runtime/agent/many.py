@@ -20,7 +20,7 @@ import structlog
 from runtime.agent.client import Standing, Untrusted
 from runtime.agent.split import Machine, Stay, less, split
 from runtime.clock import Clock
-from runtime.fleet import Fleet, LeadTimeSample, PoolTarget, RackTarget, RackView
+from runtime.fleet import Fleet, LeadTimeSample, PoolTarget, Rackless
 from runtime.replica import Replica, Transition
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ class Seen:
     stay: Stay = Stay.STAYS
 
 
-class ManyAgents:
+class ManyAgents(Rackless):
     """``Fleet`` over agents by machine. Their ``node`` names must differ, for replicas are named after them."""
 
     def __init__(self, agents: Mapping[str, Agent], clock: Clock, lost_s: float = LOST_S) -> None:
@@ -122,15 +122,6 @@ class ManyAgents:
         )
         if stuck:
             raise stuck[0]
-
-    async def racks(self) -> tuple[RackView, ...]:
-        """None: slots are shared within a machine."""
-        return ()
-
-    async def hold(self, targets: Sequence[RackTarget], decision_id: str) -> None:
-        """Raises KeyError for any rack."""
-        for target in targets:
-            raise KeyError(target.rack)
 
     async def lead_times(self) -> tuple[LeadTimeSample, ...]:
         """Transitions measured on all machines that answer, newest last."""

@@ -15,7 +15,7 @@ from dataclasses import replace
 import structlog
 
 from runtime.clock import Clock
-from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
+from runtime.fleet import LeadTimeSample, PoolTarget, Rackless
 from runtime.kubernetes import nodes, pods, reports, resource, targets
 from runtime.kubernetes.client import Api, NotLeading
 from runtime.kubernetes.engines import Engines, HttpEngines
@@ -42,7 +42,7 @@ WAITED_FOR = (Situation.UNSCHEDULABLE, Situation.NO_IMAGE, Situation.CRASHING, S
 log = structlog.get_logger(__name__)
 
 
-class KubernetesFleet:
+class KubernetesFleet(Rackless):
     """``runtime.fleet.Fleet`` over pods; ``start`` before anything else, ``close`` at the end."""
 
     def __init__(self, api: Api, spec: FleetSpec, clock: Clock, engines: Engines | None = None) -> None:
@@ -100,15 +100,6 @@ class KubernetesFleet:
             self._wanted[target.service, target.pool] = target
             self._decisions[target.service, target.pool] = decision_id
         await self.tend()
-
-    async def racks(self) -> tuple[RackView, ...]:
-        """None: GPUs that models share live in agent pods, which are fleets of their own."""
-        return ()
-
-    async def hold(self, targets: Sequence[RackTarget], decision_id: str) -> None:
-        """Raises KeyError for any rack."""
-        for target in targets:
-            raise KeyError(target.rack)
 
     async def lead_times(self) -> tuple[LeadTimeSample, ...]:
         """Starts and wakes measured so far, newest last."""

@@ -19,7 +19,7 @@ from dataclasses import replace
 import httpx
 
 from runtime.clock import Clock
-from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
+from runtime.fleet import LeadTimeSample, PoolTarget, Rackless
 from runtime.lifecycle import Move, Verb, reconcile
 from runtime.local import slots
 from runtime.local.adopt import adopt, serial
@@ -35,7 +35,7 @@ from runtime.replica import Replica, Tier, Transition
 ARRIVED = {Tier.ACTIVE: "serving", Tier.STANDBY: "standby", Tier.ASLEEP: "asleep", Tier.WARM_NODE: "reserved"}
 
 
-class LocalFleet:
+class LocalFleet(Rackless):
     """``runtime.fleet.Fleet`` over processes of this machine; ``start`` before anything else, ``close`` at the end."""
 
     def __init__(self, spec: LocalSpec, clock: Clock) -> None:
@@ -97,15 +97,6 @@ class LocalFleet:
             lane = self._ground.lanes[target.service, target.pool]
             lane.target, lane.decision = target, decision_id
         await self._reconcile()
-
-    async def racks(self) -> tuple[RackView, ...]:
-        """None: slots are shared within the machine."""
-        return ()
-
-    async def hold(self, targets: Sequence[RackTarget], decision_id: str) -> None:
-        """Raises KeyError for any rack."""
-        for target in targets:
-            raise KeyError(target.rack)
 
     async def lead_times(self) -> tuple[LeadTimeSample, ...]:
         """Starts and wakes measured so far, newest last."""
