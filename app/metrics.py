@@ -24,25 +24,30 @@ from autoscaler.tuning.knobs import values
 Row = tuple[tuple[str, ...], float | None]
 
 
-def page(memory: Memory, now_s: float, *, leading: bool = True) -> bytes:
-    """The exposition page for the memory as it is."""
+def page(memory: Memory, now_s: float, *, leading: bool = True, wall_s: float | None = None) -> bytes:
+    """The exposition page for the memory as it is. ``wall_s`` is the machine's time, which certificates go by and a
+    simulated fleet does not.
+    """
     registry = CollectorRegistry()
-    registry.register(MemoryCollector(memory, now_s, leading=leading))
+    registry.register(MemoryCollector(memory, now_s, leading=leading, wall_s=wall_s))
     return generate_latest(registry)
 
 
 class MemoryCollector(Collector):
     """Reads the memory at each scrape."""
 
-    def __init__(self, memory: Memory, now_s: float, *, leading: bool) -> None:
+    def __init__(self, memory: Memory, now_s: float, *, leading: bool, wall_s: float | None) -> None:
         self._memory = memory
         self._now_s = now_s
         self._leading = leading
+        self._wall_s = wall_s
 
     def collect(self) -> Iterable[Metric]:
         """All families."""
         yield gauge("leadtime_build_info", "The version that runs.", ["version"], [((version("leadtime"),), 1)])
         yield from daemon_families(self._memory, leading=self._leading)
+        if self._wall_s is not None:
+            yield certificates(self._memory, self._wall_s, leading=self._leading)
         if self._leading:
             yield from fleet_families(self._memory)
             yield from service_families(self._memory, self._now_s)
@@ -80,6 +85,17 @@ def daemon_families(memory: Memory, *, leading: bool) -> Iterator[Metric]:
     yield counter("leadtime_forecast_fits_total", "Fits of experts.", ["service", "outcome"], tally.fits.items())
     costs = [((service, "serving"), usd) for service, usd in tally.cost_usd.items()]
     yield counter("leadtime_cost_dollars_total", "Price of all replicas.", ["service", "kind"], costs)
+
+
+def certificates(memory: Memory, wall_s: float, *, leading: bool) -> Metric:
+    """The API's own certificate, and of the agents' the one that ends first; below zero for one that has expired."""
+    ends: dict[str, float] = {}
+    if memory.certificate_ends_s is not None:
+        ends["api"] = memory.certificate_ends_s()
+    if leading and (known := [one.expires_s for one in memory.agents.values() if one.expires_s is not None]):
+        ends["agents"] = min(known)
+    rows: list[Row] = [((listener,), at_s - wall_s) for listener, at_s in ends.items()]
+    return gauge("leadtime_certificate_remaining_seconds", "Until the first certificate ends.", ["listener"], rows)
 
 
 def fleet_families(memory: Memory) -> Iterator[Metric]:

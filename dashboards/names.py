@@ -49,6 +49,7 @@ DAEMON = (
     *_gauges("leadtime_build_info", labels=("version",)),
     *_counters("leadtime_ticks_total", "leadtime_failed_ticks_total", "leadtime_tick_overruns_total"),
     *_gauges("leadtime_leading", "leadtime_tick_cpu_seconds", "leadtime_clock_speed_ratio"),
+    *_gauges("leadtime_certificate_remaining_seconds", labels=("listener",), listener=("api", "agents")),
     *_gauges("leadtime_gpus", labels=("state",), state=("busy", "idle_held", "idle", "faulty")),
     *_gauges("leadtime_rack_gpus", labels=("rack", "state"), state=("held", "used", "ordered", "lent", "wanted")),
     *_gauges("leadtime_rack_idle_dollars_per_hour", labels=("rack",)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from fastapi import APIRouter, HTTPException, Response
 
 from app.api.backend import Back
@@ -35,5 +37,5 @@ async def readyz(back: Back) -> Health:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(back: Back) -> Response:
     """Our own metrics for Prometheus."""
-    text = page(back.memory, back.now_s(), leading=back.leader.leads())
+    text = page(back.memory, back.now_s(), leading=back.leader.leads(), wall_s=time.time())
     return Response(text, media_type="text/plain; version=0.0.4")

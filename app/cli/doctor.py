@@ -7,6 +7,7 @@ code 1.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,14 +18,17 @@ import typer
 from app.check import Check
 from app.cli import output
 from app.cli.client import API_HELP
+from app.errors import UserError
 from collectors.redact import redacted
 
 if TYPE_CHECKING:
     from app.settings import Settings
+    from runtime.agent.client import RemoteFleet
 
 HELP = "Check this machine, the fleet file and what it points at."
 NEEDED = ("fastapi", "numba", "numpy", "pandas", "pyarrow", "sqlalchemy", "streamlit", "uvicorn")
 OPTIONAL = ("torch", "vllm", "psycopg")
+ASK_S = 3.0
 
 
 def doctor(
@@ -90,6 +94,10 @@ def reach(settings: Settings, api: str | None) -> Iterator[Check]:
         yield answering("Prometheus", f"{settings.source.url}/-/ready", "fail")
     if settings.fleet.kind == "kubernetes":
         yield from in_cluster(settings)
+    if settings.fleet.kind == "local":
+        yield from agents(settings)
+    if settings.api.tls is not None:
+        yield certificate(settings.api.tls.cert_file)
     at = api or f"{settings.api.scheme}://{settings.api.host}:{settings.api.port}"
     yield answering("API", f"{at.rstrip('/')}/readyz", "fail" if api else "warn")
 
@@ -105,6 +113,60 @@ def in_cluster(settings: Settings) -> Iterator[Check]:
     if settings.source.kind == "prometheus" and settings.source.url:
         engines = {pool.engine for service in settings.services for pool in service.pools}
         yield from seen(settings.source.url, engines, nodes=True)
+
+
+def agents(settings: Settings) -> Iterator[Check]:
+    """Each agent of the file, or that of this machine: whether it is believed and answers, how long its certificate
+    lasts.
+    """
+    import asyncio
+
+    from app.access.tls import authorities
+    from app.agenttokens import shown
+    from app.cli.agent import beside
+    from runtime.agent.client import RemoteFleet
+
+    fleet = settings.fleet
+    if fleet.local is not None and not fleet.agents:  # its url is where it listens, and may be 0.0.0.0
+        known = {"": beside(settings)}
+    else:
+        secret, trust = shown(fleet.token_file), authorities(fleet.ca_file, "fleet.ca_file")
+        urls = fleet.agents or {"": fleet.url}
+        known = {name: RemoteFleet(url, secret, ASK_S, trust=trust) for name, url in urls.items()}
+    for name, one in known.items():
+        yield asyncio.run(asked(f"agent {name}".strip(), one, time.time()))
+
+
+async def asked(name: str, agent: RemoteFleet, now_s: float) -> Check:
+    """What an agent answers; one that is not there may not have been started yet."""
+    import httpx
+
+    from app.certificates import lasting
+    from runtime.agent.client import Untrusted
+
+    try:
+        held = f"{agent.url}: {len(await agent.replicas())} replicas"
+    except (Untrusted, httpx.HTTPStatusError) as error:
+        return Check(name, "fail", str(error))
+    except httpx.HTTPError as error:
+        return Check(name, "warn", f"{agent.url}: no answer ({error or type(error).__name__}); is it running?")
+    finally:
+        await agent.close()
+    if agent.expires_s is None:
+        return Check(name, "ok", held)
+    told = lasting(name, agent.expires_s, now_s)
+    return replace(told, detail=f"{held}; its certificate {told.detail}")
+
+
+def certificate(file: Path) -> Check:
+    """How long the API's certificate lasts."""
+    from app.certificates import file_ends_s, lasting
+
+    name = "API certificate"
+    try:
+        return lasting(name, file_ends_s(file, "api.tls.cert_file"), time.time())
+    except UserError as error:
+        return Check(name, "fail", str(error))
 
 
 def store(url: str) -> Check:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from autoscaler.canary.watch import Watch
@@ -120,7 +120,7 @@ class RackMemory:
 @dataclass(slots=True)
 class Memory:
     """All services and the fleet at the last tick; ``trouble`` is the last failed tick's one line, ``agents`` tells how
-    each agent was found.
+    each agent was found, ``certificate_ends_s`` until when the API's certificate is valid, where it has one.
 
     ``now_s`` is the time as the clock told it last, when the machine's monotonic clock said ``told_at_monotonic_s``.
     ``called`` is set by who cannot wait for the next tick.
@@ -138,6 +138,7 @@ class Memory:
     nodes: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
     agents: Mapping[str, Standing] = field(default_factory=dict)
+    certificate_ends_s: Callable[[], float] | None = None
     trouble: str | None = None
     tally: Tally = field(default_factory=Tally)
     recent: dict[str, deque[float | None]] = field(default_factory=dict)

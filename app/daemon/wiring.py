@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from app.access.tokens import TokenStore
+from app.certificates import ending
 from app.daemon.leading import Alone
 from app.daemon.memory import Memory, clock
 from app.daemon.parts import Configured, Daemon, Shared
@@ -38,7 +39,9 @@ def wire(settings: Settings) -> Daemon:
         engine = open_store(settings.store.url)
     except (StoreUnavailable, ValueError) as error:
         raise UserError(f"store.url: {error}") from None
-    memory, leader = Memory(interval_s=settings.source.interval_s), leader_of(settings)
+    tls, leader = settings.api.tls, leader_of(settings)
+    ends = ending(tls.cert_file, "api.tls.cert_file") if tls else None
+    memory = Memory(interval_s=settings.source.interval_s, certificate_ends_s=ends)
     fleet = fleet_of(settings, leader.leads)
     return Daemon(
         leader=leader,

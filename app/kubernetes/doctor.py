@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from app.certificates import lasting
 from app.check import Check
 from app.fleets import api_of, caller, cluster, cluster_spec
 from app.kubernetes import rotation
@@ -25,6 +26,7 @@ from app.kubernetes.rights import Right, rights
 from app.manifests.crd import NAME, schema
 from app.settings import Settings
 from autoscaler.policy import Mode
+from runtime.agent.client import Standing
 from runtime.clock import WallClock
 from runtime.kubernetes import resource
 from runtime.kubernetes.client import Api
@@ -59,6 +61,7 @@ async def look(settings: Settings, api: Api | None = None) -> list[Check]:
             return reached
         found = [*reached, *await definition(made), *await granted(settings, made), *await lease(settings, made)]
         found += [check async for check in workloads(settings, fleet)]
+        found += agents(fleet.standings(), time.time())
         return found + [check async for check in rotations(settings, fleet)]
     finally:
         await fleet.close()
@@ -235,6 +238,14 @@ async def workloads(settings: Settings, fleet: ClusterFleet) -> AsyncIterator[Ch
                 yield Check(name, "ok", f"{target.resource.kind} {target.namespace}/{target.name}, {found} replicas")
     if settings.source.kind == "direct":
         yield await engines([one.base_url for one in replicas if one.serving][:3])
+
+
+def agents(standings: Mapping[str, Standing], now_s: float) -> list[Check]:
+    """Agents that are left as they are, and those whose certificate ends soon."""
+    apart = [Check(f"agent {name}", "fail", one.trouble) for name, one in standings.items() if one.trouble]
+    ends = {name: one.expires_s for name, one in standings.items() if one.expires_s is not None and not one.trouble}
+    judged = [lasting(f"certificate of agent {name}", at_s, now_s) for name, at_s in ends.items()]
+    return apart + [check for check in judged if check.status != "ok"]
 
 
 async def rotations(settings: Settings, fleet: ClusterFleet) -> AsyncIterator[Check]:

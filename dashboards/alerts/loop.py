@@ -82,6 +82,16 @@ ALERTS = (
         PAGE,
     ),
     Alert(
+        "LeadtimeCertificateEnds",
+        "min by (listener) (leadtime_certificate_remaining_seconds) < 1209600",
+        "1h",
+        "warning",
+        "A certificate ({{ $labels.listener }}) ends in {{ $value | humanizeDuration }}",
+        "Once it has ended, nobody believes the API, or an agent is left as it is and gets no orders.",
+        "Renew it on disk, or see why that which renews it (cert-manager) does not; it is read again without a restart."
+        " `leadtime doctor --config fleet.yaml` says which agent's it is.",
+    ),
+    Alert(
         "LeadtimeFitsFail",
         'max by (service) (increase(leadtime_forecast_fits_total{outcome="failed"}[3h])) > 0'
         ' unless on (service) max by (service) (increase(leadtime_forecast_fits_total{outcome="done"}[3h])) > 0',

@@ -12,6 +12,7 @@ from autoscaler.safety.health import Health, Sick
 from autoscaler.safety.overrides import Kind, Override
 from autoscaler.tuning.choice import Choice, Price
 from autoscaler.tuning.knobs import values
+from runtime.agent.client import Standing
 from tests.app.daemon.test_tick import ticks
 from tests.app.fakes import START_S, World
 
@@ -44,6 +45,16 @@ async def test_a_model_ages_from_its_last_fit(world: World) -> None:
     daemon = await world.start()
     daemon.memory.services["chat"].fitted_at_s = START_S
     assert samples(daemon.memory, START_S + 65)["leadtime_forecast_model_age_seconds", ("chat",)] == 65
+
+
+def test_certificates_go_by_the_machine_s_time_and_of_the_agents_the_first_counts() -> None:
+    agents = {"a": Standing(expires_s=900.0), "b": Standing(expires_s=500.0), "c": Standing()}
+    memory = Memory(agents=agents, certificate_ends_s=lambda: 700.0)
+    told = page(memory, 0.0, wall_s=600.0).decode()
+    assert 'leadtime_certificate_remaining_seconds{listener="api"} 100.0' in told
+    assert 'leadtime_certificate_remaining_seconds{listener="agents"} -100.0' in told
+    assert "agents" not in page(memory, 0.0, leading=False, wall_s=600.0).decode()
+    assert "leadtime_certificate" not in page(memory, 0.0).decode()
 
 
 async def test_what_is_not_known_is_absent(world: World) -> None:

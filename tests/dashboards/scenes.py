@@ -91,6 +91,11 @@ SCENES = (
         {FIT_FAILED: "0+1x300", FIT_DONE: "0+1x300"},
         200,
     ),
+    Scene(
+        "LeadtimeCertificateEnds",
+        *tally("1209700-60x90", "1300000-60x90", 'leadtime_certificate_remaining_seconds{listener="agents"}'),
+        80,
+    ),
     Scene("LeadtimeModelOld", *tally("180000+60x90", "0+60x90", of("leadtime_forecast_model_age_seconds")), 80),
     Scene("LeadtimeStepTimeDrift", {FACTOR: "0.5x90"}, {FACTOR: "1.2x90"}, 80),
     Scene("LeadtimeTuningRegret", *tally("0.4x1500", "0.4x700 0.1x800", of("leadtime_tuning_regret_ratio")), 1450),

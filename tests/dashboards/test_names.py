@@ -13,7 +13,7 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.daemon.memory import Memory, RackMemory
-from app.metrics import daemon_families, fleet_families, gauge, page, service_families
+from app.metrics import certificates, daemon_families, fleet_families, gauge, page, service_families
 from autoscaler.safety.overrides import Kind
 from autoscaler.sharing.rack import RackPolicy
 from collectors.dcgm import UUIDS, read_dcgm
@@ -78,11 +78,12 @@ def test_the_daemons_page() -> None:
     families = [
         gauge("leadtime_build_info", "", ["version"], []),
         *daemon_families(whole, leading=True),
+        certificates(whole, 0.0, leading=True),
         *fleet_families(whole),
         *service_families(whole, 0.0),
     ]
     assert listed(DAEMON) == declared(families)
-    assert {f.name for f in text_string_to_metric_families(page(whole, 0.0).decode())} == {
+    assert {f.name for f in text_string_to_metric_families(page(whole, 0.0, wall_s=0.0).decode())} == {
         family.name for family in families
     }
 

@@ -15,11 +15,12 @@ import httpx
 import pytest
 
 from app.check import Check
-from app.kubernetes.doctor import fields, look, skew
+from app.kubernetes.doctor import agents, fields, look, skew
 from app.kubernetes.metrics import fields as dcgm_fields
 from app.manifests.crd import crd, schema
 from app.settings import Settings
 from collectors.dcgm import PREFIX
+from runtime.agent.client import Standing
 from runtime.kubernetes.client import Api
 from runtime.kubernetes.connection import Connection
 from runtime.kubernetes.times import micro
@@ -237,3 +238,13 @@ async def test_a_pool_for_which_there_is_no_agent_pod(setting: Setting, server: 
     found = await checks(setting, token=secret, agent_pools=["chat-h100"])
     assert found["pool chat-h100"].status == "fail"
     assert "no pod with the label leadtime.dev/agent holds it" in found["pool chat-h100"].detail
+
+
+def test_agents_that_are_apart_and_certificates_that_end_soon_are_named() -> None:
+    day_s = 86400.0
+    standings = {"llm/a-0": Standing("not trusted", 0.0), "llm/a-1": Standing("", 5 * day_s), "llm/a-2": Standing()}
+    found = agents(standings | {"llm/a-3": Standing("", 20 * day_s)}, 0.0)
+    assert [(check.name, check.status) for check in found] == [
+        ("agent llm/a-0", "fail"),
+        ("certificate of agent llm/a-1", "warn"),
+    ]
