@@ -8,12 +8,13 @@ TORCH ?= torch==2.13.0
 WORKERS ?= $(shell nproc)
 DEBIAN := prometheus:prometheus chromium:chromium postgresql:/usr/lib/postgresql
 
-.PHONY: run test check docs debian vllm vllm-if-possible clean
+.PHONY: run test check warm docs debian vllm vllm-if-possible clean
 
 run: $(VENV)/.installed ## Install, then run everything on this machine.
 	$(BIN)/leadtime up
 
-test: $(VENV)/.installed-dev debian vllm-if-possible check ## Install for development, check and test.
+test: $(VENV)/.installed-dev debian vllm-if-possible ## Install for development, check and test.
+	@$(MAKE) --no-print-directory -j2 check warm
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not alone and not vllm"
 	$(BIN)/pytest -m "alone or vllm" $$(grep -rlE 'mark\.(alone|vllm)' tests --include='test_*.py')
 
@@ -22,6 +23,10 @@ check: $(VENV)/.installed-dev ## Style, types and the direction of imports.
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What would else be compiled by whichever test comes first; beside the checks, since it takes one core for a minute.
+warm: $(VENV)/.installed-dev
+	@$(BIN)/python -m runtime.simulated.warm
 
 docs: $(VENV)/.installed-dev ## The documentation as a site, into build/site.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -39,8 +44,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' $(TORCH)
-	$(BIN)/python -m runtime.simulated.warm
-	touch $@ $(VENV)/.installed
+	touch $@
 
 # Real parts that some tests run against; where they cannot be installed, those tests are skipped by name.
 debian:

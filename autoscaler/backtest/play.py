@@ -84,8 +84,9 @@ def _played(tasks: Sequence[Task], told: Shares, jobs: int) -> Iterator[tuple[in
 def _inherit(tasks: Sequence[Task], shares: Any) -> None:
     global _tasks, _shares
     _tasks, _shares = tasks, shares
-    # Ctrl-C reaches every process of a terminal; the parent ends its workers itself.
+    # Ctrl-C reaches every process of a terminal; the parent ends its workers itself, whatever it does with its own end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _play(index: int) -> Result:

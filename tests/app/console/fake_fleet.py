@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from functools import cache
 
 RHO_MAX = 0.7
 STEP_S = 15.0
@@ -35,6 +36,7 @@ def noise(service: FakeService, at_s: float, name: str = "") -> float:
     return random.Random(f"{service.name}{name}{int(at_s // STEP_S)}").uniform(-1.0, 1.0)
 
 
+@cache
 def offered(service: FakeService, at_s: float) -> float:
     """Offered load, erlangs."""
     wave = math.sin(2 * math.pi * at_s / service.period_s + service.phase)
@@ -63,6 +65,7 @@ def in_gap(service: FakeService, at_s: float) -> bool:
     return service.name == "code-34b" and at_s % 2400 < 300
 
 
+@cache
 def signal(service: FakeService, name: str, at_s: float) -> float | None:
     """The value of any series signal of one service."""
     if in_gap(service, at_s) and not name.startswith("replicas"):
