@@ -19,12 +19,15 @@ from app.console.client import ApiError
 WATCHES_S = {"30 min": 1800.0, "1 h": 3600.0, "2 h": 7200.0, "not watched": 0.0}
 """How long a policy may be on watch after it was applied."""
 
+Place = Literal["apply", "rollback", "shadow", "hand", "proposal"]
+"""Where on the page something was done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What the last action came to, shown where it was started."""
 
-    place: Literal["apply", "rollback", "shadow", "hand", "proposal"]
+    place: Place
     good: bool
     text: str
 
@@ -105,10 +108,9 @@ def on_rebase(edit: Edit, newest: PolicyVersion) -> None:
 
 def on_apply(edit: Edit) -> None:
     """Make the checked draft the next version."""
-    author, reason = signature("apply")
-    if problem := unsigned(author, reason):
-        edit.notice = Notice("apply", False, problem)
+    if (by := signed(edit, "apply")) is None:
         return
+    author, reason = by
     write = PolicyWrite(
         policy=edit.checked or {},
         base_version=edit.base.version,
@@ -127,10 +129,9 @@ def on_apply(edit: Edit) -> None:
 
 def on_roll_back(edit: Edit, to_version: int, newest: int) -> None:
     """Make an older version's content the next version."""
-    author, reason = signature("rollback")
-    if problem := unsigned(author, reason):
-        edit.notice = Notice("rollback", False, problem)
+    if (by := signed(edit, "rollback")) is None:
         return
+    author, reason = by
     rollback = PolicyRollback(to_version=to_version, base_version=newest, author=author, reason=reason)
     try:
         applied = shell.api().roll_back(edit.base.service, rollback)
@@ -146,6 +147,15 @@ def signature(form: str) -> tuple[str, str]:
     """Author and reason as typed into a form."""
     author = str(st.session_state.get(f"{form}-author") or "").strip()
     return author, str(st.session_state.get(f"{form}-reason") or "").strip()
+
+
+def signed(edit: Edit, place: Place, form: str | None = None) -> tuple[str, str] | None:
+    """Author and reason as typed into the form there, or into another; None, and a notice, where one is missing."""
+    author, reason = signature(form or place)
+    if problem := unsigned(author, reason):
+        edit.notice = Notice(place, False, problem)
+        return None
+    return author, reason
 
 
 def unsigned(author: str, reason: str) -> str | None:

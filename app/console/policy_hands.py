@@ -80,10 +80,9 @@ def sign(name: str) -> None:
 
 def on_hold(edit: Edit) -> None:
     """Begin an override as the form says."""
-    author, reason = policy_edit.signature("hand")
-    if problem := policy_edit.unsigned(author, reason):
-        edit.notice = Notice("hand", False, problem)
+    if (by := policy_edit.signed(edit, "hand")) is None:
         return
+    author, reason = by
     label, for_s = st.session_state["hand-kind"], HOURS[st.session_state["hand-for"]] * 3600
     try:
         if label == WHOLE_FLEET:

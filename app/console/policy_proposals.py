@@ -109,10 +109,9 @@ def decide(edit: Edit, each: ProposalView, outdated: bool) -> None:
 
 def on_propose(edit: Edit) -> None:
     """Propose the checked draft; it stays in the form until it is decided."""
-    author, reason = policy_edit.signature("apply")
-    if problem := policy_edit.unsigned(author, reason):
-        edit.notice = Notice("apply", False, problem)
+    if (by := policy_edit.signed(edit, "apply")) is None:
         return
+    author, reason = by
     watch_s = WATCHES_S[str(st.session_state.get("apply-watch") or "30 min")]
     write = PolicyWrite(
         policy=edit.checked or {}, base_version=edit.base.version, author=author, reason=reason, watch_s=watch_s
@@ -131,10 +130,9 @@ def on_propose(edit: Edit) -> None:
 
 def on_decide(edit: Edit, each: ProposalView, verb: str) -> None:
     """Approve, refuse or withdraw."""
-    author, reason = policy_edit.signature(f"decide-{each.id}")
-    if problem := policy_edit.unsigned(author, reason):
-        edit.notice = Notice("proposal", False, problem)
+    if (by := policy_edit.signed(edit, "proposal", f"decide-{each.id}")) is None:
         return
+    author, reason = by
     path, body = f"/policies/{each.service}/proposals/{each.id}/{verb}", {"author": author, "reason": reason}
     try:
         if verb == "approve":

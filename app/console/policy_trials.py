@@ -129,10 +129,9 @@ def actions(edit: Edit) -> None:
 
 def on_try(edit: Edit) -> None:
     """Let the checked draft decide in shadow."""
-    author, reason = policy_edit.signature("apply")
-    if problem := policy_edit.unsigned(author, reason):
-        edit.notice = Notice("apply", False, problem)
+    if (by := policy_edit.signed(edit, "apply")) is None:
         return
+    author, reason = by
     start = ShadowStart(policy=edit.checked or {}, author=author, reason=reason)
     try:
         made = shell.api().start_shadow(edit.base.service, start)
@@ -144,10 +143,9 @@ def on_try(edit: Edit) -> None:
 
 def on_stop(edit: Edit) -> None:
     """End the candidate."""
-    author, reason = policy_edit.signature("shadow")
-    if problem := policy_edit.unsigned(author, reason):
-        edit.notice = Notice("shadow", False, problem)
+    if (by := policy_edit.signed(edit, "shadow")) is None:
         return
+    author, reason = by
     try:
         made = shell.api().stop_shadow(edit.base.service, Signed(author=author, reason=reason))
     except ApiError as error:
@@ -158,10 +156,9 @@ def on_stop(edit: Edit) -> None:
 
 def on_promote(edit: Edit) -> None:
     """Make the candidate the next version."""
-    author, reason = policy_edit.signature("shadow")
-    if problem := policy_edit.unsigned(author, reason):
-        edit.notice = Notice("shadow", False, problem)
+    if (by := policy_edit.signed(edit, "shadow")) is None:
         return
+    author, reason = by
     change = ShadowPromotion(base_version=edit.base.version, author=author, reason=reason)
     try:
         applied = shell.api().promote_shadow(edit.base.service, change)

@@ -239,11 +239,18 @@ def headed(table: pd.DataFrame) -> dict[str, Any]:
 
 def choose_service() -> str | None:
     """The service selector, bound to ``?service=``; None (and a word about it) where there is none."""
+    names = services()
+    if not names:
+        return None
+    return st.selectbox("Service", names, key="service", bind="query-params", width=280)
+
+
+def services() -> list[str]:
+    """Names of the fleet's services; a word about it where there is none."""
     names = [row.service for row in api().fleet().services]
     if not names:
         no_services()
-        return None
-    return st.selectbox("Service", names, key="service", bind="query-params", width=280)
+    return names
 
 
 def no_services() -> None:

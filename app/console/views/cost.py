@@ -229,9 +229,8 @@ def ahead(params: dict[str, Any]) -> None:
 
 def controls() -> bool:
     """Service and span; whether there is a service."""
-    names = [row.service for row in shell.api().fleet().services]
+    names = shell.services()
     if not names:
-        shell.no_services()
         return False
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Service", [ALL, *names], key="of", bind="query-params", width=280)

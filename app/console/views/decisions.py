@@ -32,9 +32,8 @@ INPUTS = (
 
 def controls() -> bool:
     """Service, range, moment; whether there is a service."""
-    names = [row.service for row in shell.api().fleet().services]
+    names = shell.services()
     if not names:
-        shell.no_services()
         return False
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Service", [ALL, *names], key="service", bind="query-params", width=240)
