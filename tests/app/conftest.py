@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from app.daemon.parts import Daemon
+from tests.app.daemon.test_tick import ticks
 from tests.app.fakes import World
 
 
@@ -13,3 +15,17 @@ from tests.app.fakes import World
 def world(tmp_path: Path) -> World:
     """A fleet of one service, with a store of its own."""
     return World(tmp_path)
+
+
+async def ticked(world: World) -> Daemon:
+    """A daemon after four ticks under load."""
+    world.source.rps = 20.0
+    daemon = await world.start()
+    await ticks(daemon, 4)
+    return daemon
+
+
+@pytest.fixture
+async def daemon(world: World) -> Daemon:
+    """A daemon after four ticks under load."""
+    return await ticked(world)

@@ -21,8 +21,6 @@ from app.api.main import create_app
 from app.daemon.parts import Daemon
 from autoscaler.store.audit import AuditLog
 from collectors.store import open_store
-from tests.app.daemon.test_tick import ticks
-from tests.app.fakes import World
 
 Asking = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -37,15 +35,6 @@ def made(tokens: TokenStore, role: Role, *services: str, expires_in_s: float | N
     """The text of a new token; its name is the role."""
     wish = Wish(role.value, role, frozenset(services) or None, expires_in_s)
     return tokens.make(wish, "tests", "tests", at_s or time.time())[1]
-
-
-@pytest.fixture
-async def daemon(world: World) -> Daemon:
-    """A daemon after four ticks under load."""
-    world.source.rps = 20.0
-    daemon = await world.start()
-    await ticks(daemon, 4)
-    return daemon
 
 
 def guarded(daemon: Daemon, tokens: TokenStore, access: Access | None = None) -> FastAPI:

@@ -11,23 +11,12 @@ from fastapi import FastAPI
 from app.api.backend import Backend
 from app.api.main import create_app
 from app.daemon.parts import Daemon
-from tests.app.daemon.test_tick import ticks
-from tests.app.fakes import World
 
 
 def app_of(daemon: Daemon) -> FastAPI:
     """The application over a daemon."""
     stores = (daemon.history, daemon.ledger, daemon.policies, daemon.overrides, daemon.trials)
     return create_app(Backend(daemon.memory, *stores))
-
-
-@pytest.fixture
-async def daemon(world: World) -> Daemon:
-    """A daemon after four ticks under load."""
-    world.source.rps = 20.0
-    daemon = await world.start()
-    await ticks(daemon, 4)
-    return daemon
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from app.access.principal import Role
 from app.access.tokens import TokenStore
 from app.daemon.parts import Daemon
 from autoscaler.store.audit import AUDIT
-from tests.app.access.conftest import Asking, asking, daemon, made, tokens
+from tests.app.access.conftest import Asking, asking, made, tokens
 
-__all__ = ["asking", "daemon", "tokens"]
+__all__ = ["asking", "tokens"]
 
 BY = {"author": "mallory", "reason": "tests"}
 

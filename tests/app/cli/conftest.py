@@ -10,18 +10,9 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 
-from app.daemon.parts import Daemon
 from tests.app.api.conftest import app_of
-from tests.app.daemon.test_tick import ticks
+from tests.app.conftest import ticked
 from tests.app.fakes import World
-
-
-async def ticked(world: World) -> Daemon:
-    """A daemon after four ticks under load."""
-    world.source.rps = 20.0
-    daemon = await world.start()
-    await ticks(daemon, 4)
-    return daemon
 
 
 @pytest.fixture

@@ -23,8 +23,6 @@ from app.externalscaler.server import Tls, create_server, listen
 from autoscaler.decision import Plan
 from runtime.clock import WallClock
 from tests.app.api.conftest import app_of
-from tests.app.daemon.test_tick import ticks
-from tests.app.fakes import World
 
 PROTO = Path(wire.__file__).parent / "externalscaler.proto"
 API = "http://api"
@@ -56,15 +54,6 @@ def keda(tmp_path_factory: pytest.TempPathFactory) -> Generated:
         )
     finally:
         sys.path.remove(str(out))
-
-
-@pytest.fixture
-async def daemon(world: World) -> Daemon:
-    """A daemon after four ticks under load."""
-    world.source.rps = 20.0
-    daemon = await world.start()
-    await ticks(daemon, 4)
-    return daemon
 
 
 @pytest.fixture

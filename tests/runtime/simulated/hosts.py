@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx
-import uvicorn
 from starlette.types import Message, Scope
 
 from runtime.simulated.live import LiveWorld
 from runtime.simulated.server import create_app
 from runtime.simulated.world import World
+from tests.runtime.router.hosts import listening
 
 T = TypeVar("T")
 
@@ -110,15 +110,5 @@ class Stream:
 @contextlib.asynccontextmanager
 async def served(world: World, speed: float) -> AsyncIterator[str]:
     """The fleet on a free loopback port, its time running; gives its address."""
-    config = uvicorn.Config(
-        create_app(LiveWorld(world, speed)), port=0, log_level="warning", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
+    async with listening(create_app(LiveWorld(world, speed))) as url:
+        yield url
