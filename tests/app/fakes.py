@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -191,6 +192,22 @@ class FakeClock:
         pass
 
 
+def daemon_on(folder: Path, **parts: Any) -> Daemon:
+    """A daemon of these parts that keeps everything in a store in the folder."""
+    engine = open_store(f"sqlite:///{folder / 'leadtime.db'}")
+    return Daemon(
+        history=History(engine),
+        ledger=SqlLedger(engine),
+        rack_ledger=RackLedger(engine),
+        policies=PolicyStore(engine),
+        overrides=OverrideStore(engine),
+        models=ModelStore(engine),
+        tunings=TuningStore(engine),
+        trials=Trials(engine),
+        **parts,
+    )
+
+
 @dataclass
 class World:
     """A daemon over fakes and a store of its own; ``again`` is the same world with a new process."""
@@ -202,19 +219,11 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
 
     async def start(self) -> Daemon:
-        engine = open_store(f"sqlite:///{self.path / 'leadtime.db'}")
-        daemon = Daemon(
+        daemon = daemon_on(
+            self.path,
             fleet=self.fleet,
             source=self.source,
             clock=self.clock,
-            history=History(engine),
-            ledger=SqlLedger(engine),
-            rack_ledger=RackLedger(engine),
-            policies=PolicyStore(engine),
-            overrides=OverrideStore(engine),
-            models=ModelStore(engine),
-            tunings=TuningStore(engine),
-            trials=Trials(engine),
             configured=(Configured(POOL, self.policy),),
             interval_s=INTERVAL_S,
         )

@@ -17,17 +17,8 @@ from app.daemon.parts import Configured, Daemon, Shared
 from app.daemon.start import reapply, remember_load, restore
 from autoscaler.policy import Policy
 from autoscaler.sharing.rack import RackPolicy
-from autoscaler.store.ledger import SqlLedger
-from autoscaler.store.models import ModelStore
-from autoscaler.store.overrides import OverrideStore
-from autoscaler.store.policies import PolicyStore
-from autoscaler.store.rack_ledger import RackLedger
-from autoscaler.store.trials import Trials
-from autoscaler.tuning.store import TuningStore
-from collectors.history import History
 from collectors.observation import Scrape
 from collectors.source import Target
-from collectors.store import open_store
 from runtime.agent.client import Standing
 from runtime.fleet import LeadTimeSample, PoolTarget, RackTarget, RackView
 from runtime.pool import LeadTime, Pool
@@ -40,7 +31,7 @@ from runtime.simulated.summary import summarise
 from runtime.simulated.workload import TracesWorkload
 from runtime.simulated.world import World
 from runtime.traces import Trace
-from tests.app.fakes import FakeClock
+from tests.app.fakes import FakeClock, daemon_on
 from tests.autoscaler.cases import POOL
 
 START_S = 1_800_000_000.0
@@ -152,19 +143,11 @@ class Site:
 
     async def start(self) -> Daemon:
         """A daemon's process begins."""
-        engine = open_store(f"sqlite:///{self.folder / 'leadtime.db'}")
-        daemon = Daemon(
+        daemon = daemon_on(
+            self.folder,
             fleet=self.fleet,
             source=WorldSource(self.fleet.world),
             clock=FakeClock(self.now_s),
-            history=History(engine),
-            ledger=SqlLedger(engine),
-            rack_ledger=RackLedger(engine),
-            policies=PolicyStore(engine),
-            overrides=OverrideStore(engine),
-            models=ModelStore(engine),
-            tunings=TuningStore(engine),
-            trials=Trials(engine),
             configured=tuple(Configured(pool(n), policy(m)) for n, m in zip(NAMES, self.modes, strict=True)),
             shared=(Shared(RACK, GENTLE, NAMES),),
             interval_s=TICK_S,

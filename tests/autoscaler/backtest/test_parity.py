@@ -12,26 +12,17 @@ from app.daemon.start import remember_load, restore
 from app.daemon.tick import tick
 from autoscaler.backtest.case import Case
 from autoscaler.backtest.contenders import SCRAPE_S, Ours
-from autoscaler.store.ledger import SqlLedger
-from autoscaler.store.models import ModelStore
-from autoscaler.store.overrides import OverrideStore
-from autoscaler.store.policies import PolicyStore
-from autoscaler.store.rack_ledger import RackLedger
-from autoscaler.store.trials import Trials
-from autoscaler.tuning.store import TuningStore
 from collectors.engines import read_engine
 from collectors.gateway import read_gateway
-from collectors.history import History
 from collectors.observation import Scrape
 from collectors.source import Target
-from collectors.store import open_store
 from runtime.agent.client import Standing
 from runtime.fleet import LeadTimeSample, PoolTarget
 from runtime.replica import Replica
 from runtime.simulated.pages import engine_page, gateway_page
 from runtime.simulated.summary import summarise
 from runtime.simulated.world import World
-from tests.app.fakes import FakeClock
+from tests.app.fakes import FakeClock, daemon_on
 from tests.autoscaler.backtest.cases import START_S, case, trace
 
 
@@ -88,19 +79,11 @@ class WorldSource:
 
 
 async def daemon_over(world: World, of: Case, folder: Path) -> Daemon:
-    engine = open_store(f"sqlite:///{folder / 'leadtime.db'}")
-    daemon = Daemon(
+    daemon = daemon_on(
+        folder,
         fleet=WorldFleet(world),
         source=WorldSource(world),
         clock=FakeClock(START_S),
-        history=History(engine),
-        ledger=SqlLedger(engine),
-        rack_ledger=RackLedger(engine),
-        policies=PolicyStore(engine),
-        overrides=OverrideStore(engine),
-        models=ModelStore(engine),
-        tunings=TuningStore(engine),
-        trials=Trials(engine),
         configured=(Configured(of.pool, of.acting()),),
         interval_s=SCRAPE_S,
     )
