@@ -67,9 +67,10 @@ def exporters() -> Iterator[tuple[str, str, Sequence[Family]]]:
 
 
 def daemon() -> str:
-    """The daemon's page, of a memory with GPUs and a rack so that every family is there."""
+    """The daemon's page, of a memory with GPUs, a rack and a certificate so that every family is there."""
     rack = Rack("rack", "H100", 1.0, 1, 1, LeadTime(1.0, 1.0))
-    memory = Memory(gpus=GpuUse(1, 0, 0), racks={"rack": RackMemory(rack, RackPolicy(), (), None, 0.0)})
+    racks = {"rack": RackMemory(rack, RackPolicy(), (), None, 0.0)}
+    memory = Memory(gpus=GpuUse(1, 0, 0), racks=racks, certificate_ends_s=lambda: 0.0)
     return page_of_daemon(memory, 0.0).decode()
 
 

@@ -78,15 +78,14 @@ def _played(tasks: Sequence[Task], told: Shares, jobs: int) -> Iterator[tuple[in
                 workers = list((pool._processes or {}).values())  # a pool that is shut down has forgotten them
                 pool.shutdown(wait=False, cancel_futures=True)
                 for worker in workers:
-                    worker.terminate()
+                    worker.kill()  # They have nothing to put in order, and inherit what the parent does with signals.
 
 
 def _inherit(tasks: Sequence[Task], shares: Any) -> None:
     global _tasks, _shares
     _tasks, _shares = tasks, shares
-    # Ctrl-C reaches every process of a terminal; the parent ends its workers itself, whatever it does with its own end.
+    # Ctrl-C reaches every process of a terminal; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _play(index: int) -> Result:

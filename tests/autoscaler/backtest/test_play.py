@@ -31,4 +31,4 @@ def test_who_stops_listening_stops_the_work() -> None:
     results.close()  # type: ignore[attr-defined]
     [worker] = workers
     worker.join(30)
-    assert worker.exitcode == -signal.SIGTERM
+    assert worker.exitcode == -signal.SIGKILL
