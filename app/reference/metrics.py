@@ -71,7 +71,7 @@ def daemon() -> str:
     rack = Rack("rack", "H100", 1.0, 1, 1, LeadTime(1.0, 1.0))
     racks = {"rack": RackMemory(rack, RackPolicy(), (), None, 0.0)}
     memory = Memory(gpus=GpuUse(1, 0, 0), racks=racks, certificate_ends_s=lambda: 0.0)
-    return page_of_daemon(memory, 0.0).decode()
+    return page_of_daemon(memory, 0.0, wall_s=0.0).decode()
 
 
 def engine() -> str:

@@ -75,10 +75,10 @@ def _played(tasks: Sequence[Task], told: Shares, jobs: int) -> Iterator[tuple[in
                     yield running.pop(future), future.result()
         finally:
             if running:
-                workers = list((pool._processes or {}).values())  # a pool that is shut down has forgotten them
+                # They have nothing to put in order, and inherit what the parent does with signals.
+                for worker in list((pool._processes or {}).values()):
+                    worker.kill()
                 pool.shutdown(wait=False, cancel_futures=True)
-                for worker in workers:
-                    worker.kill()  # They have nothing to put in order, and inherit what the parent does with signals.
 
 
 def _inherit(tasks: Sequence[Task], shares: Any) -> None:
