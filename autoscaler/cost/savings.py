@@ -94,6 +94,8 @@ def savings(days: Sequence[Day], pool: Pool, policy: Policy, lengths: tuple[floa
     if not days:
         return []
     rho = rho_max(pool, policy.slo, *lengths, policy.routing)
+    # As many as the highest minute takes, so that nobody else's replicas are thought to carry less than they may.
+    rho = rho.among(replicas_for(max(float(day.erlangs.max()) for day in days), rho))
     played = [
         _hpa(days, pool, policy, rho),
         _static(days, pool, rho),
