@@ -150,7 +150,8 @@ class Bandit:
         before = loss if belief.mean is None else belief.mean
         belief.weight += 1
         belief.total += loss
-        self.scatter = self.scatter * keep + (loss - before) * (loss - belief.total / belief.weight)
+        # Of losses that are all alike the product is below zero by a rounding.
+        self.scatter = self.scatter * keep + max(0.0, (loss - before) * (loss - belief.total / belief.weight))
 
     def fail(self, arm: Arm) -> None:
         """A request of that arm was not answered: as bad as a late one, once it is known what that is."""

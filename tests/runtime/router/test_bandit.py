@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runtime.router.bandit import Arm, Bandit, BanditSpec, Reward, normal
@@ -68,6 +68,7 @@ def test_an_arm_whose_losses_are_not_known_yet_does_not_get_everything() -> None
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1e6)), max_size=50), st.sets(st.sampled_from(ARMS), min_size=1)
 )
+@example([(1, 782682.75), (0, 0.0), (1, 782682.75)], {ARMS[0]})
 def test_only_those_that_are_alive_are_chosen(losses: list[tuple[int, float]], alive: set[Arm]) -> None:
     bandit = Bandit(BanditSpec(ARMS))
     for which, loss in losses:
