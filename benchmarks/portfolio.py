@@ -234,10 +234,11 @@ def apart(pairs: Sequence[tuple[Case, Case]], names: Sequence[str], given: argpa
     for name in (name for name in tuned_names if name != OURS):
         found = []
         for i, (_, test) in enumerate(pairs):
-            target = played[i, False, OURS, chosen[OURS, i], 0]["attainment"]
+            own = played[i, False, OURS, chosen[OURS, i], 0]
+            target = own["attainment"]
             at = partial(lambda service, who, knob: rows([(service, False, who, knob, 0)])[0], i, name)
             walked = equal.walked(settings[name], chosen[name, i], target, at)
-            found.append((test.name, target, equal.cost_at(walked, target)))
+            found.append((test.name, own, equal.cost_at(walked, target)))
         same(name, found)
     made = played.items()
     by: dict[tuple[str, int], list[dict[str, Any]]] = {}
@@ -246,12 +247,14 @@ def apart(pairs: Sequence[tuple[Case, Case]], names: Sequence[str], given: argpa
     return [summed(name, seed, each) for (name, seed), each in by.items()]
 
 
-def same(name: str, told: Sequence[tuple[str, float, tuple[str, float] | None]]) -> None:
-    """What a peer would hold for every service at the attainment that ours has there; ``≥`` what attains less yet."""
+def same(name: str, told: Sequence[tuple[str, dict[str, Any], tuple[str, float] | None]]) -> None:
+    """What a peer would hold for every service at the attainment that ours has there, and ours; ``≥`` what attains less
+    yet.
+    """
     hours = [(sign, least) for _, _, found in told for sign, least in [found or ("<", 0.0)]]
     parts = [
-        f"{case} {100 * target:.2f} %: {sign}{least:.1f}"
-        for (case, target, _), (sign, least) in zip(told, hours, strict=True)
+        f"{case} {100 * own['attainment']:.2f} %: {sign}{least:.1f}, ours {own['gpu_hours']:.1f}"
+        for (case, own, _), (sign, least) in zip(told, hours, strict=True)
     ]
     total = sum(least for _, least in hours)
     Console().print(f"{name}, each service at the attainment of ours: {total:.1f} GPU-hours ({'; '.join(parts)})")
