@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from benchmarks.real.stack import SERVICE, Engines, Stack, prepared, running, until, vllm_python
+from benchmarks.real.stack import SERVICE, STEP, Engines, Stack, prepared, running, until, vllm_python
 from runtime.traces import Trace, load
 from runtime.traces.replay import Answered, Endpoint, Fate, replay
 from tests.app.console.test_browser import CHROMIUM, FLAGS, opened
@@ -23,8 +23,6 @@ from tests.app.console.test_browser import CHROMIUM, FLAGS, opened
 BURST = Path(__file__).parents[1] / "fixtures" / "azure-2023-conv-150s.csv"
 BEGIN_S, END_S, MORE_S = 30.0, 100.0, 10.0
 MOST_INPUT, MOST_OUTPUT = 200, 60
-LIGHT = {"a_ms": 20.0, "b_ms_per_seq": 1.0, "k_ms_per_1k_kv_tokens": 0.1, "p_ms_per_1k_prefill_tokens": 200.0}
-"""What engines are held to: far less than their pool is said to need, and no more of the cores than that takes."""
 QUICK = {
     "scale_in": {"window_s": 10, "cooldown_s": 3, "settle_after_restart_s": 5},
     "risk": {"shortage_usd_per_replica_hour": 1.0},
@@ -87,7 +85,7 @@ def sent(stack: Stack, trace: Trace) -> list[Answered]:
 
 
 def test_a_burst_is_met_by_three_replicas_and_left_by_two(tmp_path: Path) -> None:
-    stack = prepared(tmp_path, vllm_python(), policy=QUICK, engines=Engines(paced=LIGHT))
+    stack = prepared(tmp_path, vllm_python(), policy=QUICK, engines=Engines(paced=STEP))
     answers: list[Answered] = []
     with running(stack):
         until(lambda: stack.serving() == 1, 150, "the first replica serves")
