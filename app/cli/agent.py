@@ -130,14 +130,14 @@ def leaving(settings: Settings) -> None:
     import structlog
 
     from app.fleets import local_spec
-    from runtime.agent.client import Untrusted
+    from runtime.agent.client import Refused, Untrusted
     from runtime.agent.leave import leave
     from runtime.clock import WallClock
 
     pools = [(engine.service, engine.pool) for engine in local_spec(settings).engines]
     try:
         asyncio.run(leave(beside(settings), pools, WallClock()))
-    except Untrusted as error:
+    except (Untrusted, Refused) as error:
         raise UserError(f"agent: {error}") from None
     except httpx.TransportError as error:
         structlog.get_logger().warning("the agent does not answer", why=str(error))

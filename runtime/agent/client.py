@@ -1,7 +1,8 @@
 """A fleet in another process: ``Fleet`` over HTTP, whatever stands behind the address.
 
 Promise: an ``https`` address is asked by TLS or not at all. Whoever shows a certificate that is not trusted gets no
-token, and is told apart from one that is silent: a mistake, or a stranger, is no machine that was lost.
+token. It, and who refuses our token, is told apart from one that is silent: a mistake, or a stranger, is no machine
+that was lost.
 """
 
 from __future__ import annotations
@@ -27,11 +28,25 @@ EXPIRED = 10
 REMEDIES = {EXPIRED: "renew it", 62: "it must name that host", 64: "it must name that address"}
 """By OpenSSL's code: expired, another host's, another address'."""
 
+REFUSALS = {
+    401: "the first line of fleet.token_file must be a token that the agent takes",
+    403: "the agent, and a proxy or mesh before it, must let us in",
+}
+"""By HTTP status: what would be right where who asks is refused, whatever it asked."""
+
 HTTPS_PORT = 443
 
 
 class Untrusted(httpx.RequestError):
     """Whoever answers is not who was meant, as far as certificates tell; one line that says why."""
+
+
+class Refused(httpx.HTTPStatusError):
+    """Whoever answers does not take our token; one line that says what would be right."""
+
+
+Apart = Untrusted | Refused
+"""Who is there, and can be told nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +60,9 @@ class Standing:
 
 
 class RemoteFleet:
-    """A ``Fleet`` behind ``url``. Raises httpx.HTTPError where it cannot be reached, refuses the token or the order;
-    ``Untrusted`` where its certificate is not one that ``trust`` believes, for ``name`` or else the host of ``url``.
+    """A ``Fleet`` behind ``url``. Raises httpx.HTTPError where it cannot be reached or refuses the order; ``Refused``
+    where it refuses the token; ``Untrusted`` where its certificate is not one that ``trust`` believes, for ``name`` or
+    else the host of ``url``.
     """
 
     def __init__(
@@ -126,7 +142,7 @@ class RemoteFleet:
         stream = response.extensions.get("network_stream")
         if tls := stream.get_extra_info("ssl_object") if stream else None:
             self.expires_s = ends_s(tls.getpeercert(binary_form=True))
-        return _taken(response)
+        return _taken(response, self.url)
 
     async def _why(self, cause: ssl.SSLError) -> str:
         """What is wrong with the other's TLS, and what to do."""
@@ -177,14 +193,20 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _taken(response: httpx.Response) -> httpx.Response:
-    """The answer, unless it is a refusal: then its own sentence, as JSON or as text, is the error in one line."""
+def _taken(response: httpx.Response, url: str) -> httpx.Response:
+    """The answer, unless it is a refusal: then its own sentence is the error in one line."""
     if response.is_success:
         return response
+    request, said = response.request, f"{response.status_code}, {_sentence(response)}"
+    if remedy := REFUSALS.get(response.status_code):
+        raise Refused(f"{url}: it refuses our token ({said}); {remedy}", request=request, response=response)
+    raise httpx.HTTPStatusError(f"{request.method} {request.url}: {said}", request=request, response=response)
+
+
+def _sentence(response: httpx.Response) -> str:
+    """What a refusal says, as JSON or as text, in one line."""
     try:
         detail = str(response.json()["detail"])
     except (ValueError, KeyError, TypeError):
-        detail = " ".join(response.text.split())[:LONGEST] or response.reason_phrase
-    request = response.request
-    line = f"{request.method} {request.url}: {response.status_code}, {detail}"
-    raise httpx.HTTPStatusError(line, request=request, response=response)
+        detail = response.text
+    return " ".join(detail.split())[:LONGEST] or response.reason_phrase

@@ -2,9 +2,10 @@
 
 For ``lost_s`` a silent machine counts as it was last seen, so a lost packet moves nothing. After that its replicas
 are told as failed, and what they carried starts elsewhere; when it comes back, its share is worked out anew.
-One whose certificate is not trusted is there and cannot be told anything: what it carries counts as it was last seen
-for as long as that lasts, and the others get what is missing. Machines may come and go (``meet``): one that never
-answered is waited for as long, and then left out. Whoever is left as it was is named in ``standings``.
+One whose certificate is not trusted, or that refuses our token, is there and cannot be told anything: what it carries
+counts as it was last seen for as long as that lasts, and the others get what is missing. Machines may come and go
+(``meet``): one that never answered is waited for as long, and then left out. Whoever was not heard is named in
+``standings``, each with its own reason, also while it is waited for.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Protocol
 import httpx
 import structlog
 
-from runtime.agent.client import Standing, Untrusted
+from runtime.agent.client import Apart, Standing
 from runtime.agent.split import Machine, Stay, less, split
 from runtime.clock import Clock
 from runtime.fleet import Fleet, LeadTimeSample, PoolTarget, Rackless
@@ -27,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 LOST_S = 60.0
 
-Unheard = httpx.TransportError | Untrusted
+Unheard = httpx.TransportError | Apart
 """What asking a machine may end in that is no other machine's affair."""
 
 
@@ -89,7 +90,7 @@ class ManyAgents(Rackless):
             seen.stay = leaving.get(name, Stay.STAYS)
 
     async def replicas(self) -> tuple[Replica, ...]:
-        """All replicas, by machine. Raises httpx.HTTPError where one is still waited for, or refuses the token."""
+        """All replicas, by machine. Raises httpx.HTTPError where one is still waited for."""
         await self._look()
         now_s = await self._clock.now()
         seen = self._seen.values()
@@ -97,8 +98,8 @@ class ManyAgents(Rackless):
 
     async def apply(self, targets: Sequence[PoolTarget], decision_id: str) -> None:
         """Tell every machine that answers its share of each pool that it knows; who is silent for a moment is told by
-        the next order. Raises what the first one refuses; httpx.TransportError where nobody answers, ``Untrusted``
-        where nobody who could run a pool is trusted; ValueError where no machine is left.
+        the next order. Raises what the first one refuses; httpx.TransportError where nobody answers; ``Untrusted`` or
+        ``Refused`` where nobody who could run a pool can be told; ValueError where no machine is left.
         """
         silent = await self._look()
         now_s = await self._clock.now()
@@ -106,8 +107,8 @@ class ManyAgents(Rackless):
         if silent and silent.keys() >= set(present):
             raise next(iter(silent.values()))
         orders: dict[str, list[PoolTarget]] = {name: [] for name in present}
-        kept = {name: one for name, one in silent.items() if isinstance(one, Untrusted) and name in present}
-        stuck: list[Untrusted] = []
+        kept = {name: one for name, one in silent.items() if isinstance(one, Apart) and name in present}
+        stuck: list[Apart] = []
         for target in targets:
             able = [name for name in present if target.pool in self._seen[name].rooms] or present
             free = [name for name in able if name not in kept]
@@ -169,8 +170,11 @@ class ManyAgents(Rackless):
                 seen = self._seen[name]
                 seen.replicas, seen.rooms, seen.at_s, seen.lost = *one, now_s, False
         self._wait(now_s)
-        unheard = {name: self._excused(name, one, now_s) for name, one in ended.items() if not isinstance(one, tuple)}
+        unheard = {name: one for name, one in ended.items() if isinstance(one, Unheard)}
         self._tell(unheard)
+        for name, one in ended.items():
+            if not isinstance(one, tuple):
+                self._excuse(name, one, now_s)
         return unheard
 
     def _wait(self, now_s: float) -> None:
@@ -179,15 +183,14 @@ class ManyAgents(Rackless):
             for seen in self._seen.values():
                 seen.met_s = now_s if seen.met_s is None else seen.met_s
 
-    def _excused(self, name: str, error: BaseException, now_s: float) -> Unheard:
-        """The error that leaves a machine as it was last seen; raises any other."""
+    def _excuse(self, name: str, error: BaseException, now_s: float) -> None:
+        """Leave a machine as it was last seen; raises the error where that cannot be."""
         seen = self._seen[name]
         if not isinstance(error, Unheard) or (seen.at_s is None and not self._given_up(seen, now_s)):
             raise error
-        if isinstance(error, Untrusted) and seen.at_s is not None and not seen.lost:
-            seen.at_s = now_s  # whoever shows a certificate is there
+        if isinstance(error, Apart) and seen.at_s is not None and not seen.lost:
+            seen.at_s = now_s  # whoever shows a certificate, or refuses, is there
         seen.lost = self._lost(seen, now_s)
-        return error
 
     def _tell(self, unheard: Mapping[str, Unheard]) -> None:
         """Name what has changed, once."""
@@ -216,7 +219,7 @@ async def _ask(agent: Agent) -> tuple[tuple[Replica, ...], dict[str, int]]:
 
 def _named(agent: Agent, error: Unheard) -> str:
     """One line; a transport's own words name nobody."""
-    if isinstance(error, Untrusted):
+    if isinstance(error, Apart):
         return str(error)
     return f"{agent.url}: no answer ({str(error) or type(error).__name__})"
 

@@ -2,9 +2,9 @@
 
 Which agents there are is read off the watched pods at every look; what they hold is asked of them, over the protocol
 that agents speak everywhere. A pod that is gone has taken its replicas with it; one that is silent is believed for
-``lost_s`` and then lost; one whose certificate is not trusted keeps what it has; one that leaves is emptied first.
-Nothing is ordered while somebody else leads, and an order that is another than the last is an Event on the pool's
-workload.
+``lost_s`` and then lost; one whose certificate is not trusted, or that refuses the token, keeps what it has; one that
+leaves is emptied first. Nothing is ordered while somebody else leads, and an order that is another than the last is an
+Event on the pool's workload.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class AgentPods:
     async def replicas(self) -> tuple[Replica, ...]:
         """Replicas of the pools that live in agents, by pod; each is on its pod's node.
 
-        Raises httpx.HTTPError where an agent refuses the token, or has just come and does not answer; ValueError where
-        two give their replicas the same name.
+        Raises httpx.HTTPError where an agent has just come and cannot be asked; ValueError where two give their
+        replicas the same name.
         """
         await self._meet()
         nodes = {pod.name: pod.node for pod in self._pods.values()}

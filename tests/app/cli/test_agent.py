@@ -59,6 +59,12 @@ def test_an_agent_that_does_not_answer_has_nothing_left(tmp_path: Path) -> None:
     assert [one["event"] for one in said] == ["the agent does not answer"]
 
 
+async def test_who_leaves_and_is_not_let_in_is_one_line(tmp_path: Path) -> None:
+    async with listening(create_agent(Instant(), "another-token-of-agents")) as url:
+        with pytest.raises(UserError, match=r"^agent: http://\S+: it refuses our token \(401"):
+            await asyncio.to_thread(leaving, settings(tmp_path, url))
+
+
 def with_tls(chosen: Settings, files: TlsSettings | None) -> Settings:
     return placed(chosen, {"tls": files})
 

@@ -41,7 +41,7 @@ async def mixed(setting: Setting) -> AsyncIterator[Mixed]:
     async with listening(create_agent(agent, TOKEN)) as url:
         made = Mixed(setting, fleet, agent)
         fleet.spec = replace(fleet.spec, agent_pools=(TAIL,))
-        fleet._call = lambda _: RemoteFleet(url, made.token)
+        fleet._call = lambda _: RemoteFleet(url, lambda: made.token)
         yield made
 
 
@@ -59,8 +59,21 @@ async def test_both_are_one_list_and_each_pool_is_moved_where_it_lives(mixed: Mi
 
 async def test_a_token_that_is_refused_is_an_expected_error_that_names_the_agent(mixed: Mixed) -> None:
     mixed.token = "another-token-altogether"
-    with pytest.raises(OutOfReach, match=r"agent GET http://127.*: 401, the token is not right"):
+    with pytest.raises(OutOfReach, match=r"^agent http://127\S+: it refuses our token \(401, the token is not right"):
         await mixed.fleet.replicas()
+    (found,) = mixed.fleet.standings().values()
+    assert "fleet.token_file" in found.trouble
+
+
+async def test_a_token_that_is_refused_later_leaves_the_agent_as_it_was_and_moves_the_pods(mixed: Mixed) -> None:
+    await mixed.fleet.apply([PoolTarget(*TAIL, 2)], "d1")
+    await mixed.fleet.replicas()
+    mixed.token = "another-token-altogether"
+    await mixed.fleet.apply([PoolTarget("chat", "chat-h100", 3)], "d2")
+    assert mixed.setting.cluster.replicas("chat") == 3
+    assert len([one for one in await mixed.fleet.replicas() if one.service == "tail" and one.serving]) == 2
+    with pytest.raises(OutOfReach, match="it refuses our token"):
+        await mixed.fleet.apply([PoolTarget(*TAIL, 3)], "d3")
 
 
 async def test_what_the_agents_refuse_keeps_no_pod_waiting(mixed: Mixed) -> None:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 import httpx
 import pytest
 
+from runtime.agent.client import RemoteFleet
 from runtime.agent.many import ManyAgents
+from runtime.agent.server import create_agent
 from runtime.agent.split import Stay
 from runtime.fleet import Fleet, PoolTarget
 from runtime.replica import Replica, Transition
 from tests.runtime.agent.hosted import Instant
+from tests.runtime.router.hosts import listening
 
 LOST_S = 60.0
 
@@ -180,3 +183,38 @@ async def test_a_pool_goes_to_the_machines_that_know_it() -> None:
 async def test_sleepers_of_a_lost_machine_for_which_there_is_no_slot_are_no_reason_to_refuse_the_rest() -> None:
     with pytest.raises(ValueError, match="asleep 2, but its engine cannot sleep"):
         await ManyAgents(machines(a=2), Clock()).apply([replace(aim(1), asleep=5)], "d1")
+
+
+async def test_who_refuses_the_token_is_left_as_it_is_and_holds_up_no_other() -> None:
+    """Over real connections: one agent's tokens are changed before ours."""
+    taken, clock = ["old-token-of-agents"], Clock()
+    async with (
+        listening(create_agent(Instant(), lambda: taken)) as a,
+        listening(create_agent(Instant(), taken[0])) as b,
+    ):
+        agents = {"a": RemoteFleet(a, taken[0]), "b": RemoteFleet(b, taken[0])}
+        many = ManyAgents(agents, clock)
+        await many.apply([aim(2)], "d1")
+        await many.replicas()
+        taken[:] = ["new-token-of-agents"]
+        for _ in range(2):
+            clock.now_s += 2 * LOST_S
+            await many.apply([aim(6)], "d2")
+            assert [one.transition for one in await many.replicas()] == [None] * 6
+        assert len(await agents["b"].replicas()) == 5 and len(await many.lead_times()) == 1
+        said = "it refuses our token (401, the token is not right); the first line of fleet.token_file must be a token"
+        found = {name: one.trouble for name, one in many.standings().items()}
+        assert found == {"a": f"{a}: {said} that the agent takes", "b": ""}
+        taken[:] = ["old-token-of-agents"]
+        await many.apply([aim(6)], "d3")
+        assert not many.standings()["a"].trouble
+        await many.close()
+
+
+async def test_all_that_were_not_heard_are_named_while_they_are_waited_for() -> None:
+    wires = machines(a=4, b=4, c=4)
+    wires["a"].cut = wires["c"].cut = True
+    many = ManyAgents(wires, Clock())
+    with pytest.raises(httpx.ConnectError):
+        await many.replicas()
+    assert {name for name, one in many.standings().items() if one.trouble} == {"a", "c"}

@@ -8,8 +8,12 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
-from runtime.agent.client import RemoteFleet
+from runtime.agent.client import Refused, RemoteFleet
 from runtime.agent.server import BODY_BYTES, create_agent, reached
 from runtime.fleet import Fleet, LeadTimeSample, PoolTarget, RackTarget
 from runtime.replica import Replica, Tier
@@ -91,13 +95,25 @@ async def test_without_the_token_nothing_is_told_or_done(token: str | None) -> N
     async with agent(fleet) as url:
         client = RemoteFleet(url, token)
         for ask in (client.replicas, client.events, lambda: client.apply([AIM], "d1")):
-            with pytest.raises(httpx.HTTPStatusError, match="401"):
+            with pytest.raises(Refused, match=f"^{url}: it refuses our token .401, .*; the first line of fleet.token"):
                 await ask()
         await client.close()
         async with httpx.AsyncClient(base_url=url) as http:
             assert (await http.get("/healthz")).status_code == 200
             assert (await http.get("/metrics")).status_code == 401
     assert fleet.targets == {}
+
+
+async def test_who_stands_before_the_agent_and_lets_nobody_in_is_told_in_one_short_line() -> None:
+    async def denied(_: Request) -> Response:
+        return PlainTextResponse("RBAC:\n access denied " * 100, 403)
+
+    async with listening(Starlette(routes=[Route("/fleet/replicas", denied)])) as url:
+        client = RemoteFleet(url, TOKEN)
+        with pytest.raises(Refused, match=r"a proxy or mesh before it, must let us in$") as refused:
+            await client.replicas()
+        assert "403, RBAC: access denied RBAC:" in str(refused.value) and len(str(refused.value)) < 500
+        await client.close()
 
 
 async def test_large_and_broken_orders_are_refused() -> None:

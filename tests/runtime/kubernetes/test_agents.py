@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from runtime.agent.client import RemoteFleet, Untrusted
+from runtime.agent.client import Refused, RemoteFleet, Untrusted
 from runtime.agent.server import create_agent
 from runtime.fleet import PoolTarget
 from runtime.kubernetes.agents import AgentPods, told
@@ -125,6 +125,23 @@ async def test_a_silent_agent_is_believed_for_a_minute_and_then_lost(agents: Age
     assert await agents.names(Transition.FAILED) == ["shared-0-r0", "shared-0-r1"]
     await agents.apply(4)
     assert agents.wanted()["shared-1"] == 4
+
+
+async def test_each_agent_that_refuses_the_token_is_named_at_the_first_look(agents: Agents) -> None:
+    lines = agents.fleet._call
+    fleet = AgentPods(
+        lead(agents.world, [True]),
+        agents.pods.picture,
+        agents.pods.spec,
+        Still(agents.world.cluster),
+        lambda pod: RemoteFleet(lines(pod).url, "another-token-of-agents"),
+    )
+    with pytest.raises(Refused):
+        await fleet.replicas()
+    troubles = {name: one.trouble for name, one in fleet.standings().items()}
+    assert list(troubles) == ["llm/shared-0", "llm/shared-1"]
+    assert all("it refuses our token" in trouble for trouble in troubles.values())
+    await fleet.close()
 
 
 async def test_a_cordoned_node_is_left_when_the_others_serve(agents: Agents) -> None:
