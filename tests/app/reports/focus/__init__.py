@@ -1,0 +1,1 @@
+"""Tests of the FOCUS export and its check."""
