@@ -11,12 +11,17 @@ than the mean.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from scipy.optimize import brentq
 
 from runtime.pool import Pool
 
 STABLE = 0.95
 """No queue is run closer to saturation than this, however generous the targets are."""
+
+EXACT = 1e-9
+"""A limit is found to so many erlangs, and rounded down by them."""
 
 MOST_REPLICAS = 1024
 """More replicas than this count as so many: by then hardly anyone waits, and each one more costs time to compute."""
@@ -36,6 +41,7 @@ class Queue:
     input_tokens: float
     output_tokens: float
     times: float = 1.0
+    _limits: dict[int, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def meets(self, erlangs: float, replicas: int) -> bool:
         """Whether ``replicas`` that carry ``erlangs`` each keep the promise."""
@@ -44,14 +50,20 @@ class Queue:
 
     def limit(self, replicas: int) -> float:
         """The most erlangs each that ``replicas`` carry and keep the promise; 0 where even idle ones do not."""
-        low, high = 0.0, STABLE
-        if self._ttft_s(high, replicas) <= self.target_s:
-            return high / self.times
-        for _ in range(30):
-            middle = (low + high) / 2
-            met = self._ttft_s(middle, replicas) <= self.target_s
-            low, high = (middle, high) if met else (low, middle)
-        return low / self.times
+        if replicas not in self._limits:
+            self._limits[replicas] = self._limit(replicas)
+        return self._limits[replicas]
+
+    def _limit(self, replicas: int) -> float:
+        def room(rho: float) -> float:
+            # Of a wait that grows as 1/(1 - rho) the inverse is nearly a line, which Brent's method finds in few steps.
+            return self.target_s / self._ttft_s(rho, replicas) - 1
+
+        if room(STABLE) >= 0:
+            return STABLE / self.times
+        if room(0.0) <= 0:
+            return 0.0
+        return max(0.0, brentq(room, 0.0, STABLE, xtol=EXACT) - EXACT) / self.times
 
     def _ttft_s(self, rho: float, replicas: int) -> float:
         return ttft_s(self.pool, rho, self.quantile, self.input_tokens, self.output_tokens, replicas)

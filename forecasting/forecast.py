@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +27,15 @@ class Forecast:
 
     def quantile(self, horizon_s: float, tau: float) -> float:
         """Erlangs, interpolated linearly between horizons and quantiles and held at the ends."""
-        rows = [float(np.interp(tau, self.taus, row)) for row in self.values]
-        return float(np.interp(horizon_s, self.horizons_s, rows))
+        return interpolated(
+            horizon_s, self.horizons_s, lambda h: interpolated(tau, self.taus, lambda q: self.values[h][q])
+        )
+
+
+def interpolated(x: float, xs: Sequence[float], y: Callable[[int], float]) -> float:
+    """``numpy.interp`` of one point, which asks only for the two values around it: ``y`` gives them by index."""
+    after = bisect_right(xs, x)
+    if after in (0, len(xs)):
+        return y(min(after, len(xs) - 1))
+    x0, y0 = xs[after - 1], y(after - 1)
+    return (y(after) - y0) / (xs[after] - x0) * (x - x0) + y0
