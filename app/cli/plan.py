@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autoscaler.planning.plan import Plan, Scope
     from autoscaler.planning.prices import Offer
     from autoscaler.planning.traffic import Traffic
+    from autoscaler.policy import Routing
     from forecasting.series import Series
     from runtime.traces import Trace
 
@@ -75,6 +76,9 @@ def plan(
     reserved_price: Prices = None,
     headroom: Annotated[float, typer.Option(min=0.5, max=10, help="Factor on the load.")] = 1.0,
     cached: Annotated[float, typer.Option(min=0, max=0.99, help="Share of input tokens in the prefix cache.")] = 0.0,
+    routing: Annotated[
+        str, typer.Option(metavar="by-load|blind", help="How requests find a replica; blind: in turn or by chance.")
+    ] = "by-load",
     min_replicas: Annotated[int, typer.Option(min=1, max=10_000, help="Never fewer than this.")] = 1,
     growth: Annotated[float | None, typer.Option(help="Growth in a year; 0.5 is half as much again.")] = None,
     growth_sd: Annotated[float, typer.Option(min=0, max=10, help="Standard deviation of that growth.")] = 0.0,
@@ -101,7 +105,7 @@ def plan(
         else of_file(traffic, length_cv, numbers, peak_to_mean)
     )
     slo = Slo(ttft_s=ttft, ttft_s_per_1k_tokens=ttft_per_1k, tpot_s=tpot, attainment=attainment)
-    asked = Asked(slo, headroom, cached, min_replicas)
+    asked = Asked(slo, headroom, cached, min_replicas, sent(routing))
     scope = among(gpu, precision, engine, max_gpus, sizing_gpu, sizing_gpus)
     offers = priced(provider, price, spot_price, reserved_price)
     growing = grown(growth, growth_sd, given.series)
@@ -225,6 +229,16 @@ def among(
     if cut is not None and cut not in chosen:
         raise UserError(f"--sizing-gpu {sizing}: not among --gpu {','.join(chosen)}; give one of those")
     return Scope(tuple(chosen), tuple(parted(precisions)), max_gpus, engine, cut, count)
+
+
+def sent(routing: str) -> Routing:
+    """How requests find a replica; raises ``UserError``."""
+    from autoscaler.policy import Routing
+
+    try:
+        return Routing(routing)
+    except ValueError:
+        raise UserError(f"--routing {routing!r} is not known; give one of {', '.join(Routing)}") from None
 
 
 def parted(words: list[str] | None) -> list[str]:

@@ -103,12 +103,16 @@ def committed(year: Year) -> str:
 
 def heading(made: Plan) -> Iterator[str]:
     """What is carried, what is promised, and what came of it."""
+    from autoscaler.policy import Routing
+
     traffic, slo = made.traffic, made.asked.slo
     yield (
         f"{made.model}: {traffic.mean_rps:,.2f} requests/s (peak {traffic.peak_rps:,.2f}), "
         f"{traffic.mean_input_tokens:,.0f} tokens in, {traffic.mean_output_tokens:,.0f} out; {slo.attainment:.4g} of "
         f"requests with the first token in {slo.ttft_s:g} s and {1000 * slo.tpot_s:g} ms per token"
     )
+    if made.asked.routing is Routing.BLIND:
+        yield "Requests are sent blindly: each replica queues for itself."
     for note in traffic.notes:
         yield f"{traffic.name}: {note}"
     if made.best is None:

@@ -19,7 +19,7 @@ from autoscaler.planning.curve import Counts, Curve, curve
 from autoscaler.planning.memory import Memory
 from autoscaler.planning.mix import Mix, mix
 from autoscaler.planning.traffic import Traffic
-from autoscaler.policy import Slo
+from autoscaler.policy import Routing, Slo
 from autoscaler.queueing import MOST_REPLICAS, STABLE, ttft_s
 
 SECONDS = 3600.0
@@ -28,13 +28,18 @@ SECONDS = 3600.0
 @dataclass(frozen=True, slots=True)
 class Asked:
     """The promise and its margins: ``headroom`` is a factor on the load, ``cached`` the share of input tokens that a
-    prefix cache serves, ``fewest`` the replicas that are always held.
+    prefix cache serves, ``fewest`` the replicas that are always held, ``routing`` how requests find one.
     """
 
     slo: Slo
     headroom: float = 1.0
     cached: float = 0.0
     fewest: int = 1
+    routing: Routing = Routing.BY_LOAD
+
+    def sharing(self, replicas: int) -> int:
+        """How many of so many replicas share one queue."""
+        return replicas if self.routing is Routing.BY_LOAD else 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,10 +109,10 @@ def _usd(candidate: Candidate, traffic: Traffic, asked: Asked) -> float | None:
     return None if isinstance(carried, Refusal) else carried.usd_per_million
 
 
-def limits(candidate: Candidate, traffic: Traffic, slo: Slo) -> RhoMax | Refusal:
+def limits(candidate: Candidate, traffic: Traffic, asked: Asked) -> RhoMax | Refusal:
     """What one replica may carry, or why it can carry nothing of use."""
     inputs, outputs = traffic.mean_input_tokens, traffic.mean_output_tokens
-    room = candidate.memory
+    slo, room = asked.slo, candidate.memory
     if traffic.long_tokens > room.kv_tokens:
         return Refusal(candidate.way, "kv", f"{_room(room)} do not hold a request of {traffic.long_tokens:,.0f}")
     wait_s = filling_s(candidate, inputs)
@@ -115,11 +120,12 @@ def limits(candidate: Candidate, traffic: Traffic, slo: Slo) -> RhoMax | Refusal
     if wait_s >= target_s:
         reason = f"a prompt takes {wait_s:.2f} s more through its stages; target {target_s:g} s"
         return Refusal(candidate.way, "ttft", reason)
-    rho = rho_max(candidate.pool, slo.model_copy(update={"ttft_s": slo.ttft_s - wait_s}), inputs, outputs)
+    left = slo.model_copy(update={"ttft_s": slo.ttft_s - wait_s})
+    rho = rho_max(candidate.pool, left, inputs, outputs, asked.routing)
     best = rho.among(MOST_REPLICAS)
     if best.limits[best.binding] >= FLOOR:
         return rho
-    return Refusal(candidate.way, best.binding, _hopeless(candidate, best.binding, slo, inputs, outputs))
+    return Refusal(candidate.way, best.binding, _hopeless(candidate, best.binding, asked, inputs, outputs))
 
 
 def filling_s(candidate: Candidate, input_tokens: float) -> float:
@@ -143,7 +149,7 @@ def hold(rho: RhoMax) -> float:
 
 
 def _carry(candidate: Candidate, traffic: Traffic, asked: Asked) -> Carried | Refusal:
-    rho = limits(candidate, traffic, asked.slo)
+    rho = limits(candidate, traffic, asked)
     if isinstance(rho, Refusal):
         return rho
     pool, slo = candidate.pool, asked.slo
@@ -154,7 +160,7 @@ def _carry(candidate: Candidate, traffic: Traffic, asked: Asked) -> Carried | Re
     rho = rho.among(most)
     mean_work = float(traffic.erlangs(pool.step, asked.cached).mean()) / traffic.mean_rps
     wait_s = filling_s(candidate, inputs)
-    ttft = [wait_s + ttft_s(pool, at, slo.attainment, inputs, outputs, most) for at in (1e-6, rho.value)]
+    ttft = [wait_s + ttft_s(pool, at, slo.attainment, inputs, outputs, asked.sharing(most)) for at in (1e-6, rho.value)]
     return Carried(
         candidate=candidate,
         rho=rho,
@@ -171,14 +177,15 @@ def _carry(candidate: Candidate, traffic: Traffic, asked: Asked) -> Carried | Re
     )
 
 
-def _hopeless(candidate: Candidate, binding: str, slo: Slo, inputs: float, outputs: float) -> str:
+def _hopeless(candidate: Candidate, binding: str, asked: Asked, inputs: float, outputs: float) -> str:
     """Why not even an almost idle replica keeps the promise."""
-    pool = candidate.pool
+    pool, slo = candidate.pool, asked.slo
     if binding == "tpot":
         token_ms = pool.step.a_ms / (1 - FLOOR)
         return f"a token takes {token_ms:.1f} ms on an almost idle replica; target {1000 * slo.tpot_s:g} ms"
     if binding == "ttft":
-        first = ttft_s(pool, FLOOR, slo.attainment, inputs, outputs, MOST_REPLICAS) + filling_s(candidate, inputs)
+        together = asked.sharing(MOST_REPLICAS)
+        first = ttft_s(pool, FLOOR, slo.attainment, inputs, outputs, together) + filling_s(candidate, inputs)
         target = slo.ttft_s + slo.ttft_s_per_1k_tokens * inputs / 1000
         return f"the first token takes {first:.2f} s on an almost idle replica; target {target:g} s"
     held = KV_FILL * candidate.memory.kv_tokens / (inputs + outputs / 2)

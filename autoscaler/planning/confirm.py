@@ -14,6 +14,7 @@ import numpy as np
 
 from autoscaler.planning.carry import Asked, Carried
 from autoscaler.planning.traffic import Array, Traffic
+from autoscaler.policy import Routing
 from runtime.pool import StepTime
 from runtime.simulated.outcomes import LatencyTarget
 from runtime.simulated.run import FixedFleet, row, run
@@ -25,6 +26,9 @@ MOST_REQUESTS = 200_000
 
 FURTHEST = 2.0
 """Fleets of more than so many times the plan are not tried."""
+
+ROUTERS = {Routing.BY_LOAD: "least-requests", Routing.BLIND: "random"}
+"""What the simulator sends requests by."""
 
 Progress = Callable[[float], None]
 
@@ -131,4 +135,5 @@ def played(carried: Carried, trace: Trace, asked: Asked, count: int, seed: int) 
         # One prefix for all, as long as the share of each prompt that the plan takes to be cached.
         prefix = np.ones(trace.requests, np.int32)
         tokens = (asked.cached * trace.input_tokens).astype(np.int32)
-    return row(run(trace, FixedFleet((pool,) * count, target, seed=seed), prefixes=prefix, prefix_tokens=tokens))
+    fleet = FixedFleet((pool,) * count, target, ROUTERS[asked.routing], seed=seed)
+    return row(run(trace, fleet, prefixes=prefix, prefix_tokens=tokens))

@@ -24,6 +24,7 @@ def document(plan: Plan, top: int, confirmed: dict[str, Confirmed] | None = None
         "slo": asked.slo.model_dump(mode="json"),
         "headroom": asked.headroom,
         "cached_share": asked.cached,
+        "routing": asked.routing.value,
         "traffic": traffic_document(plan.traffic),
         "considered": len(plan.ranked) + len(plan.refused),
         "feasible": len(plan.ranked),

@@ -152,6 +152,7 @@ def test_a_page_of_nothing_has_the_reasons(tmp_path: Path) -> None:
         ([*LLAMA, *NUMBERS, "--gpu", "H1000"], "--gpu: GPU 'H1000' is not known; near names: H100"),
         ([*LLAMA, *NUMBERS, "--precision", "fp7"], "--precision 'fp7' is not known; give one of bf16"),
         ([*LLAMA, *NUMBERS, "--engine", "tgi"], "--engine 'tgi' is not known; give one of sglang, trtllm, vllm"),
+        ([*LLAMA, *NUMBERS, "--routing", "sal"], "--routing 'sal' is not known; give one of by-load, blind"),
         ([*LLAMA, *NUMBERS, "--provider", "acme"], "--provider: provider 'acme' is not in the price table; near names"),
         ([*LLAMA, *NUMBERS, "--price", "H100"], "--price H100: write a GPU type and USD per GPU-hour, as in H100=2.69"),
         ([*LLAMA, *NUMBERS, "--price", "H100=nan"], "--price H100=nan: USD per GPU-hour must be above 0"),
@@ -201,3 +202,22 @@ def test_a_fleet_too_large_to_play_is_told_and_planned() -> None:
     result = run(*LLAMA, "--rate", "9000", "--input-tokens", "900", "--output-tokens", "200", *FEW, "--simulate", "1")
     assert result.exit_code == 0 and "replicas are not played, 500 at most" in " ".join(result.stderr.split())
     assert "H100-SXM fp8 TP2" in result.stdout
+
+
+def peaks(made: dict[str, object]) -> dict[str, int]:
+    pools = made["pools"]
+    assert isinstance(pools, list)
+    return {one["name"]: one["replicas"]["peak"] for one in pools}
+
+
+LONG = ["--rate", "40", "--input-tokens", "8000", "--output-tokens", "200"]
+
+
+def test_replicas_that_queue_for_themselves_are_more_and_the_plan_says_so() -> None:
+    shared, blind = (document(*LONG, "--routing", routing) for routing in ("by-load", "blind"))
+    assert document(*LONG) == shared and (shared["routing"], blind["routing"]) == ("by-load", "blind")
+    counts = [peaks(made) for made in (shared, blind)]
+    more = [counts[1][name] - counts[0][name] for name in counts[0].keys() & counts[1].keys()]
+    assert min(more) >= 0 and max(more) > 0
+    assert "each replica queues for itself" in run(*LLAMA, *LONG, *FEW, "--routing", "blind").stdout
+    assert "queues for itself" not in run(*LLAMA, *LONG, *FEW).stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from autoscaler.planning.candidates import Refusal
 from autoscaler.planning.carry import Asked, Carried, carry, filling_s, hold
 from autoscaler.planning.splits import Split
 from autoscaler.planning.traffic import Traffic, of_numbers
-from autoscaler.policy import Slo
+from autoscaler.policy import Routing, Slo
 from runtime.pool import StepTime
 from tests.autoscaler.planning.cases import STEP, asked, candidate, offer
 
@@ -133,3 +135,22 @@ def test_a_mix_never_costs_more_than_all_on_demand(rps: float, peak: float, spot
     assert isinstance(made, Carried)
     assert made.mix.usd_per_hour <= made.usd_per_hour + 1e-9
     assert made.usd_per_million_mixed <= made.usd_per_million + 1e-9
+
+
+@settings(deadline=None, max_examples=60)
+@given(RATES, LENGTHS, LENGTHS, st.floats(0.3, 5.0), st.floats(1.0, 4.0))
+def test_replicas_that_queue_for_themselves_are_never_fewer(
+    rps: float, inputs: float, outputs: float, ttft: float, peak: float
+) -> None:
+    traffic, want = of_numbers(rps, inputs, outputs, peak), asked(ttft)
+    shared, blind = (carry(candidate(), traffic, replace(want, routing=routing)) for routing in Routing)
+    if isinstance(blind, Carried):
+        assert isinstance(shared, Carried) and (blind.needed >= shared.needed).all()
+
+
+def test_a_promise_that_only_a_shared_queue_keeps_is_refused_where_there_is_none() -> None:
+    """What an almost idle replica by itself takes is more than the target, and is what the reason says."""
+    traffic, want = of_numbers(200.0, 2000.0, 20.0), asked(0.23)
+    assert isinstance(carry(candidate(), traffic, want), Carried)
+    made = carry(candidate(), traffic, replace(want, routing=Routing.BLIND))
+    assert isinstance(made, Refusal) and made.limit == "ttft"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.planning.carry import Carried, carry
-from autoscaler.planning.confirm import Confirmed, busiest, confirm, drawn, smallest
+from autoscaler.planning.confirm import Confirmed, busiest, confirm, drawn, played, smallest
 from autoscaler.planning.traffic import of_numbers, of_series
+from autoscaler.policy import Routing
 from forecasting.series import Series
 from runtime.traces import Trace
 from tests.autoscaler.planning.cases import STEP, asked, candidate
@@ -87,6 +90,15 @@ def test_cached_prompts_are_cached_in_the_simulator() -> None:
     assert isinstance(made, Carried)
     told = confirm(made, drawn(traffic, STEP, 0.0, 1), asked(cached=0.5), 0)
     assert told.run["prefix_hit_rate"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_what_is_sent_blindly_is_played_so() -> None:
+    traffic, want = of_numbers(8.0, 2000.0, 50.0), asked(ttft_s=0.6)
+    made = carry(candidate(), traffic, want)
+    assert isinstance(made, Carried)
+    trace = drawn(traffic, STEP, 0.0, 1)
+    shared, blind = (played(made, trace, replace(want, routing=routing), 3, 0)["attainment"] for routing in Routing)
+    assert blind < shared
 
 
 def test_what_the_simulator_needs_changes_the_cost_alike() -> None:
