@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +23,7 @@ from collectors.redact import redacted
 
 if TYPE_CHECKING:
     from app.settings import Settings
+    from autoscaler.policy import Routing
     from runtime.agent.client import RemoteFleet
 
 HELP = "Check this machine, the fleet file and what it points at."
@@ -88,12 +89,16 @@ def ports(settings: Settings) -> Iterator[Check]:
 
 
 def reach(settings: Settings, api: str | None) -> Iterator[Check]:
-    """What the file points at: store, source, cluster, API."""
+    """What the file points at: store, source, router, cluster, API."""
+    from app.sending import by_router, routings
+
     yield store(settings.store.url)
+    planned = routings(settings)
+    yield from by_router(settings, planned)
     if settings.source.kind == "prometheus":
         yield answering("Prometheus", f"{settings.source.url}/-/ready", "fail")
     if settings.fleet.kind == "kubernetes":
-        yield from in_cluster(settings)
+        yield from in_cluster(settings, planned)
     if settings.fleet.kind == "local":
         yield from agents(settings)
     if settings.api.tls is not None:
@@ -102,17 +107,29 @@ def reach(settings: Settings, api: str | None) -> Iterator[Check]:
     yield answering("API", f"{at.rstrip('/')}/readyz", "fail" if api else "warn")
 
 
-def in_cluster(settings: Settings) -> Iterator[Check]:
+def in_cluster(settings: Settings, planned: Mapping[str, Routing]) -> Iterator[Check]:
     """The cluster that the file names, and what Prometheus knows of it."""
     import asyncio
 
     from app.kubernetes.doctor import look
     from app.kubernetes.metrics import seen
 
-    yield from asyncio.run(look(settings))
+    yield from asyncio.run(look(settings, unrouted=unrouted(settings, planned)))
     if settings.source.kind == "prometheus" and settings.source.url:
         engines = {pool.engine for service in settings.services for pool in service.pools}
         yield from seen(settings.source.url, engines, nodes=True)
+
+
+def unrouted(settings: Settings, planned: Mapping[str, Routing]) -> frozenset[str]:
+    """Services that are planned by load because nobody has said anything, where no router of ours is seen."""
+    from app.kubernetes.metrics import router_seen
+    from app.sending import taken_for_granted
+
+    source = settings.source
+    asked = source.kind == "prometheus" and source.url
+    if source.gateway_url or (asked and router_seen(asked) is not False):
+        return frozenset()
+    return taken_for_granted(settings, planned)
 
 
 def agents(settings: Settings) -> Iterator[Check]:

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from app.kubernetes.declared import SCALING_POLICIES
 from app.kubernetes.fleet import ClusterFleet, OutOfReach
 from app.kubernetes.rights import Right, rights
 from app.manifests.crd import NAME, schema
+from app.sending import by_service
 from app.settings import Settings
 from autoscaler.policy import Mode
 from runtime.agent.client import Standing
@@ -50,8 +51,10 @@ EVER = "1970-01-01T00:00:00Z"
 APPLY = "run kubectl apply --server-side -f deploy/crds"
 
 
-async def look(settings: Settings, api: Api | None = None) -> list[Check]:
-    """All checks. Raises ``UserError`` where the file names no cluster that could be asked."""
+async def look(settings: Settings, api: Api | None = None, unrouted: Collection[str] = ()) -> list[Check]:
+    """All checks; an ``unrouted`` service to which a plain Service sends is told. Raises ``UserError`` where the file
+    names no cluster that could be asked.
+    """
     spec = cluster_spec(settings)
     made = api or api_of(cluster(settings))
     fleet = ClusterFleet(made, spec, WallClock(), call=caller(settings))
@@ -62,7 +65,7 @@ async def look(settings: Settings, api: Api | None = None) -> list[Check]:
         found = [*reached, *await definition(made), *await granted(settings, made), *await lease(settings, made)]
         found += [check async for check in workloads(settings, fleet)]
         found += agents(fleet.standings(), time.time())
-        return found + [check async for check in rotations(settings, fleet)]
+        return found + [check async for check in rotations(settings, fleet, unrouted)]
     finally:
         await fleet.close()
 
@@ -248,9 +251,10 @@ def agents(standings: Mapping[str, Standing], now_s: float) -> list[Check]:
     return apart + [check for check in judged if check.status != "ok"]
 
 
-async def rotations(settings: Settings, fleet: ClusterFleet) -> AsyncIterator[Check]:
-    """Each Service that sends to a pool's pods: whether it heeds their rotation."""
+async def rotations(settings: Settings, fleet: ClusterFleet, unrouted: Collection[str]) -> AsyncIterator[Check]:
+    """Each Service that sends to a pool's pods: whether it heeds their rotation, and whether it may send by chance."""
     known = {key: target for key, target in (fleet.targets() or {}).items() if key not in fleet.spec.agent_pools}
+    untold = set(unrouted)
     for service in settings.services:
         for pool in service.pools:
             target = known.get((service.name, pool.name))
@@ -263,8 +267,12 @@ async def rotations(settings: Settings, fleet: ClusterFleet) -> AsyncIterator[Ch
                 yield Check(f"service of {pool.name}", "warn", f"cannot be told: {error}")
                 continue
             acts = service.policy.mode is Mode.AUTO
-            for check in rotation.checks(pool.name, rotation.labels_of(workload), there, acts=acts):
+            labels = rotation.labels_of(workload)
+            for check in rotation.checks(pool.name, labels, there, acts=acts):
                 yield check
+            if service.name in untold and (places := rotation.plain(labels, there)):
+                untold.remove(service.name)
+                yield by_service(service.name, places[0])
 
 
 async def engines(urls: list[str]) -> Check:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from app.check import Check
 from collectors.dcgm import PREFIX, RULES
 from collectors.engines import ENGINES
+from collectors.gateway import ARRIVED
 from collectors.prometheus import NODE_LABEL
 from collectors.promql import Prometheus, SourceUnavailable
 
@@ -32,6 +33,17 @@ def seen(url: str, kinds: Iterable[str], *, nodes: bool) -> Iterator[Check]:
             yield fields({labels.get("__name__", "") for labels, _, _ in rows})
     except SourceUnavailable as error:
         yield Check("metrics", "fail", str(error))
+    finally:
+        prometheus.close()
+
+
+def router_seen(url: str) -> bool | None:
+    """Whether Prometheus has metrics of our router; None where it cannot be asked."""
+    prometheus = Prometheus(url)
+    try:
+        return bool(prometheus.instant(f"count({ARRIVED})"))
+    except SourceUnavailable:
+        return None
     finally:
         prometheus.close()
 

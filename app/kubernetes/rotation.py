@@ -27,11 +27,24 @@ def labels_of(workload: Mapping[str, Any]) -> Mapping[str, str]:
 
 def checks(pool: str, labels: Mapping[str, str], services: Iterable[Json], *, acts: bool) -> Iterator[Check]:
     """One for each Service that sends to pods of these labels. Where Leadtime ``acts``, a wrong one is a failure."""
+    for one in senders(labels, services):
+        asked = one["spec"]["selector"].get(ROTATION_LABEL)
+        yield _check(pool, one["metadata"], asked, labels.get(ROTATION_LABEL), acts)
+
+
+def senders(labels: Mapping[str, str], services: Iterable[Json]) -> Iterator[Json]:
+    """Services that send to pods of these labels, in rotation or not."""
     for one in services:
         selector = (one.get("spec") or {}).get("selector") or {}
         others = {key: value for key, value in selector.items() if key != ROTATION_LABEL}
         if others and others.items() <= labels.items():
-            yield _check(pool, one["metadata"], selector.get(ROTATION_LABEL), labels.get(ROTATION_LABEL), acts)
+            yield one
+
+
+def plain(labels: Mapping[str, str], services: Iterable[Json]) -> list[str]:
+    """Those that choose a pod by themselves; who asks a headless one chooses for itself."""
+    found = [one for one in senders(labels, services) if one["spec"].get("clusterIP") != "None"]
+    return [f"{one['metadata']['namespace']}/{one['metadata']['name']}" for one in found]
 
 
 def _check(pool: str, meta: Json, asked: str | None, borne: str | None, acts: bool) -> Check:

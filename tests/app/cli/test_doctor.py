@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from pathlib import Path
 
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
 from app.access.tls import renewing, trusting
-from app.cli.doctor import agents, asked, certificate
+from app.cli.doctor import agents, asked, certificate, unrouted
 from app.cli.up import BUILT_IN
 from app.fleetsettings import FleetSettings
-from app.settings import load
+from app.settings import SourceSettings, load
 from app.tlssettings import TlsSettings
+from autoscaler.policy import Routing
 from runtime.agent.client import RemoteFleet
 from runtime.agent.server import create_agent
 from tests.certificates import Authority
@@ -45,7 +53,7 @@ async def test_an_agent_that_is_not_trusted_or_refuses_fails_and_one_that_is_sil
     status, detail = await told(ours, ours.issue("old", "127.0.0.1", left=-MONTH / 1000))
     assert status == "fail" and "certificate has expired on" in detail
     status, detail = await told(ours, ours.issue("a", "127.0.0.1"), token="another-token-altogether")
-    assert status == "fail" and "401" in detail
+    assert status == "fail" and "it refuses our token (401, the token is not right); " in detail
     silent = await asked("agent", RemoteFleet("http://127.0.0.1:1"), 0.0)
     assert silent.status == "warn" and silent.detail.endswith("is it running?")
 
@@ -69,3 +77,22 @@ def test_the_api_s_certificate_is_read_from_its_file(tmp_path: Path) -> None:
     files = Authority(tmp_path).issue("api", "127.0.0.1", left=MONTH)
     assert certificate(files.cert_file).status == "ok"
     assert certificate(tmp_path / "nothing").detail.startswith("api.tls.cert_file: ")
+
+
+@pytest.mark.parametrize(("series", "silent"), [([], False), ([{"metric": {}, "value": [0, "2"]}], True)])
+async def test_a_router_is_seen_by_its_metrics_or_told_by_the_file(series: list[object], silent: bool) -> None:
+    settings = load(BUILT_IN)
+    planned = dict.fromkeys(settings.service_names(), Routing.BY_LOAD)
+
+    async def answer(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "success", "data": {"resultType": "vector", "result": series}})
+
+    def found(**source: str) -> frozenset[str]:
+        changed = {"source": SourceSettings.model_validate(source)}
+        return unrouted(settings.model_copy(update=changed), planned)
+
+    async with listening(Starlette(routes=[Route("/api/v1/query", answer)])) as url:
+        seen = await asyncio.to_thread(found, kind="prometheus", url=url)
+        assert seen == (set() if silent else {"chat", "code", "summarize"})
+    assert found(kind="prometheus", url="http://127.0.0.1:1") == set()
+    assert found(gateway_url="http://127.0.0.1:8700/metrics") == set() and "chat" in found()

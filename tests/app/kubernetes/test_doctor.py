@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
@@ -20,12 +21,16 @@ from app.kubernetes.metrics import fields as dcgm_fields
 from app.manifests.crd import crd, schema
 from app.settings import Settings
 from collectors.dcgm import PREFIX
-from runtime.agent.client import Standing
+from runtime.agent.client import RemoteFleet, Standing
+from runtime.agent.server import create_agent
 from runtime.kubernetes.client import Api
 from runtime.kubernetes.connection import Connection
+from runtime.kubernetes.names import AGENT_LABEL
 from runtime.kubernetes.times import micro
 from tests.app.kubernetes.conftest import Setting
 from tests.app.test_fleets import POOL
+from tests.runtime.agent.hosted import Instant
+from tests.runtime.router.hosts import listening
 
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/scalingpolicies.leadtime.dev"
 
@@ -86,6 +91,7 @@ async def checks(
     mode: str = "shadow",
     store: str = "sqlite:///x.db",
     token: Path | None = None,
+    unrouted: Collection[str] = (),
     **changes: Any,
 ) -> dict[str, Check]:
     chosen = {"namespaces": ["llm"], "lease": "leadtime-daemon", "gitops": True, **changes}
@@ -95,7 +101,7 @@ async def checks(
     told = {"fleet": fleet, "services": [service], "store": {"url": store}}
     told |= {"source": {"kind": "prometheus", "url": "http://127.0.0.1:1"}}
     api = Api(Connection("http://cluster", namespace="ops"), Now(), transport=setting.cluster.server)
-    return {check.name: check for check in await look(Settings.model_validate(told), api)}
+    return {check.name: check for check in await look(Settings.model_validate(told), api, unrouted)}
 
 
 async def test_a_cluster_that_has_it_all_is_well(setting: Setting, server: Server) -> None:
@@ -232,12 +238,37 @@ async def test_services_of_others_and_those_that_may_not_be_read(setting: Settin
     assert (check.status, check.detail) == ("warn", "cannot be told: services is forbidden")
 
 
+async def test_a_plain_service_before_which_no_router_is_seen(setting: Setting, server: Server) -> None:
+    service(setting, IN, app="chat", leadtime_dev_rotation="in")
+    assert "routing of chat" not in await checks(setting)
+    check = (await checks(setting, unrouted=["chat"]))["routing of chat"]
+    assert check.status == "warn" and "Service llm/chat-service is sent by chance" in check.detail
+    setting.cluster.server.get("services", "chat-service")["spec"]["clusterIP"] = "None"
+    assert "routing of chat" not in await checks(setting, unrouted=["chat"])
+
+
 async def test_a_pool_for_which_there_is_no_agent_pod(setting: Setting, server: Server, tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("x" * 32)
     found = await checks(setting, token=secret, agent_pools=["chat-h100"])
     assert found["pool chat-h100"].status == "fail"
     assert "no pod with the label leadtime.dev/agent holds it" in found["pool chat-h100"].detail
+
+
+async def test_each_agent_that_cannot_be_asked_is_named(
+    setting: Setting, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("x" * 32)
+    shared = setting.cluster.workload("shared", 2, "statefulsets")
+    shared["spec"]["mock"]["labels"][AGENT_LABEL] = "in"
+    setting.cluster.server.put("statefulsets", shared)
+    for _ in range(20):
+        setting.cluster.step(5.0)
+    async with listening(create_agent(Instant(), "another-token-of-agents")) as url:
+        monkeypatch.setattr("app.kubernetes.doctor.caller", lambda _: lambda pod: RemoteFleet(url, "x" * 32))
+        found = await checks(setting, token=tmp_path / "token", agent_pools=["chat-h100"])
+    named = [found[f"agent llm/shared-{number}"] for number in range(2)]
+    assert all(check.status == "fail" and "it refuses our token" in check.detail for check in named)
 
 
 def test_agents_that_are_apart_and_certificates_that_end_soon_are_named() -> None:
