@@ -41,7 +41,7 @@ ONE_EACH = (
 
 def problems(text: str, most: int = 20) -> list[str]:
     """What is wrong with a file, at most so many lines; empty where nothing is."""
-    reader = csv.reader(io.StringIO(text))
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
     try:
         return list(islice(_found(next(reader, []), reader), most))
     except csv.Error as error:

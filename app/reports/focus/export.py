@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from app.reports.books import Books, Charges
 from app.reports.focus.columns import CUSTOM, FOCUS, PART_COLUMNS
@@ -61,7 +62,13 @@ def focus_csv(books: Books, made: Charges) -> str:
 def _written(value: Cell) -> str:
     if value is None:
         return ""
-    return guarded(value) if isinstance(value, str) else f"{value:f}"
+    return _text(value) if isinstance(value, str) else f"{value:f}"
+
+
+@lru_cache(maxsize=4096)
+def _text(value: str) -> str:
+    """Guarded; a file has few texts, each many times."""
+    return guarded(value)
 
 
 def rows(books: Books, made: Charges) -> Iterator[dict[str, Cell]]:
