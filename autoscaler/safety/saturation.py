@@ -2,13 +2,15 @@
 
 Each sign is a voice of its own with its number, and acts within one tick: KV memory, the queue, preemptions,
 rejections. They count from the replicas that *serve*, not from those that are asked for, so what is on its way already
-answers them and a sign that lasts for a whole launch does not add up. The thresholds are those that KEDA and llm-d
+answers them and a sign that lasts for a whole launch does not add up; nor is anything on its way given back while one
+stands. The thresholds are those that KEDA and llm-d
 recipes for vLLM use (queue of five a replica, KV memory at 0.8 to 0.9); policy ``reactive`` has them.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from autoscaler.capacity import RhoMax
 from autoscaler.decision import Constraint, TierCounts
@@ -35,7 +37,8 @@ def saturation(
         _preemptions(observation, serving, policy),
         _rejections(observation, serving, work_ms, rho),
     ]
-    return [voice for voice in voices if voice is not None]
+    in_hand = serving + counts.launching + counts.waking
+    return [replace(voice, replicas=max(voice.replicas, in_hand)) for voice in voices if voice is not None]
 
 
 def _kv(observation: Observation, serving: int, policy: Policy) -> Constraint | None:

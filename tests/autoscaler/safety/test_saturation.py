@@ -42,8 +42,9 @@ def test_each_sign_asks_for_more(seen: dict[str, Any], voice: str, replicas: int
     assert asked(**seen) == {voice: replicas}
 
 
-def test_what_is_on_its_way_answers_a_sign() -> None:
-    assert asked(kv_usage_ratio=1.0, launching=3) == asked(kv_usage_ratio=1.0)
+def test_what_is_on_its_way_answers_a_sign_and_is_not_given_back() -> None:
+    assert asked(kv_usage_ratio=1.0, launching=1) == asked(kv_usage_ratio=1.0) == {"kv": 5}
+    assert asked(kv_usage_ratio=1.0, launching=3) == {"kv": 7}
 
 
 def test_nobody_is_full_where_nobody_serves() -> None:
