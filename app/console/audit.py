@@ -26,7 +26,7 @@ ACTIONS = {
     "token.create": "token made",
     "token.revoke": "token revoked",
 }
-COLUMNS = ("entry", "time, UTC", "who", "what", "of", "changed", "reason", "known by", "address", "hash")
+COLUMNS = ("entry", "time, UTC", "who", "what", "of", "reason", "changed", "known by", "address", "hash")
 SHOWN_FIELDS = 3
 
 
@@ -43,8 +43,8 @@ def line(row: AuditRow) -> dict[str, Any]:
         row.who,
         ACTIONS.get(row.action, row.action),
         row.subject,
-        changed(row),
         row.reason,
+        changed(row),
         row.by,
         row.address,
         row.hash,
@@ -54,7 +54,9 @@ def line(row: AuditRow) -> dict[str, Any]:
 
 
 def changed(row: AuditRow) -> str:
-    """The first fields that differ, in a few words."""
+    """The first fields that differ, in a few words; of what is new as a whole only how many."""
+    if len(row.changes) > SHOWN_FIELDS and all(change.old is None for change in row.changes):
+        return f"{len(row.changes)} fields, all new"
     told = [f"{change.field}: {value(change.old)} → {value(change.new)}" for change in row.changes[:SHOWN_FIELDS]]
     more = len(row.changes) - SHOWN_FIELDS
     return "; ".join(told) + (f"; {more} more" if more > 0 else "")

@@ -27,7 +27,7 @@ FAINT = "#8a949e66"
 
 Parts = Mapping[str, tuple[str, str]]
 Styles = Mapping[str, tuple[str, list[int]]]
-SOLID, DASHED, DOTTED = [1, 0], [6, 3], [2, 2]
+SOLID, DASHED, DOTTED, LONG = [1, 0], [6, 3], [2, 2], [14, 4]
 
 FORECAST = "Forecast P50–P95"
 DEMAND = {
@@ -56,9 +56,13 @@ GPUS: Parts = {
     "gpus_idle": ("idle", FAINT),
 }
 QUANTILES = {"p50": ("P50", BLUE, SOLID), "p90": ("P90", PURPLE, DASHED), "p99": ("P99", GREY, DOTTED)}
+TARGET = {"Target": (RED, LONG)}
+"""What is promised, on every chart that has it."""
 
-TIME_LABEL = "utcFormat(datum.value, datum.value % 86400000 == 0 ? '%d %b' : '%H:%M')"
-"""Axis labels: the date at midnight, else the time of day, UTC."""
+TIME_LABEL = (
+    "utcFormat(datum.value, datum.value % 86400000 == 0 ? '%d %b' : datum.value % 60000 == 0 ? '%H:%M' : '%H:%M:%S')"
+)
+"""Axis labels: the date at midnight, else the time of day, UTC; with seconds where labels are closer than minutes."""
 
 HEIGHT = 210
 """Height of a chart, px, legend and axis included."""
@@ -100,9 +104,17 @@ def quantiles(history: pd.DataFrame, signal: str, target_ms: float) -> alt.Layer
         **{label: 1000 * history[f"{signal}_{name}_s"] for name, (label, _, _) in QUANTILES.items()},
         Target=target_ms,
     )
-    styles = {label: (colour, dash) for label, colour, dash in QUANTILES.values()} | {"Target": (RED, SOLID)}
+    styles = {label: (colour, dash) for label, colour, dash in QUANTILES.values()} | TARGET
     y = alt.Y(title="ms, root scale", scale=alt.Scale(type="sqrt", zero=True), axis=alt.Axis(tickCount=6))
     return line_chart(frame, {label: label for label in styles}, styles, y, digits=0)
+
+
+def attainment(history: pd.DataFrame, target: float) -> alt.LayerChart:
+    """The share of requests in time (``attainment``) and what is promised; the axis need not begin at zero."""
+    frame = history.assign(Target=target)
+    styles = {"In time": (BLUE, SOLID)} | TARGET
+    y = alt.Y(title="share in time", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5, format=".1~%"))
+    return line_chart(frame, {"attainment": "In time", "Target": "Target"}, styles, y, digits=4)
 
 
 def lines(history: pd.DataFrame, signals: Mapping[str, str], unit: str, axis_format: str = "~s") -> alt.LayerChart:

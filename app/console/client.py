@@ -1,8 +1,9 @@
 """The console's only door to data: a typed client of the HTTP API.
 
-Reads are remembered for a moment, because several live fragments ask for the same thing within one refresh; writes
-forget everything. Safe to share between sessions. Every failure is an ``ApiError`` that says in one line what
-happened and what to do.
+Reads are kept for a moment, because several live fragments ask for the same thing within one refresh; writes forget
+everything. While nothing answers, reads give what was answered last, for an operator in an outage needs the last that
+was known; only ``probe`` never does, and the header, which asks by it, says so and greys the page. Safe to share
+between sessions. Every failure is an ``ApiError`` that says in one line what happened and what to do.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -28,6 +30,9 @@ from app.api.schemas.services import ReplicaView, Series, ServiceRow
 from app.api.schemas.trials import ShadowPromotion, ShadowStart, ShadowView, Signed, WatchView
 
 T = TypeVar("T")
+
+REMEMBERED = 32
+"""Questions whose last answer is remembered for an outage: those of the pages that are looked at."""
 
 
 class ApiError(Exception):
@@ -86,6 +91,14 @@ def error_line(item: object) -> str:
     return f"{where}: {item.get('msg', '')}" if where else str(item.get("msg", item))
 
 
+def question(path: str, params: dict[str, Any] | None) -> str:
+    """What is asked, whenever it is asked: of a range of time only how long it is."""
+    asked = dict(params or {})
+    if "start" in asked and "end" in asked:
+        asked["span"] = round(asked.pop("end") - asked.pop("start"))
+    return f"{path}?{asked}"
+
+
 class Api:
     """Reads and writes under ``/api/v1`` of ``base_url``; an answer to a read is reused for ``ttl_s`` seconds.
 
@@ -112,6 +125,9 @@ class Api:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, Any]] = {}
+        self._last: OrderedDict[str, Any] = OrderedDict()
+        self._answered_s: float | None = None
+        self._down = False
 
     def me(self) -> Me | None:
         """Whom the API takes us for; None from an API that does not say."""
@@ -120,6 +136,10 @@ class Api:
     def fleet(self) -> FleetView:
         """The five-second screen."""
         return self._get("/fleet", FleetView)
+
+    def probe(self) -> FleetView:
+        """The same, or ``ApiDown``: never what was known before."""
+        return self._get("/fleet", FleetView, remembering=False)
 
     def racks(self) -> list[RackRow]:
         """GPUs that several services share."""
@@ -266,22 +286,39 @@ class Api:
             raise ApiUnreadable(path, error_line(dict(first))) from error
         raise ApiUnable("the API ended its answer before the result")
 
+    @property
+    def silent_s(self) -> float | None:
+        """Seconds since the API answered last; None where it never did."""
+        return None if self._answered_s is None else self._monotonic() - self._answered_s
+
     def forget(self) -> None:
         """Ask the API anew from now on."""
         with self._lock:
             self._kept.clear()
 
-    def _get(self, path: str, kind: type[T], params: dict[str, Any] | None = None) -> T:
-        key = f"{path}?{params}"
+    def _get(self, path: str, kind: type[T], params: dict[str, Any] | None = None, remembering: bool = True) -> T:
+        key, asked = f"{path}?{params}", question(path, params)
         now = self._monotonic()
         with self._lock:
             self._kept = {k: kept for k, kept in self._kept.items() if kept[0] > now}
             if key in self._kept:
                 kept: T = self._kept[key][1]
                 return kept
-        answer = self._request("GET", path, kind, params=params)
+            last: T | None = self._last.get(asked) if remembering else None
+        if self._down and last is not None:
+            return last
+        try:
+            answer = self._request("GET", path, kind, params=params)
+        except ApiDown:
+            if last is None:
+                raise
+            return last
         with self._lock:
             self._kept[key] = (now + self._ttl_s, answer)
+            self._last[asked] = answer
+            self._last.move_to_end(asked)
+            if len(self._last) > REMEMBERED:
+                self._last.popitem(last=False)
         return answer
 
     def _maybe(self, path: str, kind: type[T]) -> T | None:
@@ -303,7 +340,9 @@ class Api:
         try:
             response = self._http.request(method, path, **options)
         except httpx.TransportError as error:
+            self._down = True
             raise ApiDown(self.base_url) from error
+        self._down, self._answered_s = False, self._monotonic()
         if response.is_error:
             raise ApiRefused(response.status_code, detail_of(response))
         try:

@@ -98,7 +98,7 @@ def price_tile(view: CostView, series: CostSeries, field: str, name: str) -> til
     """One of the prices, with its past."""
     points = tuple(getattr(point, field) for point in series.points)
     label = f"{name.capitalize()} $ / 1M"
-    return tile(label, per_million(getattr(view.total, field)), "input and output tokens", points, PRICE_HELP[name])
+    return tile(label, per_million(getattr(view.total, field)), "input and output", points, PRICE_HELP[name])
 
 
 def tile(label: str, value: str, note: str, points: tuple[float | None, ...], help: str) -> tiles.Tile:

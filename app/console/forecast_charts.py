@@ -73,7 +73,9 @@ def erlangs(column: str) -> alt.Y:
 def calibration(table: pd.DataFrame) -> alt.LayerChart:
     """``forecasts.calibration_frame``: points by which each quantile missed its promise, in the range of chance."""
     kept = "datum.quantile + (isValid(datum.kept) ? '  ' + format(datum.kept, '.1f') + ' %' : '')"
-    y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False, labelLimit=0, ticks=False))
+    # By what was promised and not as the data comes: a refresh keeps labels that stay in front of those that change.
+    order = alt.EncodingSortField("promised", op="min", order="ascending")
+    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelOverlap=False, labelLimit=0, ticks=False))
     base = alt.Chart().transform_calculate(label=kept).encode(y=y)
     x = alt.X("off:Q", title="points off the promise", axis=POINTS, scale=alt.Scale(padding=14))
     colours, shapes = (alt.Scale(domain=list(SHAPES), range=[look[i] for look in SHAPES.values()]) for i in (0, 1))

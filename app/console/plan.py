@@ -61,13 +61,16 @@ def chart(found: PlanView) -> alt.LayerChart:
     moving = [100 * point.attainment for point in found.points if point.kind != "static"]
     low = max(0.0, min([*moving, 100 * found.target]) - 1)
     x = alt.X("usd_per_hour:Q", title="$ an hour", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(tickCount=8))
-    y = alt.Y("attainment:Q", title="% in time", scale=alt.Scale(domain=[low, 100.0], clamp=True))
+    # A little above all of it, so that points there are whole; every layer says it, or the axis would begin at zero.
+    span = alt.Scale(domain=[low, 100.0 + 0.03 * (100.0 - low)], clamp=True, zero=False, nice=False)
+    y = alt.Y("attainment:Q", title="% in time", scale=span, axis=alt.Axis(tickCount=6))
     tips = [alt.Tooltip(f"{name}:N") for name in ("pool", "policy", "changes")]
     tips += [alt.Tooltip("usd_per_hour:Q", format=",.2f"), alt.Tooltip("attainment:Q", format=".2f")]
-    dash = alt.StrokeDash("pool:N", legend=placed(title="pool"))
+    several = data["pool"].nunique() > 1
+    dash = alt.StrokeDash("pool:N", legend=placed(title="Pool", orient="bottom") if several else None)
     base = alt.Chart()
     layers = [
-        base.mark_rule(color=GREEN, strokeDash=charts.DASHED).encode(y=alt.datum(100 * found.target)),
+        base.mark_rule(color=GREEN, strokeDash=charts.DASHED).encode(alt.YDatum(100 * found.target, scale=span)),
         base.transform_filter(f"datum.kind == '{names[0]}'").mark_line(strokeWidth=2, color=BLUE).encode(x, y, dash),
         base.mark_point(filled=True, size=80, opacity=0.95).encode(x, y, colour, shape, tooltip=tips),
     ]

@@ -14,18 +14,27 @@ from app.console import format, policy_edit, shell
 from app.console.client import ApiError
 from app.console.policy_edit import Edit, Notice
 
+SHOWN = "policy-shown"
+"""Which version the rest of the page shows."""
+
 
 @shell.live(shell.CHART_REFRESH_S)
 def watch() -> None:
-    """How the policy applied last fares; nothing where none was on watch, or where it is over and went well."""
+    """How the policy applied last fares; nothing where none was on watch, or where it is over and went well, or where
+    somebody has changed the policy since it was taken back.
+
+    Where another version came, as by the watch itself, the whole page runs again; a draft is kept.
+    """
     service = st.session_state.get("service")
-    found = shell.api().watch(service) if service else None
-    if found is None or found.outcome in ("passed", "ended"):
+    if not service:
         return
-    if found.outcome == "watching":
+    newest, found = shell.api().policy(service).version, shell.api().watch(service)
+    if newest != st.session_state.get(SHOWN):
+        st.rerun()
+    if found is not None and found.outcome == "watching":
         st.info(format.escape(watching(found)), icon=":material/visibility:")
-    else:
-        said = f"**Taken back.** {format.escape(found.said)}"
+    elif found is not None and found.outcome not in ("passed", "ended") and newest <= found.version + 1:
+        said = f"**Taken back.** {format.escape(found.said[:1].upper() + found.said[1:])}"
         st.error(said, icon=":material/settings_backup_restore:")
 
 

@@ -96,7 +96,7 @@ def header(title: str) -> None:
     When the API comes back or its services change, the whole page runs again, also where it is not live.
     """
     try:
-        view, held = api().fleet(), api().overrides()
+        view, held = api().probe(), api().overrides()
     except ApiError as error:
         st.session_state["services-seen"] = None
         failed_header(title, error)
@@ -117,12 +117,15 @@ def header(title: str) -> None:
 
 
 def failed_header(title: str, error: ApiError) -> None:
-    """The header while the API fails; the one place that says how to start it."""
+    """The header while the API fails; the one place that says how to start it. What was known last stays, in grey."""
     down = isinstance(error, ApiDown)
     with header_row(title):
         st.badge("API down" if down else "API error", icon=":material/cloud_off:", color="red")
     if down:
-        st.error(f"**API down.** {error}", icon=":material/cloud_off:")
+        silent_s = api().silent_s
+        since = "" if silent_s is None else f" Below is what it answered {format.duration(silent_s)} ago."
+        with st.container(key="silent"):
+            st.error(f"**API down.** {error}{since}", icon=":material/cloud_off:")
 
 
 def header_row(title: str) -> DeltaGenerator:

@@ -47,6 +47,7 @@ def entries(rows: list[AuditRow], filtered: bool) -> None:
         on_select="rerun",
         selection_mode="single-row",
         placeholder=format.DASH,
+        column_config={name: f"{name[0].upper()}{name[1:]}" for name in audit.COLUMNS},
     )
     picked = chosen["selection"]["rows"]
     if picked:
@@ -59,6 +60,8 @@ def entries(rows: list[AuditRow], filtered: bool) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
+    if not st.query_params.get("entry"):
+        st.caption("Tick an entry to see all of it, before and after.")
     if len(rows) == PAGE:
         st.caption(f"The newest {PAGE} that fit; narrow it down for older ones, or use `leadtime audit list`.")
     whole(st.query_params.get("entry", ""))

@@ -24,6 +24,8 @@ LONG = "Playing the days of every service"
 
 NOTHING = "Nothing metered in this span yet: the first hour appears one tick after the start."
 
+ONE_HOUR = "GPUs are told by the hour: a line needs two of them."
+
 MONEY = partial(st.column_config.NumberColumn, format="$%.2f")
 PRICE = partial(st.column_config.NumberColumn, format="$%.3f")
 SERVICE_COLUMNS = {
@@ -222,7 +224,8 @@ def ahead(params: dict[str, Any]) -> None:
     for line in shell.api().read("/cost/capacity", list[CapacityLine], whole):
         table = cost.gpu_frame(line)
         chart = partial(cost_charts.gpus, table)
-        shell.panel(f"{line.gpu}:", cost.gpu_words(line), chart, table, f"gpus-{line.gpu}")
+        drawn = table if len(table) > 1 else table[["time"]]
+        shell.panel(f"{line.gpu}:", cost.gpu_words(line), chart, drawn, f"gpus-{line.gpu}", ONE_HOUR)
         if words := cost.purchase_words(line):
             st.markdown(format.escape(words))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,9 @@ from app.console import (
 from app.console.policy_edit import Edit
 from app.console.policy_form import FormField, FormSection
 
+REASON = 90
+"""Most letters of a reason above the form; all of them stand in the history."""
+
 EXAMPLES = {
     "events": """- name: launch
   starts_at: 2026-12-01T14:00:00+01:00
@@ -40,9 +44,10 @@ def page(service: str) -> None:
     """Form on the left, review on the right, history below."""
     edit = policy_edit.current(service)
     newest, schema = shell.api().policy(service), shell.api().policy_schema()
+    st.session_state[policy_trials.SHOWN] = newest.version
     st.markdown(
         f"**Version {newest.version}** in force since {format.stamp(newest.at_s)} UTC, "
-        f"by {format.escape(newest.author)}: {format.escape(newest.reason)}"
+        f"by {format.escape(newest.author)}: {format.escape(textwrap.shorten(newest.reason, REASON, placeholder=' …'))}"
     )
     policy_trials.watch()
     policy_proposals.section(edit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pandas as pd
@@ -9,7 +10,8 @@ import streamlit as st
 
 from app.api.schemas.forecasts import ForecastView
 from app.api.schemas.services import ServiceRow
-from app.console import capacity, charts, decisions, format, frames, shell, tiles
+from app.console import capacity, charts, decisions, format, frames, levels, shell, tiles
+from app.console.levels import Level
 
 # How far back the charts reach, in the API's time.
 WINDOWS_S = {"15 min": 900.0, "1 h": 3600.0, "6 h": 21600.0, "24 h": 86400.0, "7 d": 604800.0}
@@ -23,9 +25,8 @@ SIGNALS = (
     "forecast_p50",
     "forecast_p95",
     *(f"{signal}_{quantile}_s" for signal in ("ttft", "tpot") for quantile in charts.QUANTILES),
-    "kv_usage_ratio",
-    "waiting",
-    "running",
+    "attainment",
+    *levels.SIGNALS,
     *charts.REPLICAS,
     "replicas_desired",
 )
@@ -82,23 +83,22 @@ def history() -> None:
 
 
 def panels(row: ServiceRow, frame: pd.DataFrame, forecast: ForecastView | None) -> None:
-    """All charts of one window."""
+    """All charts of one window: what is asked and what there is, the promise, the traffic, the replicas."""
     demand_panel(row, frame, forecast)
-    left, right = st.columns(2)
-    with left:
-        latency_panel("TTFT", "ttft", row.ttft_p90_s, row.ttft_target_s, frame)
-        level_panel("KV cache in use", {"kv_usage_ratio": "in use"}, "share", ".0%", frame, "kv")
-    with right:
-        latency_panel("TPOT", "tpot", row.tpot_p90_s, row.tpot_target_s, frame)
-        level_panel("Requests", {"running": "running", "waiting": "waiting"}, "requests", "~s", frame, "queue")
-    states = frame[["time", *charts.REPLICAS, "replicas_desired"]]
-    shell.panel(
-        "Replicas by state",
-        "",
-        partial(charts.stacked, states, charts.REPLICAS, "replicas", "replicas_desired"),
-        states,
-        "replicas",
+    beside(
+        partial(latency_panel, "TTFT", "ttft", row.ttft_p90_s, row.ttft_target_s, frame),
+        partial(latency_panel, "TPOT", "tpot", row.tpot_p90_s, row.tpot_target_s, frame),
     )
+    beside(partial(attainment_panel, row, frame), partial(level_panel, levels.QUEUE, frame))
+    beside(partial(level_panel, levels.TRAFFIC, frame), partial(level_panel, levels.TOKENS, frame))
+    beside(partial(level_panel, levels.KV, frame), partial(replicas_panel, row, frame))
+
+
+def beside(left: Callable[[], None], right: Callable[[], None]) -> None:
+    """Two panels side by side; on a phone one under the other, in this order."""
+    for column, panel in zip(st.columns(2), (left, right), strict=True):
+        with column:
+            panel()
 
 
 def demand_panel(row: ServiceRow, frame: pd.DataFrame, forecast: ForecastView | None) -> None:
@@ -122,12 +122,26 @@ def latency_panel(name: str, signal: str, p90_s: float | None, target_s: float, 
     shell.panel(name, finding, partial(charts.quantiles, table, signal, 1000 * target_s), table, signal)
 
 
-def level_panel(
-    title: str, signals: dict[str, str], unit: str, axis_format: str, frame: pd.DataFrame, key: str
-) -> None:
-    """Plain lines."""
-    table = frame[["time", *signals]]
-    shell.panel(title, "", partial(charts.lines, table, signals, unit, axis_format), table, key)
+def attainment_panel(row: ServiceRow, frame: pd.DataFrame) -> None:
+    """The share of requests in time against the promise."""
+    target = float(shell.api().policy(row.service).policy["slo"]["attainment"])
+    table = frame[["time", "attainment"]]
+    finding = f"{format.percent(row.attainment, 2)} lately, target {format.percent(target, 2)}"
+    shell.panel("Attainment", finding, partial(charts.attainment, table, target), table, "attainment")
+
+
+def replicas_panel(row: ServiceRow, frame: pd.DataFrame) -> None:
+    """Replicas by state, and how many there should be."""
+    states = frame[["time", *charts.REPLICAS, "replicas_desired"]]
+    chart = partial(charts.stacked, states, charts.REPLICAS, "replicas", "replicas_desired")
+    shell.panel("Replicas by state", f"{row.replicas.active} active", chart, states, "replicas")
+
+
+def level_panel(level: Level, frame: pd.DataFrame) -> None:
+    """Plain lines; the title says the newest values."""
+    table = frame[["time", *level.signals]]
+    chart = partial(charts.lines, table, level.signals, level.unit, level.axis_format)
+    shell.panel(level.title, levels.newest(level, table), chart, table, level.key)
 
 
 @shell.live(shell.CHART_REFRESH_S)
@@ -140,7 +154,10 @@ def replicas() -> None:
         st.info("This service has no replicas now.", icon=":material/inbox:")
         return
     table = frames.replica_table(found, now_s)
-    st.dataframe(table, hide_index=True, column_config=REPLICA_COLUMNS, key="replica-table", placeholder=format.DASH)
+    with st.container(key="stale-list" if api.service(chosen()).stale else "list"):
+        st.dataframe(
+            table, hide_index=True, column_config=REPLICA_COLUMNS, key="replica-table", placeholder=format.DASH
+        )
 
 
 @shell.live(shell.CHART_REFRESH_S)

@@ -22,14 +22,16 @@ ROW: dict[str, Any] = {
     "action": "policy.write",
     "subject": "chat",
     "reason": "=HYPERLINK('http://evil')",
-    "changes": [FieldChange(field=f"f{n}", old=None, new=n) for n in range(5)],
+    "changes": [FieldChange(field=f"f{n}", old=-n if n else None, new=n) for n in range(5)],
     "hash": "a" * 64,
 }
 
 
 def test_what_changed_is_told_in_a_few_words() -> None:
     row = AuditRow(**ROW)
-    assert audit.changed(row) == "f0: – → 0; f1: – → 1; f2: – → 2; 2 more"
+    assert audit.changed(row) == "f0: – → 0; f1: -1 → 1; f2: -2 → 2; 2 more"
+    first = [change.model_copy(update={"old": None}) for change in row.changes]
+    assert audit.changed(row.model_copy(update={"changes": first})) == "5 fields, all new"
     assert audit.table([row]).iloc[0]["what"] == "policy written"
 
 

@@ -1,4 +1,5 @@
-"""An operator at the console of a running fleet, in Chromium: every page can be read, and policies go their whole way.
+"""An operator at the console of a running fleet, in Chromium: every page can be read, policies go their whole way, a
+bad one comes back by itself, and stale data says so.
 
 One fleet, one browser and one tab for all pages: theme and size change in place, which the console follows.
 """
@@ -6,10 +7,13 @@ One fleet, one browser and one tab for all pages: theme and size change in place
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -17,25 +21,15 @@ from typing import Any, Literal
 import httpx
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from app.cli.up import BUILT_IN
+from benchmarks.pictures import chromium, whole
 from tests.app.console import accessible
 from tests.app.processes import free_ports
 
 pytestmark = [pytest.mark.alone, pytest.mark.chromium, pytest.mark.timeout(900)]
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 Theme = Literal["light", "dark"]
 Size = tuple[int, int]
 WIDE, PHONE = (1440, 900), (390, 844)
@@ -70,12 +64,16 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def console(state: Path) -> Iterator[tuple[str, str]]:
-    """Addresses of the console and the API of a fleet at ten times real speed, where promises need two people."""
+    """Addresses of the console and the API of a fleet at ten times real speed, where promises need two people and data
+    of one service is stale soon.
+    """
     api, web, fleet = free_ports(3)
     ports = ["--api-port", str(api), "--console-port", str(web), "--fleet-port", str(fleet)]
     own = {"approval": {"fields": ["slo"]}, "store": {"url": f"sqlite:///{state / 'leadtime.db'}"}}
     config = state / "own.yaml"
-    config.write_text(yaml.safe_dump(yaml.safe_load(BUILT_IN.read_text()) | own))
+    content = yaml.safe_load(BUILT_IN.read_text()) | own
+    content["services"][2]["policy"]["stale_after_s"] = 20
+    config.write_text(yaml.safe_dump(content))
     where = ["--config", str(config), "--state", str(state)]
     command = [sys.executable, "-m", "app.cli.main", "up", "--speed", "10", *where, *ports]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -89,11 +87,9 @@ def console(state: Path) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    with chromium() as found:
         expect.set_options(timeout=1000 * PATIENCE_S)
-        yield browser
-        browser.close()
+        yield found
 
 
 def opened(browser: Browser, address: str) -> Page:
@@ -139,12 +135,7 @@ def shoot(page: Page, name: str) -> None:
     """A screenshot of all of the page, where they are asked for."""
     if SHOTS:
         page.wait_for_timeout(2000)
-        size = page.viewport_size or {"width": 0, "height": 0}
-        height = int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
-        page.set_viewport_size({"width": size["width"], "height": min(5000, max(size["height"], height + 60))})
-        page.wait_for_timeout(1500)
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
-        page.set_viewport_size(size)
+        whole(page, Path(SHOTS) / f"{name}.png")
 
 
 def readable(page: Page, name: str, looks: Sequence[tuple[Size, Theme]] = LOOKS) -> None:
@@ -293,3 +284,74 @@ def test_the_way_back_needs_one_person(policies: Page, console: tuple[str, str])
     expect(policies.get_by_text(f"with the content of version {back}.")).to_be_visible()
     assert policy(console[1])["version"] == newest["version"] + 1
     assert policy(console[1])["policy"]["slo"]["ttft_s"] == 2.0
+
+
+def test_a_policy_that_burns_its_budget_is_taken_back_by_its_watch(browser: Browser, console: tuple[str, str]) -> None:
+    web, api = console
+    page = opened(browser, f"{web}/policies?service=code")
+    least = page.get_by_role("spinbutton", name="Minimum [replicas]")
+    expect(least).to_be_visible()
+    least.fill("1")
+    edited(page, "Maximum [replicas]", "1")
+    sign(page, "apply", "ada", "one will do")
+    press(page, "Apply as version 2")
+    expect(page.get_by_text("Version 2 is on watch, ")).to_be_visible()
+    shoot(page, "policies-on-watch")
+    expect(page.get_by_text("Taken back.")).to_be_visible()
+    said = "rolled back to version 1: version 2 burns the error budget"
+    expect(page.get_by_text(f"by leadtime: {said}")).to_be_visible()  # the page follows to version 3 by itself
+    expect(least).to_have_value("2")
+    readable(page, "policies-taken-back", FIRST_LOOKS)
+    (entry,) = httpx.get(f"{api}/audit", params={"who": "leadtime"}).json()
+    page.goto(f"{web}/audit?who=leadtime&entry={entry['seq']}")
+    expect(page.get_by_role("heading", name=f"Entry {entry['seq']}: policy written, code")).to_be_visible()
+    expect(page.get_by_text(f": {said}")).to_be_visible()
+    shoot(page, "audit-taken-back")
+    page.goto(web)
+    expect(page.get_by_text("policy taken back: version 2 burns the error budget")).to_be_visible()
+    page.close()
+
+
+def process_of(state: Path, part: str) -> int:
+    """The process of a part of ``leadtime up``, by its command."""
+    wanted = [part.encode(), b"--config", bytes(state / "fleet.yaml")]
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if path.read_bytes().split(b"\0")[3:6] == wanted:
+                return int(path.parent.name)
+    raise AssertionError(f"no {part} is running from {state}")
+
+
+@contextmanager
+def standing_still(state: Path, part: str) -> Iterator[None]:
+    """A part that does nothing and says nothing meanwhile."""
+    process = process_of(state, part)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def test_stale_data_is_grey_and_tells_its_age_until_it_is_fresh(
+    browser: Browser, console: tuple[str, str], state: Path
+) -> None:
+    page = opened(browser, f"{console[0]}/service?service=summarize")
+    fresh, grey = page.get_by_text("Fresh: "), page.locator("[class*='st-key-stale-']")
+    expect(page.locator(".st-key-charts")).to_be_visible()
+    with standing_still(state, "fleet"):
+        expect(page.get_by_text(re.compile(r"Stale: \d+ s old"))).to_be_visible()
+        expect(page.get_by_text("Data of summarize is stale (")).to_be_visible()
+        expect(grey).to_have_count(3)
+        expect(grey.first).to_have_css("filter", "grayscale(1)")
+        readable(page, "service-stale", FIRST_LOOKS)
+    expect(fresh).to_be_visible()
+    expect(grey).to_have_count(0)
+    with standing_still(state, "daemon"):
+        expect(page.get_by_text(re.compile(r"No answer from the API.* what it answered .+ ago"))).to_be_visible()
+        expect(page.get_by_test_id("stMetric").first).to_have_css("filter", "grayscale(1)")
+        shoot(page, "service-down")
+    expect(fresh).to_be_visible()
+    expect(page.locator(".st-key-charts")).to_be_visible()
+    assert page.get_by_test_id("stException").count() == 0
+    page.close()

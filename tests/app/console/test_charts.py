@@ -22,6 +22,7 @@ COLUMNS = [
     *charts.REPLICAS,
     "replicas_desired",
     "waiting",
+    "attainment",
 ]
 
 
@@ -40,6 +41,7 @@ def drawn(frame: pd.DataFrame) -> dict[str, alt.LayerChart]:
     return {
         "demand": charts.demand(frame, frames.fan(None, None)),
         "ttft": charts.quantiles(frame, "ttft", 2000.0),
+        "attainment": charts.attainment(frame, 0.99),
         "lines": charts.lines(frame, {"waiting": "waiting"}, "requests"),
         "replicas": charts.stacked(frame, charts.REPLICAS, "replicas", "replicas_desired"),
     }
@@ -52,14 +54,14 @@ def spec(chart: alt.LayerChart) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", ["demand", "ttft", "lines", "replicas"])
+@pytest.mark.parametrize("name", ["demand", "ttft", "attainment", "lines", "replicas"])
 def test_a_chart_reads_one_data_set_so_that_a_refresh_keeps_it(name: str) -> None:
     found = json.loads(drawn(history(1))[name].to_json())
     assert len(found["datasets"]) == 1
     assert "data" in found
 
 
-@pytest.mark.parametrize("name", ["demand", "ttft", "lines", "replicas"])
+@pytest.mark.parametrize("name", ["demand", "ttft", "attainment", "lines", "replicas"])
 def test_new_values_change_only_the_data(name: str) -> None:
     first, second = (spec(drawn(history(seed))[name]) for seed in (1, 2))
     for found in (first, second):
@@ -91,8 +93,15 @@ def test_latencies_are_drawn_in_ms_against_their_target() -> None:
     assert {point["Target"] for point in points} == {2000.0}
 
 
+def test_attainment_is_drawn_against_its_promise_on_an_axis_that_need_not_begin_at_zero() -> None:
+    found = json.loads(charts.attainment(history(1), 0.99).to_json())
+    (points,) = found["datasets"].values()
+    assert {point["Target"] for point in points} == {0.99}
+    assert all(layer["encoding"]["y"]["scale"]["zero"] is False for layer in found["layer"] if "y" in layer["encoding"])
+
+
 def test_series_differ_in_more_than_colour() -> None:
-    styles = [tuple(dash) for _, _, dash in charts.QUANTILES.values()]
+    styles = [tuple(dash) for _, _, dash in charts.QUANTILES.values()] + [tuple(charts.TARGET["Target"][1])]
     assert len(set(styles)) == len(styles)
     layers = spec(charts.demand(history(1), frames.fan(None, None)))["layer"]
     marks = {(x["mark"]["type"], x["encoding"]["y"]["field"]) for x in layers if "y" in x["encoding"]}

@@ -66,6 +66,42 @@ def test_no_answer_names_the_address_and_the_command() -> None:
         wire.api.fleet()
 
 
+def test_in_an_outage_reads_give_what_was_known_last_and_the_probe_does_not() -> None:
+    wire = Wire(httpx.Response(200, text=VIEW))
+    assert wire.api.silent_s is None
+    known = wire.api.fleet()
+    wire.response, wire.now_s = httpx.ReadTimeout("silent"), 42.0
+    assert wire.api.fleet() == known
+    with pytest.raises(ApiDown):
+        wire.api.probe()
+    assert wire.api.silent_s == 42.0
+    asked = len(wire.requests)
+    assert wire.api.fleet() == known and len(wire.requests) == asked  # nobody waits for the same silence twice
+    with pytest.raises(ApiDown):
+        wire.api.racks()
+    wire.response = httpx.Response(200, text=VIEW)
+    wire.api.probe()
+    assert wire.api.silent_s == 0.0
+
+
+def test_a_refusal_is_no_outage() -> None:
+    wire = Wire(httpx.Response(200, text=VIEW))
+    wire.api.fleet()
+    wire.response, wire.now_s = httpx.Response(401, json={"detail": "revoked"}), 2.0
+    with pytest.raises(ApiRefused, match="revoked"):
+        wire.api.fleet()
+
+
+def test_what_is_remembered_of_a_moving_window_is_its_newest_and_no_other_window() -> None:
+    body = {"service": "s", "start_s": 0.0, "end_s": 60.0, "step_s": 15.0, "signals": {}}
+    wire = Wire(httpx.Response(200, json=body))
+    known = wire.api.series("s", ("waiting",), 0.0, 60.0)
+    wire.response, wire.now_s = httpx.ConnectError("refused"), 5.0
+    assert wire.api.series("s", ("waiting",), 5.0, 65.0) == known
+    with pytest.raises(ApiDown):
+        wire.api.series("s", ("waiting",), 0.0, 3600.0)
+
+
 def test_another_server_at_the_address_is_told() -> None:
     for body in ("<html>", '{"clock": 1}'):
         with pytest.raises(ApiUnreadable, match="does not answer like"):

@@ -95,7 +95,7 @@ def test_stale_data_is_named(open_page: Open, world: World) -> None:
 def test_service_follows_the_query_string_and_draws_its_charts(open_page: Open) -> None:
     at = open_page("service", service="code-34b")
     assert at.selectbox(key="service").value == "code-34b"
-    assert len(at.get("vega_lite_chart")) == 6
+    assert len(at.get("vega_lite_chart")) == 9
 
 
 def test_service_shows_what_a_replica_carries_and_its_lead_times(open_page: Open) -> None:

@@ -21,6 +21,20 @@ def test_the_chart_has_a_rule_a_line_and_points() -> None:
     assert [layer["mark"]["type"] for layer in spec["layer"]] == ["rule", "line", "point"]
 
 
+def test_all_layers_share_an_axis_that_begins_below_what_moves() -> None:
+    ends = [layer["encoding"]["y"]["scale"]["domain"] for layer in plan.chart(FOUND).to_dict()["layer"]]
+    moving = [100 * point.attainment for point in FOUND.points if point.kind != "static"]
+    assert ends.count(ends[0]) == len(ends) and ends[0][0] == min(moving) - 1 and 100 < ends[0][1] < 101
+
+
+def test_pools_are_told_apart_only_where_there_are_several() -> None:
+    dashes = [
+        plan.chart(view("chat", NOW_S, model)).to_dict()["layer"][1]["encoding"]["strokeDash"]["legend"]
+        for model in (None, "meta-llama/Llama-3.1-70B")
+    ]
+    assert dashes[0] is None and dashes[1]["title"] == "Pool"
+
+
 def test_tables_have_a_line_each() -> None:
     assert len(plan.frame(FOUND)) == len(FOUND.points)
     assert plan.frame(FOUND)["changes"].max() == "risk.headroom 1.1"

@@ -35,6 +35,11 @@ def test_what_was_taken_back_is_an_error_and_what_passed_is_quiet(open_page: Ope
     world.watches[SERVICE] = watch(SERVICE, world.now(), outcome="rolled_back", said=said)
     at = open_page("policies", service=SERVICE)
     assert "Taken back." in at.error[0].value and "rolled back to version 1" in plain(at.error[0].value)
+    version = world.watches[SERVICE].version
+    for base in range(1, version + 2):
+        world.add(SERVICE, world.versions(SERVICE)[-1].policy, base, "bob", "mended")
+    shell.api().forget()
+    assert not at.run().error  # somebody has changed the policy since
     world.watches[SERVICE] = watch(SERVICE, world.now(), outcome="passed", said="version 2 passed")
     shell.api().forget()
     assert not at.run().error
