@@ -96,7 +96,8 @@ def what_if(task: Task, progress: Callable[[float], None] = lambda share: None) 
 
 def _planned(task: Task, progress: Callable[[float], None]) -> Plan:
     scope = Scope(task.gpus or tuple(hardware.GPUS), (), task.max_gpus)
-    asked = Asked(task.policy.slo, task.policy.risk.headroom, 0.0, max(1, task.policy.replicas.min))
+    policy = task.policy
+    asked = Asked(policy.slo, policy.risk.headroom, 0.0, max(1, policy.replicas.min), policy.routing)
     offers = cheapest(shipped())
     assert task.model is not None, "asked for"
     return plan(task.model, traffic.of_series(series(task.recorded)), asked, scope, offers, stated(0.0, 0.0), progress)

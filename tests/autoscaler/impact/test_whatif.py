@@ -10,6 +10,7 @@ import pytest
 
 from autoscaler.impact import whatif, whatif_worker
 from autoscaler.impact.whatif import Task, WhatIf, minutes, series, what_if
+from autoscaler.policy import Routing
 from runtime.catalog.errors import CatalogError
 from tests.autoscaler.impact.test_replay import POLICY, POOL, past
 
@@ -49,6 +50,12 @@ def test_a_model_brings_other_pools_and_the_best_is_screened_too() -> None:
     assert told == sorted(told) and told[-1] == 1.0
     assert found.plan is not None and found.plan.best is not None
     assert {point.pool for point in found.points} == {POOL.name, found.plan.best.candidate.pool.name}
+
+
+def test_it_is_planned_for_the_routing_that_the_policy_names() -> None:
+    blind = POLICY.model_copy(update={"routing": Routing.BLIND})
+    found = what_if(Task(POOL, blind, past(), EMPTY, "meta-llama/Llama-3.1-8B", ("H100",), 1))
+    assert found.plan is not None and found.plan.asked.routing is Routing.BLIND
 
 
 def test_names_nobody_knows_are_refused() -> None:
