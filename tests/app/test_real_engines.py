@@ -13,15 +13,16 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from benchmarks.pictures import chromium
 from benchmarks.real.stack import SERVICE, STEP, Engines, Stack, prepared, running, until, vllm_python
 from runtime.traces import Trace, load
 from runtime.traces.replay import Answered, Endpoint, Fate, replay
-from tests.app.console.test_browser import CHROMIUM, FLAGS, opened
+from tests.app.console.test_browser import opened
 
 BURST = Path(__file__).parents[1] / "fixtures" / "azure-2023-conv-150s.csv"
-BEGIN_S, END_S, MORE_S = 30.0, 100.0, 10.0
+BEGIN_S, END_S, MORE_S = 30.0, 70.0, 10.0
 MOST_INPUT, MOST_OUTPUT = 200, 60
 QUICK = {
     "scale_in": {"window_s": 10, "cooldown_s": 3, "settle_after_restart_s": 5},
@@ -45,13 +46,14 @@ def burst(begin_s: float = BEGIN_S) -> Trace:
 
 @contextmanager
 def bursts(stack: Stack, answers: list[Answered]) -> Iterator[None]:
-    """One burst and, where engines take longer than that to start, more of its end until the block ends."""
+    """One burst and, where engines take longer than that to start, half of its end again until the block ends."""
     ended = threading.Event()
 
     def send() -> None:
         answers.extend(sent(stack, burst()))
         while not ended.is_set():
-            answers.extend(sent(stack, burst(END_S - MORE_S)))
+            more = burst(END_S - MORE_S)
+            answers.extend(sent(stack, more.take(np.arange(more.requests) % 2 == 0)))
 
     thread = threading.Thread(target=send)
     thread.start()
@@ -131,11 +133,9 @@ def the_router_has_counted(stack: Stack, requests: int) -> None:
 def the_console_shows_it(stack: Stack) -> None:
     """The service's page, in a browser, with the load that came and went."""
     stack.start("console")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    with chromium() as browser:
         page = opened(browser, f"{stack.url('console')}/service?service={SERVICE}")
         expect(page.get_by_text("Demand and capacity").first).to_be_visible(timeout=60_000)
         expect(page.get_by_text("between 1 and 3").first).to_be_visible(timeout=30_000)
         assert page.get_by_test_id("stException").count() == 0
         page.screenshot(path=stack.folder / "console.png", full_page=True)
-        browser.close()
