@@ -1,9 +1,9 @@
 """The pictures in docs/images, taken anew from the console of a running fleet.
 
-python -m benchmarks.pictures [--into docs/images] [--hours 2] [--speed 60]
+python -m benchmarks.pictures [NAME…] [--into docs/images] [--hours 2] [--speed 60]
 
 Starts ``leadtime up`` with the built-in fleet on free ports, lets so many hours of its morning pass, opens each page
-in Chromium (1440 pixels wide, light) and takes all of it. Look at them before you commit them.
+in Chromium (1440 pixels wide, light) and takes all of it; by name, only those. Look at them before you commit them.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def opened(page: Page) -> None:
 
 PICTURES: dict[str, tuple[str, str, Callable[[Page], None]]] = {
     "fleet": ("/?window=6+h", "GPUs", opened),
-    "service": ("/service?service=chat&window=6+h", "Replicas by state", opened),
+    "service": ("/service?service=chat", "Replicas by state", opened),
     "decisions": ("/decisions?service=chat&span=6+h", "Why not more?", opened),
     "gpus": ("/gpus?service=chat", "Sick GPUs", opened),
     "policies": ("/policies?service=chat", "History", drafted),
@@ -128,8 +128,9 @@ def take(browser: Browser, console: str, name: str, into: Path) -> Path:
 
 
 def main() -> None:
-    """Take them all and say where they are."""
+    """Take them and say where they are."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *PICTURES], metavar="NAME")
     parser.add_argument("--into", type=Path, default=IMAGES)
     parser.add_argument("--hours", type=float, default=2.0, help="of the fleet's time before the first picture")
     parser.add_argument("--speed", type=float, default=60.0)
@@ -137,7 +138,7 @@ def main() -> None:
     given.into.mkdir(parents=True, exist_ok=True)
     with fleet(given.speed) as (console, api), chromium() as browser:
         passed(api, given.hours)
-        for name in PICTURES:
+        for name in given.names or PICTURES:
             Console().print(take(browser, console, name, given.into))
 
 

@@ -16,19 +16,41 @@ from app.api.schemas.fleet import RackRow
 from app.api.schemas.forecasts import ForecastView
 from app.api.schemas.services import ReplicaView, Series, ServiceRow
 
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
 FAN_TAUS = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 """The quantiles of the forward fan."""
 
 
+HELD = ("replicas_", "gpus_", "capacity_", "ready_")
+"""How the names of signals begin that change at once and then stay; all others go straight from point to point."""
+
+
 def wide(series: Series, names: Sequence[str]) -> pd.DataFrame:
-    """Columns ``time`` and one per signal in ``names``, joined on time; a signal without points is all NaN."""
-    columns = {name: dict(series.signals.get(name, [])) for name in names}
-    times = sorted({at_s for points in columns.values() for at_s in points})
-    frame = pd.DataFrame({"time": pd.to_datetime(pd.Series(times, dtype=float), unit="s", utc=True)})
+    """Columns ``time`` and one per signal in ``names``, joined on time; a signal without points is all NaN.
+
+    Of a long time each signal comes thinned, at moments of its own. At the others' moments it has the value of the line
+    between its points, so that lines are whole; from and to a gap there is no line.
+    """
+    columns = {name: series.signals.get(name, []) for name in names}
+    times = np.array(sorted({at_s for points in columns.values() for at_s, _ in points}), dtype=float)
+    frame = pd.DataFrame({"time": pd.to_datetime(pd.Series(times), unit="s", utc=True)})
     for name, points in columns.items():
-        values = [points.get(at_s) for at_s in times]
-        frame[name] = pd.Series([np.nan if value is None else value for value in values], dtype=float)
+        frame[name] = at_times(points, times, held=name.startswith(HELD))
     return frame
+
+
+def at_times(points: Sequence[tuple[float, float | None]], times: Array, held: bool) -> Array:
+    """A signal at these times, NaN where it is not known: before its first point, beside gaps and, unless its last
+    value holds, after its last point."""
+    if not points:
+        return np.full(len(times), np.nan)
+    at_s, values = np.array([(at, np.nan if value is None else value) for at, value in points], dtype=float).T
+    if not held:
+        line: Array = np.interp(times, at_s, values, left=np.nan, right=np.nan)
+        return line
+    place = np.searchsorted(at_s, times, side="right") - 1
+    return np.where(place < 0, np.nan, values[np.maximum(place, 0)])
 
 
 def fan(forecast: ForecastView | None, anchor_erlangs: float | None, reach_s: float = math.inf) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app.api.schemas.forecasts import ForecastView
-from app.api.schemas.services import ServiceRow
+from app.api.schemas.services import Series, ServiceRow
 from app.console import capacity, charts, decisions, format, frames, levels, shell, tiles
 from app.console.levels import Level
 
@@ -30,6 +30,9 @@ SIGNALS = (
     *charts.REPLICAS,
     "replicas_desired",
 )
+
+NEWEST, NEWEST_S = ("offered_erlangs", *levels.SIGNALS), 900.0
+"""What is said of now, and how far back it may lie, seconds: a long window comes thinned, without its last points."""
 
 REPLICA_COLUMNS = {
     "replica": st.column_config.TextColumn("Replica", pinned=True),
@@ -76,22 +79,23 @@ def history() -> None:
     """The charts."""
     api, service = shell.api(), chosen()
     row, now_s = api.service(service), api.fleet().clock.now_s
-    series = api.series(service, SIGNALS, now_s - window_s(), now_s)
-    frame = frames.wide(series, SIGNALS)
+    window = api.series(service, SIGNALS, now_s - window_s(), now_s)
+    newest = frames.wide(api.series(service, NEWEST, now_s - NEWEST_S, now_s), NEWEST)
     with st.container(key="stale-charts" if row.stale else "charts"):
-        panels(row, frame, api.forecast(service))
+        panels(row, window, newest, api.forecast(service))
 
 
-def panels(row: ServiceRow, frame: pd.DataFrame, forecast: ForecastView | None) -> None:
+def panels(row: ServiceRow, window: Series, newest: pd.DataFrame, forecast: ForecastView | None) -> None:
     """All charts of one window: what is asked and what there is, the promise, the traffic, the replicas."""
-    demand_panel(row, frame, forecast)
+    demand_panel(row, window, frames.last_known(newest, "offered_erlangs"), forecast)
+    level = partial(level_panel, window, newest)
     beside(
-        partial(latency_panel, "TTFT", "ttft", row.ttft_p90_s, row.ttft_target_s, frame),
-        partial(latency_panel, "TPOT", "tpot", row.tpot_p90_s, row.tpot_target_s, frame),
+        partial(latency_panel, "TTFT", "ttft", row.ttft_p90_s, row.ttft_target_s, window),
+        partial(latency_panel, "TPOT", "tpot", row.tpot_p90_s, row.tpot_target_s, window),
     )
-    beside(partial(attainment_panel, row, frame), partial(level_panel, levels.QUEUE, frame))
-    beside(partial(level_panel, levels.TRAFFIC, frame), partial(level_panel, levels.TOKENS, frame))
-    beside(partial(level_panel, levels.KV, frame), partial(replicas_panel, row, frame))
+    beside(partial(attainment_panel, row, window), partial(level, levels.QUEUE))
+    beside(partial(level, levels.TRAFFIC), partial(level, levels.TOKENS))
+    beside(partial(level, levels.KV), partial(replicas_panel, row, window))
 
 
 def beside(left: Callable[[], None], right: Callable[[], None]) -> None:
@@ -101,11 +105,11 @@ def beside(left: Callable[[], None], right: Callable[[], None]) -> None:
             panel()
 
 
-def demand_panel(row: ServiceRow, frame: pd.DataFrame, forecast: ForecastView | None) -> None:
+def demand_panel(row: ServiceRow, window: Series, load_erlangs: float | None, forecast: ForecastView | None) -> None:
     """Offered load, forecast, capacity by tier; the title states the finding."""
     columns = ["offered_erlangs", "capacity_erlangs", "ready_erlangs", "forecast_p50", "forecast_p95"]
-    demand = frame[["time", *columns]]
-    ahead = frames.fan(forecast, frames.last_known(demand, "offered_erlangs"), window_s() / 3)
+    demand = frames.wide(window, columns)
+    ahead = frames.fan(forecast, load_erlangs, window_s() / 3)
     finding = tiles.headroom_words(row)
     shell.panel("Demand and capacity", finding, partial(charts.demand, demand, ahead), demand, "demand")
     if forecast is not None:
@@ -115,33 +119,33 @@ def demand_panel(row: ServiceRow, frame: pd.DataFrame, forecast: ForecastView | 
         )
 
 
-def latency_panel(name: str, signal: str, p90_s: float | None, target_s: float, frame: pd.DataFrame) -> None:
+def latency_panel(name: str, signal: str, p90_s: float | None, target_s: float, window: Series) -> None:
     """One latency's quantiles against its target."""
     finding = tiles.latency_words(p90_s, target_s)
-    table = frame[["time", *(f"{signal}_{quantile}_s" for quantile in charts.QUANTILES)]]
+    table = frames.wide(window, [f"{signal}_{quantile}_s" for quantile in charts.QUANTILES])
     shell.panel(name, finding, partial(charts.quantiles, table, signal, 1000 * target_s), table, signal)
 
 
-def attainment_panel(row: ServiceRow, frame: pd.DataFrame) -> None:
+def attainment_panel(row: ServiceRow, window: Series) -> None:
     """The share of requests in time against the promise."""
     target = float(shell.api().policy(row.service).policy["slo"]["attainment"])
-    table = frame[["time", "attainment"]]
+    table = frames.wide(window, ["attainment"])
     finding = f"{format.percent(row.attainment, 2)} lately, target {format.percent(target, 2)}"
     shell.panel("Attainment", finding, partial(charts.attainment, table, target), table, "attainment")
 
 
-def replicas_panel(row: ServiceRow, frame: pd.DataFrame) -> None:
+def replicas_panel(row: ServiceRow, window: Series) -> None:
     """Replicas by state, and how many there should be."""
-    states = frame[["time", *charts.REPLICAS, "replicas_desired"]]
+    states = frames.wide(window, [*charts.REPLICAS, "replicas_desired"])
     chart = partial(charts.stacked, states, charts.REPLICAS, "replicas", "replicas_desired")
     shell.panel("Replicas by state", f"{row.replicas.active} active", chart, states, "replicas")
 
 
-def level_panel(level: Level, frame: pd.DataFrame) -> None:
+def level_panel(window: Series, newest: pd.DataFrame, level: Level) -> None:
     """Plain lines; the title says the newest values."""
-    table = frame[["time", *level.signals]]
+    table = frames.wide(window, list(level.signals))
     chart = partial(charts.lines, table, level.signals, level.unit, level.axis_format)
-    shell.panel(level.title, levels.newest(level, table), chart, table, level.key)
+    shell.panel(level.title, levels.newest(level, newest), chart, table, level.key)
 
 
 @shell.live(shell.CHART_REFRESH_S)

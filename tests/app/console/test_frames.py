@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from app.api.schemas.forecasts import ForecastView
 from app.api.schemas.services import ReplicaView, Series
 from app.console import frames
+from collectors.downsample import thin
 from tests.app.console.conftest import NOW_S
 from tests.app.console.fake_api import World, row
 from tests.app.console.fake_fleet import SERVICES
@@ -37,6 +39,22 @@ def test_wide_joins_signals_on_time_and_keeps_gaps() -> None:
     assert frame["a"].isna().tolist() == [False, True]
     assert frame["b"].tolist()[1] == 5.0
     assert frame["absent"].isna().all()
+
+
+def test_signals_thinned_at_moments_of_their_own_are_whole_lines() -> None:
+    rng = np.random.default_rng(3)
+    times = 15.0 * np.arange(2000)
+    load, count = rng.uniform(1, 9, 2000), np.repeat(rng.integers(1, 9, 20), 100).astype(float)
+    load[1000:1100] = np.nan
+    signals = {"offered_erlangs": thin(times, load, 600), "replicas_active": thin(times, count, 600)}
+    frame = frames.wide(series(**signals), list(signals))
+    seconds = frame["time"].map(pd.Timestamp.timestamp)
+    beside = seconds.between(times[980], times[1120])
+    assert frame["offered_erlangs"].notna()[~beside][1:-1].all() and frame["offered_erlangs"].isna()[beside].any()
+    own = dict(signals["offered_erlangs"])
+    assert all(own[at] == value for at, value in zip(seconds, frame["offered_erlangs"], strict=True) if own.get(at))
+    truth = dict(zip(times, count, strict=True))
+    assert frame["replicas_active"].tolist() == [truth[at] for at in seconds]
 
 
 def test_wide_of_nothing_is_empty_and_still_has_its_columns() -> None:
