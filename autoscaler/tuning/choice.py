@@ -12,8 +12,9 @@ the price comes to rest only where the promise is met exactly, whatever the flui
 money buys fewer misses. Where it does not (prompts too long for the target on any fleet), no setting gets better by a
 higher price, so none is bought: the same price everywhere is what least cost for a given number of misses needs.
 
-**The switch.** Settings are drawn over their whole ranges and near the present ones; the cheapest with misses priced in
-wins, if it beats the present ones by the margin. Pure: the same past and seed choose the same settings.
+**The switch.** The operator's settings are tried at every price of being short, and the cheapest with misses priced in
+wins. Other mixtures of knobs, drawn over their whole ranges and near the present ones, win only where they are clearly
+cheaper. Whoever wins must beat the present settings by the margin. Pure: the same past and seed choose the same.
 """
 
 from __future__ import annotations
@@ -26,14 +27,21 @@ from itertools import pairwise
 import numpy as np
 
 from autoscaler.policy import Policy
-from autoscaler.tuning.knobs import Values, anywhere, near, values
+from autoscaler.tuning.knobs import ODDS, Values, anywhere, at_odds, near, values
 from autoscaler.tuning.lateness import learned
 from autoscaler.tuning.past import Past
 from autoscaler.tuning.screen import Outcome, Screen
 from runtime.pool import Pool
 
-GAIN = 4.0
-"""A tenth of a day's allowance missed too much makes a miss 1.5 times as dear."""
+GAIN = 1.0
+"""A day's allowance missed too much makes a miss 2.7 times as dear. At 4 the price swung within a day, and what was
+bought while it was high was dear.
+"""
+
+CLEARLY = 0.05
+"""So much of the cost another mixture of knobs must save before it is taken for a better price of being short alone:
+the best of hundreds by a model that errs is good in part by luck.
+"""
 
 OWN_HOURS = 24.0
 """A few quiet hours say little of a day; settings that somebody chose count as a day of evidence."""
@@ -46,6 +54,9 @@ FURTHEST = math.log(10.0)
 
 BUYABLE = 1.5
 """Where even the dearest settings miss nearly as many as may be, the price is that of this many times the fewest."""
+
+PRICES = 100
+"""Prices of being short that are tried, evenly in their logarithm."""
 
 DRAWN_FAR, DRAWN_NEAR = 300, 300
 
@@ -103,14 +114,11 @@ def choose(
     """
     lateness = learned(past)
     screen = Screen(past, present, pool, lateness)
-    drawn = _drawn(present, pool, np.random.default_rng(seed))
-    found = [(policy, screen.replayed(policy)) for policy in drawn]
-    now = found[0][1]
-    outcomes = [outcome for _, outcome in found]
-    base_s = base(outcomes, screen.replayed(own).late, past, lived, present)
+    plain = _screened(screen, [at_odds(own, pool, float(odds)) for odds in np.geomspace(*ODDS, PRICES)])
+    base_s = base([outcome for _, outcome in plain], screen.replayed(own).late, past, lived, present)
     price = Price(base_s, price.added if price else 0.0).moved(overspent_days)
-    nearby = _around(screen, found, pool, price, np.random.default_rng(seed + 1))
-    best, outcome = min(found + nearby, key=lambda pair: pair[1].priced(price.now_s))
+    now = screen.replayed(present)
+    best, outcome = _best(plain, _mixed(screen, present, pool, price, seed), price)
     gain = 1 - outcome.priced(price.now_s) / max(now.priced(price.now_s), 1e-9)
     switched = gain > present.tuning.margin and values(best) != values(present)
     regret = _regret(Screen(lived, best, pool, lateness), best, price)
@@ -153,21 +161,34 @@ def _slope(left: Outcome, right: Outcome) -> float:
     return (left.replica_s - right.replica_s) / max(right.late - left.late, 1e-9)
 
 
-def _drawn(present: Policy, pool: Pool, rng: np.random.Generator) -> list[Policy]:
+Found = tuple[Policy, Outcome]
+"""A setting, and what it would have come to."""
+
+
+def _screened(screen: Screen, policies: Sequence[Policy]) -> list[Found]:
+    return [(policy, screen.replayed(policy)) for policy in policies]
+
+
+def _mixed(screen: Screen, present: Policy, pool: Pool, price: Price, seed: int) -> list[Found]:
+    """Mixtures of all knobs: over their whole ranges, near the present ones, and twice near the best so far."""
+    rng = np.random.default_rng(seed)
     far = [anywhere(present, pool, rng) for _ in range(DRAWN_FAR)]
-    return [present, *far, *(near(present, pool, rng) for _ in range(DRAWN_NEAR // 3))]
-
-
-def _around(
-    screen: Screen, found: Sequence[tuple[Policy, Outcome]], pool: Pool, price: Price, rng: np.random.Generator
-) -> list[tuple[Policy, Outcome]]:
-    """More near the best, in two rounds."""
-    nearby: list[tuple[Policy, Outcome]] = []
+    found = _screened(screen, [present, *far, *(near(present, pool, rng) for _ in range(DRAWN_NEAR // 3))])
+    rng = np.random.default_rng(seed + 1)
     for _ in range(2):
-        best = sorted([*found, *nearby], key=lambda pair: pair[1].priced(price.now_s))[:10]
-        policies = [near(best[i % len(best)][0], pool, rng) for i in range(DRAWN_NEAR // 3)]
-        nearby += [(policy, screen.replayed(policy)) for policy in policies]
-    return nearby
+        best = sorted(found, key=lambda pair: pair[1].priced(price.now_s))[:10]
+        found += _screened(screen, [near(best[i % len(best)][0], pool, rng) for i in range(DRAWN_NEAR // 3)])
+    return found
+
+
+def _best(plain: Sequence[Found], mixed: Sequence[Found], price: Price) -> Found:
+    """The cheapest with misses priced in; a mixture only where it is clearly so."""
+
+    def priced(found: Found) -> float:
+        return found[1].priced(price.now_s)
+
+    best, other = min(plain, key=priced), min(mixed, key=priced)
+    return other if priced(other) < (1 - CLEARLY) * priced(best) else best
 
 
 def _regret(screen: Screen, best: Policy, price: Price) -> float:

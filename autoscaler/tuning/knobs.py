@@ -59,6 +59,13 @@ def laid_over(policy: Policy, turned: Values) -> Policy:
     return Policy.model_validate(parts)
 
 
+def at_odds(policy: Policy, pool: Pool, odds: float) -> Policy:
+    """The policy with another price of being short, so many times that of holding a replica; all else stays."""
+    shortage_usd = float(f"{min(max(odds, ODDS[0]), ODDS[1]) * holding_usd(pool):.3g}")
+    risk = policy.risk.model_copy(update={"shortage_usd_per_replica_hour": shortage_usd})
+    return policy.model_copy(update={"risk": risk})
+
+
 def anywhere(policy: Policy, pool: Pool, rng: np.random.Generator) -> Policy:
     """A policy with every knob drawn over its whole range; what is no knob stays."""
     out = rng.uniform(0.7, 1.3)

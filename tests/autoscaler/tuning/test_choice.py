@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.policy import Policy
 from autoscaler.tuning.choice import FURTHEST, Choice, Price, base, choose, worth
-from autoscaler.tuning.knobs import laid_over, values
+from autoscaler.tuning.knobs import at_odds, laid_over, values
+from autoscaler.tuning.lateness import learned
 from autoscaler.tuning.screen import Outcome, Screen
 from tests.autoscaler.cases import POOL
 from tests.autoscaler.tuning.pasts import POLICY, past
@@ -30,6 +32,22 @@ def test_a_lavish_setting_is_left_for_a_cheaper_one() -> None:
     screen = Screen(PAST, POLICY, POOL)
     assert screen.replayed(laid_over(POLICY, choice.knobs)).replica_s < screen.replayed(LAVISH).replica_s
     assert "reactive.load_factor 2.5 -> " in choice.sentence
+
+
+def test_only_the_price_of_being_short_is_turned_where_that_is_nearly_as_good() -> None:
+    choice = chosen(POLICY, overspent=-0.5)
+    turned = {name for name, value in values(POLICY).items() if choice.knobs[name] != value}
+    assert choice.switched and turned == {"risk.shortage_usd_per_replica_hour"}
+
+
+def test_other_knobs_are_turned_where_that_is_clearly_cheaper() -> None:
+    choice = choose(PAST, PAST, LAVISH, LAVISH, POOL, None, 0.0, seed=1)
+    priced = Screen(PAST, LAVISH, POOL, learned(PAST))
+    cheapest = min(
+        priced.replayed(at_odds(LAVISH, POOL, odds)).priced(choice.price.now_s) for odds in np.geomspace(1, 100)
+    )
+    assert choice.knobs["risk.headroom"] < 1.6
+    assert priced.replayed(laid_over(LAVISH, choice.knobs)).priced(choice.price.now_s) < 0.95 * cheapest
 
 
 def test_the_best_is_not_left_again() -> None:
