@@ -287,6 +287,11 @@ class Api:
         raise ApiUnable("the API ended its answer before the result")
 
     @property
+    def down(self) -> bool:
+        """Whether nothing answered when it was asked last, so that reads are of what was known before."""
+        return self._down
+
+    @property
     def silent_s(self) -> float | None:
         """Seconds since the API answered last; None where it never did."""
         return None if self._answered_s is None else self._monotonic() - self._answered_s

@@ -175,7 +175,8 @@ def anew() -> None:
 
 
 def tile_strip(items: list[tiles.Tile], stale: bool) -> None:
-    """Tiles side by side, wrapping on narrow screens; greyed where their data is stale."""
+    """Tiles side by side, wrapping on narrow screens; greyed where their data is stale, as all is in an outage."""
+    stale = stale or api().down
     with (
         st.container(key="stale-strip" if stale else "strip"),
         st.container(key="tiles", horizontal=True),

@@ -349,7 +349,8 @@ def test_stale_data_is_grey_and_tells_its_age_until_it_is_fresh(
     expect(grey).to_have_count(0)
     with standing_still(state, "daemon"):
         expect(page.get_by_text(re.compile(r"No answer from the API.* what it answered .+ ago"))).to_be_visible()
-        expect(page.get_by_test_id("stMetric").first).to_have_css("filter", "grayscale(1)")
+        expect(page.get_by_test_id("stDataFrame").first).to_have_css("filter", "grayscale(1)")
+        expect(page.get_by_text("(stale)").first).to_be_visible()
         shoot(page, "service-down")
     expect(fresh).to_be_visible()
     expect(page.locator(".st-key-charts")).to_be_visible()

@@ -74,14 +74,14 @@ def test_in_an_outage_reads_give_what_was_known_last_and_the_probe_does_not() ->
     assert wire.api.fleet() == known
     with pytest.raises(ApiDown):
         wire.api.probe()
-    assert wire.api.silent_s == 42.0
+    assert wire.api.silent_s == 42.0 and wire.api.down
     asked = len(wire.requests)
     assert wire.api.fleet() == known and len(wire.requests) == asked  # nobody waits for the same silence twice
     with pytest.raises(ApiDown):
         wire.api.racks()
     wire.response = httpx.Response(200, text=VIEW)
     wire.api.probe()
-    assert wire.api.silent_s == 0.0
+    assert wire.api.silent_s == 0.0 and not wire.api.down
 
 
 def test_a_refusal_is_no_outage() -> None:
