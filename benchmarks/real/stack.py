@@ -32,7 +32,13 @@ END_WITHIN_S = 30.0
 BLOCKS, BLOCK_TOKENS = 512, 32
 STEP = {"a_ms": 20.0, "b_ms_per_seq": 4.0, "k_ms_per_1k_kv_tokens": 1.0, "p_ms_per_1k_prefill_tokens": 1600.0}
 ARGS = ("--enforce-eager", "--max-model-len", str(MAX_TOKENS), "--block-size", str(BLOCK_TOKENS))
-ENV = {"VLLM_CPU_KVCACHE_SPACE": "1", "OMP_NUM_THREADS": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+ENV = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "OMP_NUM_THREADS": "1",
+    # On one thread nothing is to be bound, so the engine needs no worker process, which would import everything again.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+}
 PARTS = ("agent", "router", "daemon")
 ROOT = Path(__file__).parents[2]
 PACED = (

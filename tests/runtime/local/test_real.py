@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.real.stack import ENV
 from runtime.local import model
 from runtime.local.process import members
 from runtime.local.spec import VLLM, Sleep
@@ -30,7 +31,7 @@ async def test_cold_active_standby_asleep_killed_replaced_and_stopped(play: Call
         python=vllm_python(),
         entry=VLLM,
         args=ARGS,
-        env={"VLLM_CPU_KVCACHE_SPACE": "1"},
+        env=ENV,
         sleep=Sleep.PAUSE,
         load_format="dummy",
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.real.stack import ENV
 from runtime.local import model
 from runtime.local.spec import VLLM
 from tests.conftest import vllm_python
@@ -67,14 +68,13 @@ async def judged(router: Rig, pid: Callable[[str], int]) -> None:
 @pytest.mark.timeout(420)
 async def test_streams_go_on_where_a_replica_is_killed(play: Callable[..., Any], tmp_path: Path) -> None:
     model.write(tmp_path)
-    env = {"VLLM_CPU_KVCACHE_SPACE": "1"}
     told = {
         "model": str(tmp_path),
         "python": vllm_python(),
         "entry": VLLM,
         "args": (*ARGS, "--served-model-name", "tiny", "chat"),
     }
-    real = engine(**told, env=env, load_format="dummy")
+    real = engine(**told, env=ENV, load_format="dummy")
     played = await play(spec=local(tmp_path / "home", real, slots=cores(2), **PATIENT))
     await played.want(active=2)
     there = await played.settled(active=2, within_s=180.0)
