@@ -98,7 +98,7 @@ def of_latency(name: str, service: ServiceMemory) -> Iterator[AttentionItem]:
     promised = service.policy.slo.attainment
     if share is not None and share < promised:
         severity = "critical" if share < 1 - 3 * (1 - promised) else "warning"
-        text = f"attainment is about {share:.1%}, the target is {promised:.1%}"
+        text = f"attainment is about {share:.2%}, the target is {100 * promised:.4g}%"
         yield AttentionItem.model_validate({"severity": severity, "service": name, "text": text})
 
 

@@ -41,7 +41,7 @@ async def test_missed_targets_are_told_with_their_numbers(world: World) -> None:
     world.source.ttft_s = 3.0
     daemon = await world.start()
     await ticks(daemon, 4)
-    assert texts(daemon)["attainment is about 0.0%, the target is 99.0%"] == "critical"
+    assert texts(daemon)["attainment is about 0.00%, the target is 99%"] == "critical"
 
 
 async def test_a_blind_source_is_told(world: World) -> None:
