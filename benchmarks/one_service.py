@@ -1,12 +1,12 @@
 """One service on dedicated GPUs: ours and the peers on the standard cases, at equal attainment and against the oracle.
 
 python -m benchmarks.one_service TRACES_FOLDER [--cases m-small@180,m-large@180] [--only hpa,keda-slo] [--seeds 3]
-                                 [--jobs 1] [--kept FOLDER] [--as-of LABEL] [--json FILE]
+                                 [--frozen 60,120] [--jobs 1] [--kept FOLDER] [--as-of LABEL] [--json FILE]
 
 A case is a traffic and a cold start in seconds: ``azure``, ``m-small`` or ``m-large`` at 60, 180 or 600. Every
 contender's main knob is set on the training day, as ``benchmarks/contenders.py`` does it, for the least cost at the
 attainment asked for, and stays for the day that counts; peers are played at their defaults too. Ours is played as the
-training left it (``leadtime, frozen``) and tuning itself from there (``leadtime``).
+training left it (``leadtime, frozen``; ``--frozen`` at other prices too) and tuning itself from there (``leadtime``).
 
 "cost / ours" compares at the same attainment: a peer's cost on the day itself is interpolated between two values of its
 knob, one on either side of ours' attainment, on the logarithm of the missed share. Where no value of the knob lies on
@@ -165,13 +165,14 @@ class Line:
     same: tuple[str, float] | None = None
 
 
-def lines(bench: Bench, name: str, peers: Sequence[str], seeds: int) -> list[Line]:
+def lines(bench: Bench, name: str, peers: Sequence[str], seeds: int, frozen_usd: Sequence[float] = ()) -> list[Line]:
     """Everything that is said of a case."""
     draws = range(seeds)
     chosen = trained(bench, name, OURS)
     ours = bench.rows([Job(name, OURS, chosen, seed=seed) for seed in draws])
-    frozen = bench.rows([Job(name, FROZEN, chosen, seed=seed) for seed in draws])
-    found = [Line(OURS, f"from ${chosen:g}", ours), Line(FROZEN, f"${chosen:g}", frozen)]
+    found = [Line(OURS, f"from ${chosen:g}", ours)]
+    for price in (chosen, *frozen_usd):
+        found.append(Line(FROZEN, f"${price:g}", bench.rows([Job(name, FROZEN, price, seed=seed) for seed in draws])))
     for who in peers:
         knob = trained(bench, name, who)
         tuned = bench.rows([Job(name, who, knob, seed=seed) for seed in draws])
@@ -222,13 +223,16 @@ def main() -> None:
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--only", default=",".join(PLAYED), help="peers to play, with commas between")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--frozen", default="", help="further prices at which ours is played frozen")
     keeping.asked(parser, "one_service", jobs=1)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     bench = Bench(given.traces, keeping.of(given))
     console, told = Console(width=130), []
+    peers = [who for who in given.only.split(",") if who]
+    frozen_usd = [float(price) for price in given.frozen.split(",") if price]
     for name in given.cases.split(","):
-        found = lines(bench, name, [who for who in given.only.split(",") if who], given.seeds)
+        found = lines(bench, name, peers, given.seeds, frozen_usd)
         report(bench, name, found, console)
         told += [
             {"case": name, "who": line.who, "knob": line.knob, "same": line.same, "rows": line.rows} for line in found
