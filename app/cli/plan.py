@@ -35,6 +35,14 @@ MOST_PLAYED = 500
 
 HELP = "Rank the pools that could serve a model: cost, memory, limits, how to pay for them, a year ahead."
 
+Recorded = Annotated[
+    Path | None, typer.Argument(help="A trace, or a series: minute, requests, input_tokens, output_tokens.")
+]
+Variation = Annotated[float, typer.Option(min=0, max=10, help="Variation of lengths where only means are known.")]
+Growing = Annotated[float, typer.Option(min=0, max=60, help="Seconds that it grows with each 1,000 input tokens.")]
+Sent = Annotated[
+    str, typer.Option(metavar="by-load|blind", help="How requests find a replica; blind: in turn or by chance.")
+]
 Prices = Annotated[list[str] | None, typer.Option(metavar="GPU=USD", help="USD per GPU-hour, as in H100=2.69.")]
 
 
@@ -50,20 +58,14 @@ class Given:
 
 def plan(
     model: Annotated[str, typer.Argument(help="As in meta-llama/Llama-3.1-70B.")],
-    traffic: Annotated[
-        Path | None, typer.Argument(help="A trace, or a series: minute, requests, input_tokens, output_tokens.")
-    ] = None,
+    traffic: Recorded = None,
     rate: Annotated[float | None, typer.Option(help="Requests per second on average, instead of a file.")] = None,
     input_tokens: Annotated[float | None, typer.Option(help="Input tokens of a request, with --rate.")] = None,
     output_tokens: Annotated[float | None, typer.Option(help="Output tokens of a request, with --rate.")] = None,
     peak_to_mean: Annotated[float, typer.Option(min=1, max=100, help="Daily peak over mean, with --rate.")] = 1.0,
-    length_cv: Annotated[
-        float, typer.Option(min=0, max=10, help="Variation of lengths where only means are known.")
-    ] = 1.0,
+    length_cv: Variation = 1.0,
     ttft: Annotated[float, typer.Option(min=0.001, max=600, help="Target for the first token, seconds.")] = 2.0,
-    ttft_per_1k: Annotated[
-        float, typer.Option(min=0, max=60, help="Seconds that it grows with each 1,000 input tokens.")
-    ] = 0.0,
+    ttft_per_1k: Growing = 0.0,
     tpot: Annotated[float, typer.Option(min=0.0001, max=10, help="Target per output token, seconds.")] = 0.05,
     attainment: Annotated[float, typer.Option(min=0.501, max=0.9999, help="Share that must meet both.")] = 0.99,
     gpu: Annotated[list[str] | None, typer.Option(help="Only these GPU types, with commas.")] = None,
@@ -76,9 +78,7 @@ def plan(
     reserved_price: Prices = None,
     headroom: Annotated[float, typer.Option(min=0.5, max=10, help="Factor on the load.")] = 1.0,
     cached: Annotated[float, typer.Option(min=0, max=0.99, help="Share of input tokens in the prefix cache.")] = 0.0,
-    routing: Annotated[
-        str, typer.Option(metavar="by-load|blind", help="How requests find a replica; blind: in turn or by chance.")
-    ] = "by-load",
+    routing: Sent = "by-load",
     min_replicas: Annotated[int, typer.Option(min=1, max=10_000, help="Never fewer than this.")] = 1,
     growth: Annotated[float | None, typer.Option(help="Growth in a year; 0.5 is half as much again.")] = None,
     growth_sd: Annotated[float, typer.Option(min=0, max=10, help="Standard deviation of that growth.")] = 0.0,
